@@ -1,0 +1,63 @@
+# Compiler, linker and cache settings shared by every target.
+option(INGOT_WERROR "Make warnings in our own code errors" OFF)
+option(INGOT_UNITY "Compile each variant family as one translation unit" OFF)
+option(INGOT_TESTS "Build the tests" ON)
+option(INGOT_CUDA "Build the GPU plugin" OFF)
+option(INGOT_INCOMPLETE_VARIANTS
+       "Only warn about a variant that lacks its test or its sample YAML" OFF)
+set(INGOT_SANITIZE "" CACHE STRING "Sanitizer for all targets: empty, address or undefined")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release CACHE STRING "Release or Dev" FORCE)
+endif()
+# No -march here: kernels for newer CPUs are compiled separately and chosen at run time.
+set(CMAKE_CXX_FLAGS_RELEASE "-O3 -DNDEBUG")
+set(CMAKE_CXX_FLAGS_DEV "-O2 -g1")
+set(CMAKE_EXE_LINKER_FLAGS_DEV "")
+set(CMAKE_SHARED_LINKER_FLAGS_DEV "")
+
+# Paths in debug information and __FILE__ relative to the checkout: the same object whoever builds it where.
+add_compile_options(-ffile-prefix-map=${PROJECT_BINARY_DIR}=build
+                    -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
+
+if(INGOT_SANITIZE STREQUAL "address")
+  add_compile_options(-fsanitize=address -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=address)
+elseif(INGOT_SANITIZE STREQUAL "undefined")
+  # vptr needs type information of classes that live inside LibTorch.
+  add_compile_options(-fsanitize=undefined -fno-sanitize=vptr -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=undefined)
+elseif(INGOT_SANITIZE)
+  message(FATAL_ERROR "INGOT_SANITIZE is '${INGOT_SANITIZE}', expected empty, address or undefined")
+endif()
+
+# Linking is most of an edit-test cycle; both alternatives are several times faster than ld.bfd.
+find_program(INGOT_LLD ld.lld)
+find_program(INGOT_GOLD ld.gold)
+mark_as_advanced(INGOT_LLD INGOT_GOLD)
+if(INGOT_LLD)
+  add_link_options(-fuse-ld=lld)
+elseif(INGOT_GOLD)
+  add_link_options(-fuse-ld=gold)
+endif()
+
+find_program(INGOT_CCACHE ccache)
+mark_as_advanced(INGOT_CCACHE)
+if(INGOT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # Precompiled headers need the sloppiness and -fpch-preprocess. With paths relative to the build folder and that folder
+  # left out of the hash, build folders at the same depth share results.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=/ CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 ${INGOT_CCACHE})
+  add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
+endif()
+
+# Applied to our own targets only, never to imported ones.
+add_library(ingot_warnings INTERFACE)
+target_compile_options(ingot_warnings INTERFACE -Wall -Wextra -Wshadow
+                       $<$<BOOL:${INGOT_WERROR}>:-Werror>)

@@ -1,0 +1,60 @@
+# ingot_variants(<module> <family> TYPE <entry type> HEADER <header of the entry type>)
+# Every src/<module>/<family>/<stem>.cpp is a variant that defines `void ingot::register_<stem>(Family<TYPE>&)`. Generates
+# the family's table, `void ingot::register_all_<family>(Family<TYPE>&)`, which calls them in alphabetical order, and stops
+# with the path of a variant's missing test or sample YAML. Call it after ingot_module(<module>).
+function(ingot_variants module family)
+  cmake_parse_arguments(arg "" "TYPE;HEADER" "" ${ARGN})
+  set(folder ${PROJECT_SOURCE_DIR}/src/${module}/${family})
+  file(GLOB sources CONFIGURE_DEPENDS ${folder}/*.cpp)
+  file(GLOB header CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${arg_HEADER})
+  if(NOT header)
+    if(sources)
+      message(FATAL_ERROR "src/${arg_HEADER} is missing: it declares ${arg_TYPE} of src/${module}/${family}")
+    endif()
+    return()
+  endif()
+  list(SORT sources)
+
+  # Listed by glob so that adding or removing one configures again.
+  file(GLOB tests CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${module}/${family}/*_test.cpp)
+  file(GLOB samples CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/configs/variants/${family}/*.yaml)
+  set(declarations "")
+  set(calls "")
+  set(missing "")
+  foreach(source ${sources})
+    cmake_path(GET source STEM stem)
+    foreach(needed tests/${module}/${family}/${stem}_test.cpp configs/variants/${family}/${stem}.yaml)
+      if(NOT ${PROJECT_SOURCE_DIR}/${needed} IN_LIST tests AND NOT ${PROJECT_SOURCE_DIR}/${needed} IN_LIST samples)
+        string(APPEND missing "\n  ${needed}  (needed by src/${module}/${family}/${stem}.cpp)")
+      endif()
+    endforeach()
+    string(APPEND declarations "void register_${stem}(Family<${arg_TYPE}>& family);\n")
+    string(APPEND calls "  register_${stem}(family);\n")
+  endforeach()
+  if(missing AND INGOT_INCOMPLETE_VARIANTS)
+    message(WARNING "missing files of variants:${missing}")
+  elseif(missing)
+    message(FATAL_ERROR "missing files of variants:${missing}")
+  endif()
+
+  set(table ${PROJECT_BINARY_DIR}/gen/${family}_table.gen.cpp)
+  file(CONFIGURE OUTPUT ${table} CONTENT [==[
+// Generated from src/@module@/@family@.
+#include "@arg_HEADER@"
+#include "registry/family.h"
+
+namespace ingot {
+
+@declarations@
+void register_all_@family@([[maybe_unused]] Family<@arg_TYPE@>& family);
+
+void register_all_@family@([[maybe_unused]] Family<@arg_TYPE@>& family) {
+@calls@}
+
+}  // namespace ingot
+]==] @ONLY)
+  target_sources(ingot_${module} PRIVATE ${table})
+  if(sources)
+    set_source_files_properties(${sources} PROPERTIES UNITY_GROUP ${family})
+  endif()
+endfunction()
