@@ -1,0 +1,176 @@
+#include "base/files.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+
+namespace ingot {
+namespace {
+
+constexpr std::size_t kBufferSize = std::size_t{1} << 18;
+
+[[noreturn]] void fail(const char* action, const fs::path& path, ExitCode code, int reason = errno) {
+  throw Error(code, std::string("cannot ") + action + " '" + path.string() +
+                        "': " + std::generic_category().message(reason));
+}
+
+/// A file descriptor that closes itself.
+class Descriptor {
+ public:
+  Descriptor(const fs::path& path, int flags, const char* action, ExitCode code) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+    if (fd_ < 0) fail(action, path, code);
+  }
+  Descriptor(const Descriptor&) = delete;
+  Descriptor& operator=(const Descriptor&) = delete;
+  ~Descriptor() { ::close(fd_); }
+  int get() const { return fd_; }
+
+ private:
+  int fd_;
+};
+
+fs::path folder_of(const fs::path& path) {
+  const fs::path parent = path.parent_path();
+  return parent.empty() ? fs::path(".") : parent;
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path, ExitCode code) {
+  const Descriptor file(path, O_RDONLY, "read", code);
+  struct stat status;
+  if (::fstat(file.get(), &status) != 0) fail("read", path, code);
+  std::string bytes(static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)), '\0');
+  // Pipes and /proc files state no size: read on until the end.
+  std::size_t used = 0;
+  for (;;) {
+    if (used == bytes.size()) bytes.resize(used + kBufferSize);
+    const ssize_t got = ::read(file.get(), bytes.data() + used, bytes.size() - used);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail("read", path, code);
+    if (got == 0) break;
+    used += static_cast<std::size_t>(got);
+  }
+  bytes.resize(used);
+  return bytes;
+}
+
+void sync_path(const fs::path& path, ExitCode code) {
+  const Descriptor file(path, O_RDONLY, "sync", code);
+  // Some file systems cannot sync a folder and say so with EINVAL.
+  if (::fsync(file.get()) != 0 && errno != EINVAL) fail("sync", path, code);
+}
+
+void write_file_atomic(const fs::path& path, std::string_view bytes, ExitCode code) {
+  static std::atomic<unsigned> counter{0};
+  fs::path temporary = path;
+  temporary += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
+  try {
+    FileWriter file(temporary, code);
+    file.write(bytes);
+    file.finish();
+    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("write", path, code);
+  } catch (...) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
+  sync_path(folder_of(path), code);
+}
+
+void rename_durably(const fs::path& from, const fs::path& to, ExitCode code) {
+  if (::rename(from.c_str(), to.c_str()) != 0) {
+    const int reason = errno;
+    fail(("rename '" + from.string() + "' to").c_str(), to, code, reason);
+  }
+  sync_path(folder_of(to), code);
+  if (folder_of(from) != folder_of(to)) sync_path(folder_of(from), code);
+}
+
+std::int64_t free_space(const fs::path& path) {
+  fs::path existing = fs::absolute(path).lexically_normal();
+  struct statvfs status;
+  while (::statvfs(existing.c_str(), &status) != 0) {
+    if (existing == existing.parent_path()) fail("inspect", path, ExitCode::kOther);
+    existing = existing.parent_path();
+  }
+  return static_cast<std::int64_t>(status.f_bavail) * static_cast<std::int64_t>(status.f_frsize);
+}
+
+fs::path executable_path() { return fs::read_symlink("/proc/self/exe"); }
+
+FileWriter::FileWriter(const fs::path& path, ExitCode code, Mode mode) : path_(path), code_(code) {
+  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (mode == Mode::kAppend ? O_APPEND : O_TRUNC);
+  fd_ = ::open(path.c_str(), flags, 0666);
+  if (fd_ < 0) fail("write", path_, code_);
+  if (mode == Mode::kAppend) {
+    struct stat status;
+    if (::fstat(fd_, &status) == 0) position_ = status.st_size;
+  }
+}
+
+FileWriter::~FileWriter() {
+  if (fd_ >= 0) ::close(fd_);
+}
+
+void FileWriter::write_all(const char* data, std::size_t size) {
+  while (size > 0) {
+    const ssize_t put = ::write(fd_, data, size);
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) fail("write", path_, code_);
+    data += put;
+    size -= static_cast<std::size_t>(put);
+  }
+}
+
+void FileWriter::write(const void* data, std::size_t size) {
+  if (buffer_.size() + size > kBufferSize) flush();
+  if (size > kBufferSize) {
+    write_all(static_cast<const char*>(data), size);
+  } else {
+    buffer_.append(static_cast<const char*>(data), size);
+  }
+  position_ += static_cast<std::int64_t>(size);
+}
+
+void FileWriter::flush() {
+  write_all(buffer_.data(), buffer_.size());
+  buffer_.clear();
+}
+
+void FileWriter::sync() {
+  flush();
+  // Pipes and character devices have nothing to sync and say so with EINVAL.
+  if (::fsync(fd_) != 0 && errno != EINVAL) fail("write", path_, code_);
+}
+
+void FileWriter::finish() {
+  sync();
+  const int fd = fd_;
+  fd_ = -1;
+  if (::close(fd) != 0) fail("write", path_, code_);
+}
+
+MappedFile::MappedFile(const fs::path& path, ExitCode code) : path_(path) {
+  const Descriptor file(path, O_RDONLY, "read", code);
+  struct stat status;
+  if (::fstat(file.get(), &status) != 0) fail("read", path, code);
+  if (S_ISDIR(status.st_mode)) fail("read", path, code, EISDIR);
+  size_ = static_cast<std::size_t>(status.st_size);
+  if (size_ == 0) return;  // an empty map is an error to the kernel
+  void* map = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (map == MAP_FAILED) fail("read", path, code);
+  data_ = static_cast<const char*>(map);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
+}
+
+}  // namespace ingot
