@@ -1,5 +1,6 @@
 #pragma once
-// Errors that reach a user. Each carries the process's exit code and, where there is one, the place of the mistake.
+// Errors that reach a user. Each carries the process's exit code and, where there is one, the place
+// of the mistake.
 
 #include <stdexcept>
 #include <string>
@@ -29,7 +30,8 @@ struct Location {
   std::string text() const;
 };
 
-/// Base of every error that is the user's (or the machine's) and not the program's: one clear line, no stack trace.
+/// Base of every error that is the user's (or the machine's) and not the program's: one clear line,
+/// no stack trace.
 class Error : public std::runtime_error {
  public:
   Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}

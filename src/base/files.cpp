@@ -16,7 +16,8 @@ namespace {
 
 constexpr std::size_t kBufferSize = std::size_t{1} << 18;
 
-[[noreturn]] void fail(const char* action, const fs::path& path, ExitCode code, int reason = errno) {
+[[noreturn]] void fail(const char* action, const fs::path& path, ExitCode code,
+                       int reason = errno) {
   throw Error(code, std::string("cannot ") + action + " '" + path.string() +
                         "': " + std::generic_category().message(reason));
 }
@@ -24,7 +25,8 @@ constexpr std::size_t kBufferSize = std::size_t{1} << 18;
 /// A file descriptor that closes itself.
 class Descriptor {
  public:
-  Descriptor(const fs::path& path, int flags, const char* action, ExitCode code) : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
+  Descriptor(const fs::path& path, int flags, const char* action, ExitCode code)
+      : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
     if (fd_ < 0) fail(action, path, code);
   }
   Descriptor(const Descriptor&) = delete;

@@ -1,6 +1,6 @@
 #pragma once
-// Files that survive a kill: whole or absent, never half. Errors of the file system are thrown as the Error type that
-// the caller names (a full disk is exit 3 while tokenising, 4 while saving).
+// Files that survive a kill: whole or absent, never half. Errors of the file system are thrown as
+// the Error type that the caller names (a full disk is exit 3 while tokenising, 4 while saving).
 
 #include <cstdint>
 #include <filesystem>
@@ -18,7 +18,8 @@ namespace fs = std::filesystem;
 std::string read_file(const fs::path& path, ExitCode code = ExitCode::kOther);
 
 /// Writes a temporary sibling, fsyncs it, renames it over `path`, fsyncs the folder.
-void write_file_atomic(const fs::path& path, std::string_view bytes, ExitCode code = ExitCode::kOther);
+void write_file_atomic(const fs::path& path, std::string_view bytes,
+                       ExitCode code = ExitCode::kOther);
 
 /// fsync of a file or a folder.
 void sync_path(const fs::path& path, ExitCode code = ExitCode::kOther);
@@ -26,7 +27,8 @@ void sync_path(const fs::path& path, ExitCode code = ExitCode::kOther);
 /// Renames and fsyncs both folders; `to` must not exist as a non-empty folder.
 void rename_durably(const fs::path& from, const fs::path& to, ExitCode code = ExitCode::kOther);
 
-/// Bytes an unprivileged process may still write on the file system that holds `path` (or its nearest existing parent).
+/// Bytes an unprivileged process may still write on the file system that holds `path` (or its
+/// nearest existing parent).
 std::int64_t free_space(const fs::path& path);
 
 /// The absolute path of the running program.

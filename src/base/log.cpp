@@ -15,10 +15,14 @@ namespace {
 
 spdlog::level::level_enum level_of(Level level) {
   switch (level) {
-    case Level::kDebug: return spdlog::level::debug;
-    case Level::kInfo: return spdlog::level::info;
-    case Level::kWarning: return spdlog::level::warn;
-    case Level::kError: return spdlog::level::err;
+    case Level::kDebug:
+      return spdlog::level::debug;
+    case Level::kInfo:
+      return spdlog::level::info;
+    case Level::kWarning:
+      return spdlog::level::warn;
+    case Level::kError:
+      return spdlog::level::err;
   }
   return spdlog::level::info;
 }
@@ -28,11 +32,13 @@ struct State {
   State() {
     terminal->set_pattern("%H:%M:%S %^%v%$");
     terminal->set_level(spdlog::level::info);
-    for (const auto level : {spdlog::level::debug, spdlog::level::info}) terminal->set_color(level, terminal->reset);
+    for (const auto level : {spdlog::level::debug, spdlog::level::info})
+      terminal->set_color(level, terminal->reset);
   }
 
   std::mutex mutex;
-  std::shared_ptr<spdlog::sinks::stderr_color_sink_mt> terminal = std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
+  std::shared_ptr<spdlog::sinks::stderr_color_sink_mt> terminal =
+      std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   std::shared_ptr<spdlog::sinks::basic_file_sink_mt> file;
   std::set<std::string> said;
 };

@@ -1,6 +1,6 @@
 #pragma once
-// The log. Progress and log lines go to stderr, results of commands to stdout. One torch-free file behind this header
-// includes spdlog, since its fmt clashes with the one that LibTorch ships.
+// The log. Progress and log lines go to stderr, results of commands to stdout. One torch-free file
+// behind this header includes spdlog, since its fmt clashes with the one that LibTorch ships.
 
 #include <string>
 
@@ -10,7 +10,8 @@ enum class Level { kDebug, kInfo, kWarning, kError };
 
 /// Lines at `level` and above go to the terminal (stderr). The default is kInfo.
 void set_terminal_level(Level level);
-/// From now on lines also go to this file (appended, flushed on every line). Throws Error if it cannot be opened.
+/// From now on lines also go to this file (appended, flushed on every line). Throws Error if it
+/// cannot be opened.
 void open_file(const std::string& path);
 void close_file();
 

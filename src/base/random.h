@@ -1,7 +1,7 @@
 #pragma once
-// Counter-based randomness: a value depends on (seed, name or site, index) alone, never on what was drawn before
-// elsewhere, on the device, on the thread count or on the world size.
-// Generator: Philox4x32-10 (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3", section 5.3).
+// Counter-based randomness: a value depends on (seed, name or site, index) alone, never on what was
+// drawn before elsewhere, on the device, on the thread count or on the world size. Generator:
+// Philox4x32-10 (Salmon et al. 2011, "Parallel Random Numbers: As Easy as 1, 2, 3", section 5.3).
 
 #include <array>
 #include <cstdint>
@@ -10,7 +10,8 @@
 namespace ingot {
 
 /// Ten rounds of Philox4x32: a bijection of the 128-bit counter for each 64-bit key.
-std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
+                                        std::array<std::uint32_t, 2> key);
 
 /// A 64-bit mix of seed and name (xxh3); equal inputs give equal keys on every machine.
 std::uint64_t stream_key(std::uint64_t seed, std::string_view name);
@@ -37,8 +38,9 @@ class RandomStream {
   std::uint64_t index_;
 };
 
-/// A keyed permutation of 0..size-1 in O(1) memory (format-preserving: a Feistel network over the next power of
-/// four, walked until the image lies in range). `permute(size, key, .)` is a bijection for each key.
+/// A keyed permutation of 0..size-1 in O(1) memory (format-preserving: a Feistel network over the
+/// next power of four, walked until the image lies in range). `permute(size, key, .)` is a
+/// bijection for each key.
 std::uint64_t permute(std::uint64_t size, std::uint64_t key, std::uint64_t index);
 
 }  // namespace ingot

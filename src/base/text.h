@@ -21,7 +21,8 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 std::vector<std::string> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
 
-/// Shortest decimal form that reads back to the same double, always recognisable as a float ("1.0", "0.0003").
+/// Shortest decimal form that reads back to the same double, always recognisable as a float ("1.0",
+/// "0.0003").
 std::string format_double(double value);
 /// 965389440 -> "965,389,440".
 std::string format_grouped(std::int64_t value);
@@ -32,7 +33,8 @@ std::string format_bytes(double bytes);
 /// Seconds as "850 ms", "12.3 s", "4 min 05 s", "3 h 12 min".
 std::string format_duration(double seconds);
 
-/// The candidate with the smallest edit distance to `name` if it is close enough to be a likely slip, else "".
+/// The candidate with the smallest edit distance to `name` if it is close enough to be a likely
+/// slip, else "".
 std::string closest(std::string_view name, const std::vector<std::string>& candidates);
 /// " (did you mean 'x'?)" or "" – to be put at the end of a message.
 std::string did_you_mean(std::string_view name, const std::vector<std::string>& candidates);

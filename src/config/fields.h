@@ -1,14 +1,15 @@
 #pragma once
-// One description of a config struct serves the strict reader, the resolved dump, the docs, the JSON schema, overrides,
-// diff and run identity. A config struct has in-class defaults and, beside it,
+// One description of a config struct serves the strict reader, the resolved dump, the docs, the
+// JSON schema, overrides, diff and run identity. A config struct has in-class defaults and, beside
+// it,
 //
 //   void describe(Fields& f, RmsNormConfig& c) {
 //     f.field("eps", c.eps, "added to the mean square before the root", Rule{}.above(0));
 //   }
 //
-// A field that is not described does not exist. Field types: bool, int64, double, string, the types of units.h (each a
-// Codec), a nested struct with `describe`, Variant<Entry>, and of these std::optional, std::vector and NamedMap.
-// Enumerations use `choice`.
+// A field that is not described does not exist. Field types: bool, int64, double, string, the types
+// of units.h (each a Codec), a nested struct with `describe`, Variant<Entry>, and of these
+// std::optional, std::vector and NamedMap. Enumerations use `choice`.
 
 #include <cstdint>
 #include <functional>
@@ -23,7 +24,8 @@
 
 namespace ingot {
 
-/// What a change of the field means for a run that resumes: another result (refused), another way to the same result, or nothing.
+/// What a change of the field means for a run that resumes: another result (refused), another way
+/// to the same result, or nothing.
 enum class FieldClass { kInherit, kNumeric, kLayout, kFree };
 
 /// Limits and marks of a field.
@@ -33,7 +35,8 @@ struct Rule {
   bool low_open = false;
   bool high_open = false;
   bool is_required = false;
-  bool is_path = false;  // `$NAME` expands; relative values resolve against the file that holds them
+  bool is_path =
+      false;  // `$NAME` expands; relative values resolve against the file that holds them
   FieldClass field_class = FieldClass::kInherit;
 
   Rule& at_least(double v) { return low = v, *this; }
@@ -64,18 +67,23 @@ struct Scalar {
 };
 
 /// How a leaf type is written. Specialise for a new type:
-///   static std::string expected();                       e.g. "a number", "a duration such as '2000 steps'"
-///   static bool parse(const Scalar&, T&);                false: not of this type
+///   static std::string expected();                       e.g. "a number", "a duration such as
+///   '2000 steps'" static bool parse(const Scalar&, T&);                false: not of this type
 ///   static Scalar format(const T&);                      parse(format(x)) == x
-///   static const char* json_type();                      "string", "number", "integer", "boolean", or "" for number-or-string
-///   static std::optional<double> number(const T&);       what `Rule` limits, if anything
+///   static const char* json_type();                      "string", "number", "integer", "boolean",
+///   or "" for number-or-string static std::optional<double> number(const T&);       what `Rule`
+///   limits, if anything
 template <class T>
 struct Codec;
 
-template <> struct Codec<bool>;
-template <> struct Codec<std::int64_t>;
-template <> struct Codec<double>;
-template <> struct Codec<std::string>;
+template <>
+struct Codec<bool>;
+template <>
+struct Codec<std::int64_t>;
+template <>
+struct Codec<double>;
+template <>
+struct Codec<std::string>;
 
 /// A leaf seen without its type.
 class LeafRef {
@@ -112,7 +120,8 @@ class MapRef {
   virtual void visit_sample(Fields& f) = 0;
 };
 
-/// The visitor. Readers, dumpers and the like derive from it; config structs only call `field` and `choice`.
+/// The visitor. Readers, dumpers and the like derive from it; config structs only call `field` and
+/// `choice`.
 class Fields {
  public:
   virtual ~Fields() = default;
@@ -122,12 +131,14 @@ class Fields {
 
   /// An enumeration, written by name.
   template <class E>
-  void choice(const char* name, E& value, std::vector<std::pair<std::string, E>> names, const char* doc, Rule rule = {});
+  void choice(const char* name, E& value, std::vector<std::pair<std::string, E>> names,
+              const char* doc, Rule rule = {});
 
   template <class T>
   void visit(T& value);
 
-  // What a visitor implements. `on_field` returns false to pass over the field; `end_field` follows if it returned true.
+  // What a visitor implements. `on_field` returns false to pass over the field; `end_field` follows
+  // if it returned true.
   virtual bool on_field(const FieldInfo& info) = 0;
   virtual void end_field() = 0;
   virtual void on_leaf(LeafRef& leaf) = 0;

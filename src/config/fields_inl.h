@@ -25,7 +25,8 @@ class TypedLeaf final : public LeafRef {
 template <class E>
 class ChoiceLeaf final : public LeafRef {
  public:
-  ChoiceLeaf(E& value, std::vector<std::pair<std::string, E>> names) : value_(value), names_(std::move(names)) {}
+  ChoiceLeaf(E& value, std::vector<std::pair<std::string, E>> names)
+      : value_(value), names_(std::move(names)) {}
   bool parse(const Scalar& scalar) override {
     for (const auto& [name, value] : names_) {
       if (name == scalar.text) return value_ = value, true;
@@ -121,7 +122,9 @@ struct IsNamedMap<std::vector<std::pair<std::string, T>>> : std::true_type {
 };
 
 template <class T>
-concept HasCodec = requires { Codec<T>::expected(); };
+concept HasCodec = requires {
+  Codec<T>::expected();
+};
 
 }  // namespace fields_detail
 
@@ -155,8 +158,8 @@ void Fields::field(const char* name, T& value, const char* doc, Rule rule) {
 }
 
 template <class E>
-void Fields::choice(const char* name, E& value, std::vector<std::pair<std::string, E>> names, const char* doc,
-                    Rule rule) {
+void Fields::choice(const char* name, E& value, std::vector<std::pair<std::string, E>> names,
+                    const char* doc, Rule rule) {
   if (!on_field({name, doc, rule})) return;
   fields_detail::ChoiceLeaf<E> leaf(value, std::move(names));
   on_leaf(leaf);

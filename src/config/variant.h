@@ -1,5 +1,6 @@
 #pragma once
-// Tagged variants: `norm: {type: rms_norm, eps: 1e-6}`. The keys beside `type` belong to that variant alone.
+// Tagged variants: `norm: {type: rms_norm, eps: 1e-6}`. The keys beside `type` belong to that
+// variant alone.
 
 #include <functional>
 #include <memory>
@@ -25,11 +26,14 @@ class ConfigBox final : public ConfigObject {
  public:
   explicit ConfigBox(C v = {}) : value(std::move(v)) {}
   void describe_fields(Fields& f) override { describe(f, value); }
-  std::unique_ptr<ConfigObject> clone() const override { return std::make_unique<ConfigBox>(*this); }
+  std::unique_ptr<ConfigObject> clone() const override {
+    return std::make_unique<ConfigBox>(*this);
+  }
   C value;
 };
 
-/// The settings as C. Throws std::logic_error if they are of another type: a mistake of the program, not the user.
+/// The settings as C. Throws std::logic_error if they are of another type: a mistake of the
+/// program, not the user.
 template <class C>
 const C& settings_as(const ConfigObject& object) {
   const auto* box = dynamic_cast<const ConfigBox<C>*>(&object);
@@ -37,20 +41,23 @@ const C& settings_as(const ConfigObject& object) {
   return box->value;
 }
 
-/// What every member of a family has. Families derive their entry type from it (NormEntry, OptimizerEntry, …), which has
+/// What every member of a family has. Families derive their entry type from it (NormEntry,
+/// OptimizerEntry, …), which has
 ///   static constexpr const char* kFamily = "norms";
 struct Entry {
   virtual ~Entry() = default;
   std::string name;     // registry name = file stem
   std::string summary;  // one sentence
-  std::string paper;    // "Zhang & Sennrich 2019, arXiv:1910.07467", or where the definition is from
+  std::string paper;  // "Zhang & Sennrich 2019, arXiv:1910.07467", or where the definition is from
   std::shared_ptr<const ConfigObject> defaults;
 };
 
-/// A member of a family chosen by name, with settings. Until a reader binds it to the registry it holds the name only.
+/// A member of a family chosen by name, with settings. Until a reader binds it to the registry it
+/// holds the name only.
 class AnyVariant {
  public:
-  AnyVariant(std::string family, std::string name) : family_(std::move(family)), name_(std::move(name)) {}
+  AnyVariant(std::string family, std::string name)
+      : family_(std::move(family)), name_(std::move(name)) {}
   virtual ~AnyVariant() = default;
   AnyVariant(const AnyVariant&) = default;
   AnyVariant& operator=(const AnyVariant&) = default;
@@ -76,7 +83,8 @@ class AnyVariant {
   std::shared_ptr<const ConfigObject> settings_;
 };
 
-/// `Variant<NormEntry> norm{"rms_norm"}`: the name is the default. An empty name means that there is no default.
+/// `Variant<NormEntry> norm{"rms_norm"}`: the name is the default. An empty name means that there
+/// is no default.
 template <class E>
 class Variant : public AnyVariant {
  public:

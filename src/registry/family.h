@@ -1,5 +1,6 @@
 #pragma once
-// Families of variants by name. They are filled once at the start, by generated tables, and then constant.
+// Families of variants by name. They are filled once at the start, by generated tables, and then
+// constant.
 
 #include <map>
 #include <memory>
@@ -40,7 +41,8 @@ class Family : public AnyFamily {
  public:
   Family() : AnyFamily(E::kFamily) {}
 
-  /// Adds an entry with settings of type C; the caller then fills what the family's entries have beside these.
+  /// Adds an entry with settings of type C; the caller then fills what the family's entries have
+  /// beside these.
   template <class C>
   E& add(std::string name, std::string summary, std::string paper) {
     auto entry = std::make_unique<E>();
@@ -79,7 +81,8 @@ class Families {
   std::map<std::string, std::unique_ptr<AnyFamily>> families_;
 };
 
-/// A variant of family E with its default settings, bound; for tests and for code that needs one without a config.
+/// A variant of family E with its default settings, bound; for tests and for code that needs one
+/// without a config.
 template <class E>
 Variant<E> make_variant(const Families& families, const std::string& name) {
   Variant<E> variant(name);
