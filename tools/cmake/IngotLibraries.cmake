@@ -21,9 +21,10 @@ endfunction()
 ingot_system_library(xxhash xxhash.h)
 ingot_system_library(zstd zstd.h)
 ingot_system_library(sentencepiece sentencepiece_processor.h)
+ingot_system_library(sentencepiece_train sentencepiece_trainer.h)
 
 # Both sentencepiece and libtorch_cpu export google::protobuf symbols. The first library in link order wins, and only
 # sentencepiece's copy serves both, so executables name it first.
 add_library(ingot_sentencepiece_first INTERFACE)
 target_link_options(ingot_sentencepiece_first INTERFACE
-  "LINKER:--push-state,--no-as-needed,${INGOT_sentencepiece_LIBRARY},--pop-state")
+  "LINKER:--push-state,--no-as-needed,${INGOT_sentencepiece_LIBRARY},${INGOT_sentencepiece_train_LIBRARY},--pop-state")

@@ -1,4 +1,4 @@
-# ingot_module(<name> [DEPS <modules>] [LIBS <libraries>] [TORCH])
+# ingot_module(<name> [DEPS <modules>] [LIBS <libraries>] [TEST_LIBS <libraries>] [TORCH])
 # One static library `ingot_<name>` of src/<name>/**.cpp that links its row of the layer table and nothing else, and test
 # binaries of tests/<name>/**_test.cpp. TORCH modules link LibTorch and share one precompiled header. Folders without
 # sources are fine.
@@ -27,10 +27,11 @@ if(INGOT_TESTS)
   file(GLOB_RECURSE support_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/support/*.cpp)
   list(FILTER support_sources EXCLUDE REGEX "_test\\.cpp$")
   set(support_dummy ${PROJECT_BINARY_DIR}/gen/ingot_test_pch.cpp)
-  # Members are pulled in only by tests that use them, so a helper may call a module that its user links.
+  # Members are pulled in only by tests that use them, so a helper may call LibTorch or a module that its user links, and
+  # a test without tensors does not load half a gigabyte of LibTorch.
   add_library(test_support STATIC ${support_sources} ${support_dummy})
   target_include_directories(test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  target_link_libraries(test_support PRIVATE ingot_warnings PUBLIC torch::cpu GTest::gtest)
+  target_link_libraries(test_support PRIVATE ingot_warnings torch_headers PUBLIC GTest::gtest)
   target_compile_definitions(test_support PRIVATE "INGOT_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\""
                              "INGOT_BINARY=\"${PROJECT_BINARY_DIR}/ingot\"")
   target_precompile_headers(test_support REUSE_FROM ingot_test_pch)
@@ -49,9 +50,8 @@ function(ingot_test_binary target label module torch)
   if(TARGET ingot_${module})
     target_link_libraries(${target} PRIVATE ingot_${module})
   endif()
-  target_link_libraries(${target} PRIVATE GTest::gtest_main)
-  # A test that touches no tensor should not load half a gigabyte of LibTorch.
-  target_link_options(${target} PRIVATE LINKER:--as-needed)
+  get_property(libs GLOBAL PROPERTY INGOT_TEST_LIBS_${module})
+  target_link_libraries(${target} PRIVATE ${libs} GTest::gtest_main)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_compile_definitions(${target} PRIVATE "INGOT_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\""
                              "INGOT_BINARY=\"${PROJECT_BINARY_DIR}/ingot\"")
@@ -105,7 +105,7 @@ function(ingot_module_tests name torch)
 endfunction()
 
 function(ingot_module name)
-  cmake_parse_arguments(arg "TORCH" "" "DEPS;LIBS" ${ARGN})
+  cmake_parse_arguments(arg "TORCH" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
   set(closure ${name})
   foreach(dep ${arg_DEPS})
     get_property(above GLOBAL PROPERTY INGOT_CLOSURE_${dep})
@@ -113,6 +113,7 @@ function(ingot_module name)
   endforeach()
   list(REMOVE_DUPLICATES closure)
   set_property(GLOBAL PROPERTY INGOT_CLOSURE_${name} ${closure})
+  set_property(GLOBAL PROPERTY INGOT_TEST_LIBS_${name} ${arg_TEST_LIBS})
 
   set(empty ${PROJECT_BINARY_DIR}/gen/empty_${name}.cpp)
   if(NOT EXISTS ${empty})
