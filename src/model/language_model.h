@@ -1,0 +1,79 @@
+#pragma once
+// Embedding, meta prefix, the stack of sub-layers, the head.
+
+#include <ATen/core/Tensor.h>
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/model_config.h"
+#include "nn/context.h"
+#include "objective/objective.h"
+
+namespace ingot {
+
+/// Decoding state of `batch` rows: one MixerState per mixer sub-layer, and how many tokens were seen.
+struct DecodeState {
+  std::vector<MixerState> layers;  // empty for ffn sub-layers
+  std::int64_t length = 0;         // tokens after the prefix
+  std::int64_t batch = 0;
+};
+
+struct ModelOptions {
+  std::int64_t vocab_size = 0;
+  std::int64_t seq_len = 0;
+  at::ScalarType stream_dtype = at::kFloat;  // of the residual stream
+};
+
+/// FLOPs of a token, forward, by operator and item.
+struct ModelFlops {
+  struct Row {
+    std::string op;    // operator name, "head", "embedding", "meta prefix"
+    std::string item;  // "q", "scores", …
+    double flops = 0;  // summed over the sub-layers of this operator
+  };
+  std::vector<Row> rows;
+  double forward_per_token = 0;
+  /// Forward and backward: 3 × forward.
+  double training_per_token() const { return 3 * forward_per_token; }
+};
+
+class LanguageModel {
+ public:
+  /// Declares every parameter in the store; allocates nothing.
+  LanguageModel(const ModelConfig& config, const ModelOptions& options, const Families& families,
+                ParameterStore& store);
+  ~LanguageModel();
+
+  /// tokens [B, T] int64 -> hidden [B, T, D] after the final norm, ready for the head. `documents` [B, T] int64 or
+  /// undefined (each row one document). Differentiable.
+  at::Tensor forward(const at::Tensor& tokens, const at::Tensor& documents, bool training) const;
+  /// The same function computed as one concatenated sequence [meta; row] per row, as the test's oracle. One document a row.
+  at::Tensor forward_concatenated(const at::Tensor& tokens) const;
+  HeadWeights head() const;
+
+  /// State after the meta prefix, for `batch` rows.
+  DecodeState begin_decode(std::int64_t batch) const;
+  /// Feeds tokens [B, T] in parallel form, moving the state; hidden [B, T, D].
+  at::Tensor prefill(const at::Tensor& tokens, DecodeState& state) const;
+  /// Feeds one token a row [B, 1] in step form; hidden [B, 1, D].
+  at::Tensor step(const at::Tensor& tokens, DecodeState& state) const;
+
+  int num_sublayers() const;
+  /// Operator names in order, "D", "F", …
+  const std::vector<std::string>& pattern() const;
+  ModelFlops flops(std::int64_t seq_len) const;
+  /// Bytes kept for backward for one micro-batch.
+  double activation_bytes(std::int64_t rows, std::int64_t seq_len, Recompute policy, int element_bytes) const;
+  /// Bytes of decoding state of one row after `length` tokens.
+  std::int64_t state_bytes(std::int64_t length) const;
+  /// One line a sub-layer: index, operator, formula, norms, factors; model sites and the mixers' own norms.
+  std::vector<std::string> describe_layers() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ingot

@@ -1,0 +1,61 @@
+#pragma once
+// The `model:` section.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "config/fields.h"
+#include "config/units.h"
+#include "nn/branch.h"
+#include "nn/placement.h"
+#include "nn/position.h"
+#include "nn/residual.h"
+#include "params/selector.h"
+
+namespace ingot {
+
+class Problems;
+
+/// A named sub-layer type: a mixer or an ffn, with the norms of its sites where they differ from the placement's.
+struct OperatorConfig {
+  std::string like;  // another operator whose keys this one starts from
+  std::optional<Variant<MixerEntry>> mixer;
+  std::optional<Variant<FfnEntry>> ffn;
+  NamedMap<Variant<NormEntry>> sites;  // site name -> norm; {type: none} takes a norm away
+};
+void describe(Fields& f, OperatorConfig& c);
+
+/// A change of norms for part of the model, after operators and placement.
+struct ModelOverride {
+  OneOrMany<std::string> op;  // key `operator`
+  std::optional<DepthRange> depth;
+  NamedMap<Variant<NormEntry>> sites;
+};
+void describe(Fields& f, ModelOverride& c);
+
+struct ModelConfig {
+  std::int64_t d_model = 0;
+  std::string layers;  // "2x(DFMF AFMF) 2x(DFMF)"
+  NamedMap<OperatorConfig> operators;
+  Variant<NormEntry> norm{"rms_norm"};
+  Variant<PlacementEntry> placement{"pre"};
+  std::optional<Variant<ResidualEntry>> residual;  // absent: the placement's
+  Variant<PositionEntry> position{"none"};         // at the embedding
+  std::int64_t meta_tokens = 0;
+  bool tie_embeddings = true;
+  bool normalise_head = false;
+  std::int64_t vocab_multiple = 1;
+  NamedMap<Variant<NormEntry>> sites;  // embedding, final
+  std::vector<ModelOverride> overrides;
+};
+void describe(Fields& f, ModelConfig& c);
+
+/// Expands a pattern to operator names. Names are `[A-Z][a-z]*`, longest match among `operators`; blanks are free;
+/// `n x ( … )` repeats and nests. Throws ConfigError that quotes the pattern and points at the character.
+std::vector<std::string> expand_pattern(const std::string& pattern, const std::vector<std::string>& operators);
+
+/// Cross-field checks that need no weights; all problems at once.
+void validate(const ModelConfig& config, Problems& problems);
+
+}  // namespace ingot

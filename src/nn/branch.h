@@ -1,0 +1,95 @@
+#pragma once
+// What a sub-layer computes between reading the stream and joining it: a mixer (mixes tokens) or an ffn (does not).
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/context.h"
+#include "nn/norm.h"
+#include "registry/family.h"
+
+namespace ingot {
+
+/// Makes the norm of a site inside an operator, or null if the config puts none there. `width` is the normalised axis.
+using SiteNorms = std::function<std::unique_ptr<Norm>(Site site, const ParamScope& scope, std::int64_t width,
+                                                      std::int64_t heads)>;
+
+struct BranchContext {
+  ParamScope scope;  // "layers.N.mixer" or "layers.N.ffn"
+  std::int64_t d_model = 0;
+  std::int64_t max_length = 0;  // prefix + seq_len
+  int depth = 0;
+  int num_sublayers = 0;
+  SiteNorms site_norm;              // q, k, v, head, hidden
+  const Families* families = nullptr;
+};
+
+/// What is kept for the backward pass: everything, or only what is dear to compute again, or inputs only.
+enum class Recompute { kNone, kSelective, kFull };
+
+/// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n] is 2mkn.
+struct FlopItem {
+  std::string name;
+  double flops = 0;
+};
+
+class Mixer {
+ public:
+  virtual ~Mixer() = default;
+
+  /// Parallel form. x [B, T, D] -> [B, T, D], causal, documents apart.
+  virtual at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const = 0;
+  /// One token. x [B, 1, D] -> [B, 1, D]; `state` (batch B) moves by one token.
+  virtual at::Tensor step(const at::Tensor& x, const SequenceContext& context, MixerState& state) const = 0;
+  /// The state before the first token, batch rows, in the dtypes that `forward` leaves.
+  virtual MixerState make_state(std::int64_t batch) const = 0;
+  /// Copies a state of batch 1 to `batch` rows that can then move apart.
+  virtual MixerState expand_state(const MixerState& state, std::int64_t batch) const;
+
+  /// Bytes of the state of one row after `length` tokens.
+  virtual std::int64_t state_bytes(std::int64_t length) const = 0;
+  virtual std::vector<FlopItem> flops(std::int64_t seq_len, std::int64_t prefix) const = 0;
+  /// Bytes kept for backward per token at an element size of `element_bytes` for activations.
+  virtual double activation_bytes(Recompute policy, int element_bytes) const = 0;
+  /// Norms that belong to the mixer's definition ("q_norm: l2, eps 1e-6"), for `plan`.
+  virtual std::vector<std::string> own_norms() const { return {}; }
+};
+
+class Ffn {
+ public:
+  virtual ~Ffn() = default;
+  /// [B, T, D] -> [B, T, D].
+  virtual at::Tensor forward(const at::Tensor& x, const SequenceContext& context) const = 0;
+  virtual std::vector<FlopItem> flops() const = 0;
+  virtual double activation_bytes(Recompute policy, int element_bytes) const = 0;
+};
+
+struct MixerEntry : Entry {
+  static constexpr const char* kFamily = "mixers";
+  std::function<std::unique_ptr<Mixer>(const ConfigObject& settings, const BranchContext& context)> make;
+  /// Checks that need the width only (heads divide it, …): messages beside the key they concern; empty if all is well.
+  std::function<std::vector<std::pair<std::string, std::string>>(const ConfigObject& settings, std::int64_t d_model)>
+      validate;
+  /// The layer in plain ATen calls with a loop over tokens, any floating dtype: (x [B,T,D], parameters by name below the
+  /// scope, documents [B,T] or undefined, fresh state or null) -> y. Sites inside the operator are left out.
+  std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const ParamMap& params,
+                           const at::Tensor& document)>
+      reference;
+  std::function<std::int64_t(const ConfigObject& settings, std::int64_t d_model)> num_parameters;
+};
+
+struct FfnEntry : Entry {
+  static constexpr const char* kFamily = "ffns";
+  std::function<std::unique_ptr<Ffn>(const ConfigObject& settings, const BranchContext& context)> make;
+  std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const ParamMap& params)> reference;
+  std::function<std::int64_t(const ConfigObject& settings, std::int64_t d_model)> num_parameters;
+};
+
+void register_all_mixers(Family<MixerEntry>& family);
+void register_all_ffns(Family<FfnEntry>& family);
+
+}  // namespace ingot

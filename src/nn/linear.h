@@ -1,0 +1,43 @@
+#pragma once
+// Matrix products over parameters. dW goes straight into the fp32 gradient buffer of the leaf.
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+#include "params/store.h"
+
+namespace ingot {
+
+/// y = x W^T (+ bias). x [..., in] -> [..., out]. x is cast to the weight's dtype; y has the weight's dtype.
+class Linear {
+ public:
+  Linear() = default;
+  /// `spec.shape` is [out, in]; the parameter is scope + spec.name.
+  Linear(const ParamScope& scope, const ParamSpec& spec);
+  at::Tensor forward(const at::Tensor& x) const;
+  explicit operator bool() const { return static_cast<bool>(leaf_); }
+
+ private:
+  WeightLeaf leaf_;
+};
+
+/// One product for several parameters of equal input width: q, k, v; gate, up.
+class JoinedLinear {
+ public:
+  JoinedLinear() = default;
+  JoinedLinear(const ParamScope& scope, const std::vector<ParamSpec>& specs);
+  /// The parts' outputs, as views of one product.
+  std::vector<at::Tensor> forward(const at::Tensor& x) const;
+
+ private:
+  WeightLeaf leaf_;
+};
+
+/// Roles, part and hidden axis of the usual matrices.
+ParamSpec reads_stream_spec(std::string name, std::string part, std::int64_t out, std::int64_t d_model);
+ParamSpec writes_stream_spec(std::string name, std::string part, std::int64_t d_model, std::int64_t in);
+ParamSpec gain_spec(std::string name, std::int64_t width);
+ParamSpec bias_spec(std::string name, std::int64_t width);
+
+}  // namespace ingot

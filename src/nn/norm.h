@@ -1,0 +1,64 @@
+#pragma once
+// Norms: maps of the last axis (or of heads within it) that keep the shape.
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "params/store.h"
+#include "registry/family.h"
+
+namespace ingot {
+
+struct SequenceContext;
+
+/// Where in the model a norm sits.
+enum class Site { kInput, kOutput, kStream, kQ, kK, kV, kHead, kHidden, kEmbedding, kFinal };
+const std::vector<std::pair<std::string, Site>>& site_names();
+std::string site_name(Site site);
+
+struct NormContext {
+  ParamScope scope;         // parameters are declared as scope + "gain", "bias", …
+  std::int64_t width = 0;   // length of the normalised axis
+  std::int64_t heads = 1;   // x is [..., heads, width] at the sites q, k, v, head
+  Site site = Site::kInput;
+  int depth = -1;           // sub-layer, -1 for model sites
+  int num_sublayers = 0;
+};
+
+/// What some norms need beside x.
+struct NormInput {
+  at::Tensor gate;                            // same shape as x, undefined if there is none
+  const SequenceContext* sequence = nullptr;  // for norms with statistics over tokens
+};
+
+class Norm {
+ public:
+  virtual ~Norm() = default;
+  /// [..., width] -> same shape and dtype.
+  virtual at::Tensor forward(const at::Tensor& x, const NormInput& input) const = 0;
+  at::Tensor forward(const at::Tensor& x) const { return forward(x, NormInput{}); }
+};
+
+/// Parameters by their name below the scope ("gain"), for references.
+using ParamMap = std::map<std::string, at::Tensor>;
+
+struct NormEntry : Entry {
+  static constexpr const char* kFamily = "norms";
+  /// A null norm means identity (`none`).
+  std::function<std::unique_ptr<Norm>(const ConfigObject& settings, const NormContext& context)> make;
+  /// The formula in plain ATen calls, any floating dtype, differentiable; what `make` is tested against.
+  std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const ParamMap& params)> reference;
+  /// Number of parameters at this width.
+  std::function<std::int64_t(const ConfigObject& settings, std::int64_t width)> num_parameters;
+  /// Floating-point operations per element of x, forward.
+  double flops_per_element = 0;
+};
+
+void register_all_norms(Family<NormEntry>& family);
+
+}  // namespace ingot

@@ -1,0 +1,40 @@
+#pragma once
+// Position encodings. A variant acts at the embedding (`model.position`), on queries and keys (`position` of an
+// attention operator), or at either; where it cannot act, making it is a ConfigError.
+
+#include <ATen/core/Tensor.h>
+
+#include <functional>
+#include <memory>
+
+#include "params/store.h"
+#include "registry/family.h"
+
+namespace ingot {
+
+struct PositionContext {
+  ParamScope scope;
+  std::int64_t d_model = 0;
+  std::int64_t head_dim = 0;    // 0 at the embedding
+  std::int64_t max_length = 0;  // prefix + seq_len
+  bool at_embedding = false;
+};
+
+class Position {
+ public:
+  virtual ~Position() = default;
+  /// x [B, T, D], position [B, T] (or [1, T]) -> [B, T, D].
+  virtual at::Tensor embed(const at::Tensor& x, const at::Tensor& position) const;
+  /// q or k [B, T, H, K], position [B, T] (or [1, T]) -> same shape and dtype. Angles and products in fp32 or wider.
+  virtual at::Tensor rotate(const at::Tensor& x, const at::Tensor& position) const;
+};
+
+struct PositionEntry : Entry {
+  static constexpr const char* kFamily = "positions";
+  /// A null position means identity (`none`).
+  std::function<std::unique_ptr<Position>(const ConfigObject& settings, const PositionContext& context)> make;
+};
+
+void register_all_positions(Family<PositionEntry>& family);
+
+}  // namespace ingot

@@ -1,0 +1,55 @@
+#pragma once
+// The optimizer side of a step: groups, state, learning rates, one update.
+
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "optim/optim_config.h"
+
+namespace ingot {
+
+/// How a parameter is trained, as `plan --params` shows it.
+struct GroupAssignment {
+  const Master* master = nullptr;
+  std::string group;      // "default" or the group's name
+  std::string optimizer;  // registry name
+  double lr = 0;          // peak
+  double weight_decay = 0;
+};
+
+/// Assigns every trained master to a group; owns optimizer states. Decay applies to `embedding head reads_stream
+/// writes_stream inner` unless a group says otherwise. Throws ConfigError if a group's selector matches nothing.
+class OptimizerEngine {
+ public:
+  OptimizerEngine(const OptimConfig& config, const ParameterStore& store, int num_sublayers,
+                  const ScheduleContext& schedule);
+  ~OptimizerEngine();
+
+  const std::vector<GroupAssignment>& assignments() const;
+  /// Bytes of all states, known without `allocate`.
+  std::int64_t state_bytes() const;
+
+  /// Makes the states, zero. The store must be allocated.
+  void allocate();
+  /// Norm of the gradients times `scale`, squared norms summed in parameter order; and the clipping factor for it.
+  struct NormAndFactor {
+    double grad_norm = 0;  // not finite if any gradient is not
+    double clip_factor = 1;
+  };
+  NormAndFactor measure(double scale) const;
+  /// One update. `update` counts from 1; the schedule is read at update-1. `grad_scale` = scale × clip factor.
+  void step(std::int64_t update, double grad_scale);
+  /// Learning rate of the default group at an update, for the log.
+  double lr(std::int64_t update) const;
+
+  /// "exp_avg/layers.0.mixer.q.weight" -> tensor. Views.
+  std::vector<std::pair<std::string, at::Tensor>> state() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ingot

@@ -1,0 +1,218 @@
+#pragma once
+// ParameterStore: every weight of a model, in three phases.
+//
+//   declare   modules ask a ParamScope for Params: names, roles, shapes; no memory
+//   layout    parametrization, constraints and init of each are chosen; offsets in the flat buffers are fixed
+//   allocate  flat masters and gradients, one flat compute buffer, leaves of autograd
+//
+// Flat layout. One master buffer (fp32) holds every master tensor in declaration order; the gradient buffer has the same
+// offsets. Parameters declared as one joined leaf (q, k, v; gate, up) lie without gaps, so that one product serves them;
+// every leaf starts at a multiple of 64 bytes. What a leaf's compute weight is:
+//   all parts `plain` and kept in master dtype:  a view of the masters themselves; gradient = master gradient
+//   all parts `plain`, lower precision:          a slice of the compute buffer; gradient = master gradient
+//   otherwise:                                   slices of the compute buffer and of a compute-gradient buffer;
+//                                                `pull_back` maps these to master gradients
+// A leaf keeps its identity (same tensor, same storage, same gradient storage) from `allocate` on.
+
+#include <ATen/core/Tensor.h>
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "params/families.h"
+#include "params/param_info.h"
+
+namespace ingot {
+
+struct WeightsConfig;
+class ParameterStore;
+
+namespace params_detail {
+struct Leaf;
+struct Declared;
+}  // namespace params_detail
+
+/// Handle of a declared parameter. Cheap to copy; lives as long as the store.
+class Param {
+ public:
+  Param() = default;
+  explicit operator bool() const { return declared_ != nullptr; }
+  const ParamInfo& info() const;
+  /// The weight that the model uses. For a joined parameter a view of its rows of the leaf.
+  at::Tensor compute() const;
+
+ private:
+  friend class ParameterStore;
+  explicit Param(const params_detail::Declared* declared) : declared_(declared) {}
+  const params_detail::Declared* declared_ = nullptr;
+};
+
+/// Handle of a leaf of autograd: one parameter, or several joined along their rows.
+class WeightLeaf {
+ public:
+  WeightLeaf() = default;
+  explicit operator bool() const { return leaf_ != nullptr; }
+  /// [sum of rows, in]; requires grad. The same tensor on every call.
+  const at::Tensor& weight() const;
+  /// Gradient buffer in master dtype, same shape, always defined: operations may add into it directly.
+  const at::Tensor& grad() const;
+  /// Row counts of the parts, in order.
+  const std::vector<std::int64_t>& rows() const;
+
+ private:
+  friend class ParameterStore;
+  explicit WeightLeaf(const params_detail::Leaf* leaf) : leaf_(leaf) {}
+  const params_detail::Leaf* leaf_ = nullptr;
+};
+
+/// A running statistic. `value` is read during the step; `accumulator` is added to and applied once per step.
+class Buffer {
+ public:
+  Buffer() = default;
+  const at::Tensor& value() const { return *value_; }
+  const at::Tensor& accumulator() const { return *accumulator_; }
+
+ private:
+  friend class ParameterStore;
+  Buffer(const at::Tensor* value, const at::Tensor* accumulator) : value_(value), accumulator_(accumulator) {}
+  const at::Tensor* value_ = nullptr;
+  const at::Tensor* accumulator_ = nullptr;
+};
+
+/// What a module says of a parameter; the scope adds name, depth and operator. fan_in and fan_out default to the shape's.
+struct ParamSpec {
+  std::string name;  // below the scope: "weight", "q.weight"
+  std::vector<std::int64_t> shape;
+  RoleSet roles;
+  std::string part;
+  int hidden_axis = -1;
+  InitFunction fixed_init;
+  std::string fixed_init_name;
+};
+
+struct BufferSpec {
+  std::string name;
+  std::vector<std::int64_t> shape;
+  std::vector<std::int64_t> accumulator_shape;
+  double initial = 0;
+  /// value <- update(value, accumulator), after the accumulator was summed over ranks and micro-batches.
+  std::function<void(at::Tensor& value, const at::Tensor& accumulator)> update;
+};
+
+/// Where in the model a module declares.
+class ParamScope {
+ public:
+  explicit ParamScope(ParameterStore& store) : store_(&store) {}
+  /// A scope below this one: scope.sub("mixer").
+  ParamScope sub(const std::string& name) const;
+  /// The same scope for sub-layer `depth` of operator `op`.
+  ParamScope at(int depth, const std::string& op) const;
+
+  Param declare(const ParamSpec& spec) const;
+  /// Parameters with equal column counts that share one leaf. Returned in order; their leaf is `leaf_of` any of them.
+  std::vector<Param> declare_joined(const std::vector<ParamSpec>& specs) const;
+  Buffer declare_buffer(const BufferSpec& spec) const;
+  WeightLeaf leaf_of(const Param& param) const;
+
+  int depth() const { return depth_; }
+  const std::string& op() const { return op_; }
+  const std::string& prefix() const { return prefix_; }
+
+ private:
+  std::string full_name(const std::string& name) const;
+  ParamInfo make_info(const ParamSpec& spec) const;
+  ParameterStore* store_;
+  std::string prefix_;
+  std::string op_;
+  int depth_ = -1;
+};
+
+/// A stored tensor as optimizers and checkpoints see it: views into the flat buffers.
+struct Master {
+  std::string name;  // parameter name + suffix of the parametrization
+  const ParamInfo* param = nullptr;
+  std::vector<std::int64_t> shape;
+  std::int64_t offset = 0;  // in elements, in both flat buffers
+  std::int64_t numel = 0;
+  bool trained = true;
+  bool decays = true;
+  Granularity granularity = Granularity::kElement;  // the coarsest of parametrization and constraints
+  at::Tensor value;                                 // undefined before allocate
+  at::Tensor grad;                                  // likewise
+};
+
+struct StoreOptions {
+  at::ScalarType compute_dtype = at::kFloat;  // of matrices; the rest keeps the master dtype
+  at::ScalarType master_dtype = at::kFloat;   // kDouble in tests
+  at::Device device = at::kCPU;
+};
+
+/// What was chosen for a parameter, as `plan --params` shows it.
+struct ParamChoice {
+  const ParamInfo* info;
+  std::string parametrization;
+  std::vector<std::string> constraints;
+  std::string init;
+};
+
+class ParameterStore {
+ public:
+  ParameterStore();
+  ~ParameterStore();
+  ParameterStore(const ParameterStore&) = delete;
+  ParameterStore& operator=(const ParameterStore&) = delete;
+
+  // -- declare (through ParamScope). Throws std::logic_error on a second parameter of one name or after layout.
+  Param declare(ParamInfo info);
+  std::vector<Param> declare_joined(std::vector<ParamInfo> infos);
+  Buffer declare_buffer(const std::string& name, const BufferSpec& spec);
+  WeightLeaf leaf_of(const Param& param) const;
+
+  // -- layout. Throws ConfigError if a selector or a constraint matches nothing, or if a constraint meets a
+  //    parametrization that cannot `assign`.
+  void layout(const WeightsConfig& config, int num_sublayers, const StoreOptions& options);
+  bool laid_out() const;
+  std::int64_t num_parameters() const;
+  std::vector<const ParamInfo*> parameters() const;
+  std::vector<ParamChoice> choices() const;
+  const std::vector<Master>& masters() const;
+  /// Bytes of each flat buffer, known before `allocate`.
+  struct Memory {
+    std::int64_t masters = 0, gradients = 0, weights = 0;
+  };
+  Memory memory() const;
+  const StoreOptions& options() const;
+
+  // -- allocate
+  void allocate();
+  bool allocated() const;
+  /// [n] master dtype, with the offsets of `masters()`. Padding stays 0.
+  const at::Tensor& flat_masters() const;
+  const at::Tensor& flat_grads() const;
+  /// Start values from (seed, parameter name), drawn on the CPU; then constraints, then `materialise`.
+  void initialise(std::uint64_t seed);
+
+  // -- the step
+  void zero_grads();
+  /// Maps gradients of compute weights to gradients of masters. Once per step, after the reduction over ranks.
+  void pull_back();
+  /// Puts every constrained weight back on its set.
+  void constrain();
+  /// Moves the state of parametrizations.
+  void advance();
+  /// Compute weights from masters.
+  void materialise();
+  /// value <- update(value, accumulator) for every buffer, accumulators to zero.
+  void apply_buffers();
+
+  /// Name -> tensor of everything that a checkpoint's model file holds: masters and buffers. Views, not copies.
+  std::vector<std::pair<std::string, at::Tensor>> state() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace ingot

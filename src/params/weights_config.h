@@ -1,0 +1,31 @@
+#pragma once
+// The `weights:` section.
+
+#include <optional>
+#include <vector>
+
+#include "params/families.h"
+#include "params/selector.h"
+
+namespace ingot {
+
+class Fields;
+
+/// `overrides` apply in order, later wins, key by key.
+struct WeightOverride {
+  Selector match;
+  std::optional<Variant<ParametrizationEntry>> parametrization;
+  std::optional<std::vector<Variant<ConstraintEntry>>> constraints;
+  std::optional<Variant<InitEntry>> init;  // also in place of a fixed init
+};
+void describe(Fields& f, WeightOverride& c);
+
+struct WeightsConfig {
+  Variant<ParametrizationEntry> parametrization{"plain"};
+  std::vector<Variant<ConstraintEntry>> constraints;
+  Variant<InitEntry> init{"normal"};
+  std::vector<WeightOverride> overrides;
+};
+void describe(Fields& f, WeightsConfig& c);
+
+}  // namespace ingot
