@@ -5,8 +5,8 @@
 #
 # Tests: foo_test.cpp goes to <name>_tests, label unit; foo_slow_test.cpp, foo_dist_test.cpp and foo_gpu_test.cpp go to
 # <name>_slow_tests and so on, labelled by the suffix; all of tests/dist is labelled dist. Other .cpp files there are
-# helpers, linked into each of the module's test binaries. Test code sees INGOT_SOURCE_DIR and INGOT_BINARY (path of the
-# program under test) and links tests/support as `test_support`.
+# helpers, linked into each of the module's test binaries. Test code sees INGOT_SOURCE_DIR and, in dist, train, study and
+# cli, INGOT_BINARY (path of the program under test), and links tests/support as `test_support`.
 
 # A target that owns a precompiled header needs one source; reusers take header and flags from it.
 function(ingot_precompile target header)
@@ -18,6 +18,14 @@ function(ingot_precompile target header)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(${target} PRIVATE ingot_warnings ${ARGN})
   target_precompile_headers(${target} PRIVATE ${header})
+endfunction()
+
+# Only modules that start the program see its path: it differs per build folder and would defeat sharing through ccache.
+function(ingot_test_definitions target module)
+  target_compile_definitions(${target} PRIVATE "INGOT_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"")
+  if(module MATCHES "^(support|dist|train|study|cli)$")
+    target_compile_definitions(${target} PRIVATE "INGOT_BINARY=\"${PROJECT_BINARY_DIR}/ingot\"")
+  endif()
 endfunction()
 
 ingot_precompile(ingot_torch_pch ${PROJECT_SOURCE_DIR}/tools/cmake/torch_pch.h torch::cpu)
@@ -32,8 +40,7 @@ if(INGOT_TESTS)
   add_library(test_support STATIC ${support_sources} ${support_dummy})
   target_include_directories(test_support PUBLIC ${PROJECT_SOURCE_DIR}/tests PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(test_support PRIVATE ingot_warnings torch_headers PUBLIC GTest::gtest)
-  target_compile_definitions(test_support PRIVATE "INGOT_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\""
-                             "INGOT_BINARY=\"${PROJECT_BINARY_DIR}/ingot\"")
+  ingot_test_definitions(test_support support)
   target_precompile_headers(test_support REUSE_FROM ingot_test_pch)
 endif()
 
@@ -53,8 +60,7 @@ function(ingot_test_binary target label module torch)
   get_property(libs GLOBAL PROPERTY INGOT_TEST_LIBS_${module})
   target_link_libraries(${target} PRIVATE ${libs} GTest::gtest_main)
   target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/src)
-  target_compile_definitions(${target} PRIVATE "INGOT_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\""
-                             "INGOT_BINARY=\"${PROJECT_BINARY_DIR}/ingot\"")
+  ingot_test_definitions(${target} ${module})
   if(torch)
     target_precompile_headers(${target} REUSE_FROM ingot_test_pch)
   endif()
@@ -81,8 +87,7 @@ function(ingot_module_tests name torch)
     add_library(${name}_test_helpers STATIC ${helpers})
     target_include_directories(${name}_test_helpers PRIVATE ${PROJECT_SOURCE_DIR}/src)
     target_link_libraries(${name}_test_helpers PRIVATE ingot_warnings PUBLIC test_support ingot_${name})
-    target_compile_definitions(${name}_test_helpers PRIVATE "INGOT_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\""
-                               "INGOT_BINARY=\"${PROJECT_BINARY_DIR}/ingot\"")
+    ingot_test_definitions(${name}_test_helpers ${name})
     if(torch)
       target_precompile_headers(${name}_test_helpers REUSE_FROM ingot_test_pch)
     endif()

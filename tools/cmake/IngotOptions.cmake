@@ -50,9 +50,14 @@ find_program(INGOT_CCACHE ccache)
 mark_as_advanced(INGOT_CCACHE)
 if(INGOT_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   # Precompiled headers need the sloppiness and -fpch-preprocess. With paths relative to the build folder and that folder
-  # left out of the hash, build folders at the same depth share results.
+  # left out of the hash, build folders at the same depth share results. The cache lies in the checkout unless CCACHE_DIR
+  # says otherwise.
+  set(ccache_dir ${PROJECT_SOURCE_DIR}/.cache/ccache)
+  if(DEFINED ENV{CCACHE_DIR})
+    set(ccache_dir $ENV{CCACHE_DIR})
+  endif()
   set(CMAKE_CXX_COMPILER_LAUNCHER
-      env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      env CCACHE_DIR=${ccache_dir} CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
       CCACHE_BASEDIR=/ CCACHE_NOHASHDIR=1 CCACHE_DEPEND=1 ${INGOT_CCACHE})
   add_compile_options($<$<COMPILE_LANG_AND_ID:CXX,GNU>:-fpch-preprocess>)
 endif()
