@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "nn/sample.h"
 #include "registry/family.h"
 
 namespace ingot {
@@ -19,6 +20,7 @@ struct ActivationEntry : Entry {
   static constexpr const char* kFamily = "activations";
   std::function<std::unique_ptr<Activation>(const ConfigObject& settings)> make;
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x)> reference;
+  Samples samples;
 };
 
 void register_all_activations(Family<ActivationEntry>& family);

@@ -75,11 +75,15 @@ struct MixerEntry : Entry {
   std::function<std::vector<std::pair<std::string, std::string>>(const ConfigObject& settings, std::int64_t d_model)>
       validate;
   /// The layer in plain ATen calls with a loop over tokens, any floating dtype: (x [B,T,D], parameters by name below the
-  /// scope, documents [B,T] or undefined, fresh state or null) -> y. Sites inside the operator are left out.
+  /// scope, documents [B,T] or undefined) -> y. No prefix: positions count from 0 in each document. Sites inside the
+  /// operator are left out.
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const ParamMap& params,
                            const at::Tensor& document)>
       reference;
   std::function<std::int64_t(const ConfigObject& settings, std::int64_t d_model)> num_parameters;
+  /// The sites inside the operator that it asks `BranchContext::site_norm` for; a norm at any other is a config error.
+  std::vector<Site> sites;
+  Samples samples;
 };
 
 struct FfnEntry : Entry {
@@ -87,6 +91,8 @@ struct FfnEntry : Entry {
   std::function<std::unique_ptr<Ffn>(const ConfigObject& settings, const BranchContext& context)> make;
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const ParamMap& params)> reference;
   std::function<std::int64_t(const ConfigObject& settings, std::int64_t d_model)> num_parameters;
+  std::vector<Site> sites;  // as in MixerEntry
+  Samples samples;
 };
 
 void register_all_mixers(Family<MixerEntry>& family);

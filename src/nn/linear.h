@@ -29,6 +29,8 @@ class JoinedLinear {
   JoinedLinear(const ParamScope& scope, const std::vector<ParamSpec>& specs);
   /// The parts' outputs, as views of one product.
   std::vector<at::Tensor> forward(const at::Tensor& x) const;
+  /// The product itself, [..., sum of the parts' rows].
+  at::Tensor forward_joined(const at::Tensor& x) const;
 
  private:
   WeightLeaf leaf_;

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/sample.h"
 #include "params/store.h"
 #include "registry/family.h"
 
@@ -57,6 +58,7 @@ struct NormEntry : Entry {
   std::function<std::int64_t(const ConfigObject& settings, std::int64_t width)> num_parameters;
   /// Floating-point operations per element of x, forward.
   double flops_per_element = 0;
+  Samples samples;
 };
 
 void register_all_norms(Family<NormEntry>& family);

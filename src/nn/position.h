@@ -7,6 +7,9 @@
 #include <functional>
 #include <memory>
 
+#include "nn/context.h"
+#include "nn/norm.h"
+#include "nn/sample.h"
 #include "params/store.h"
 #include "registry/family.h"
 
@@ -23,16 +26,23 @@ struct PositionContext {
 class Position {
  public:
   virtual ~Position() = default;
-  /// x [B, T, D], position [B, T] (or [1, T]) -> [B, T, D].
-  virtual at::Tensor embed(const at::Tensor& x, const at::Tensor& position) const;
-  /// q or k [B, T, H, K], position [B, T] (or [1, T]) -> same shape and dtype. Angles and products in fp32 or wider.
-  virtual at::Tensor rotate(const at::Tensor& x, const at::Tensor& position) const;
+  /// x [B, T, D] at context.position -> same shape and dtype. The base class returns x.
+  virtual at::Tensor embed(const at::Tensor& x, const SequenceContext& context) const;
+  /// q or k [B, T, H, K] at context.position -> same shape and dtype. Angles and products in fp32 or wider. The base class
+  /// returns x.
+  virtual at::Tensor rotate(const at::Tensor& x, const SequenceContext& context) const;
 };
 
 struct PositionEntry : Entry {
   static constexpr const char* kFamily = "positions";
   /// A null position means identity (`none`).
   std::function<std::unique_ptr<Position>(const ConfigObject& settings, const PositionContext& context)> make;
+  /// In plain ATen calls, any floating dtype: x [B, T, D] at the embedding or [B, T, H, K] inside attention.
+  std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const at::Tensor& position,
+                           const ParamMap& params)>
+      reference;
+  std::function<std::int64_t(const ConfigObject& settings, const PositionContext& context)> num_parameters;
+  Samples samples;
 };
 
 void register_all_positions(Family<PositionEntry>& family);
