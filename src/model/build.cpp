@@ -1,0 +1,191 @@
+// Declares a model's parameters and reports its sizes.
+
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "model/model_impl.h"
+
+namespace ingot {
+namespace {
+
+const OperatorConfig& operator_config(const ModelConfig& config, const std::string& name) {
+  for (const auto& [op_name, op] : config.operators) {
+    if (op_name == name) return op;
+  }
+  throw std::logic_error(cat("no operator ", name));
+}
+
+std::vector<std::string> operator_names(const ModelConfig& config) {
+  std::vector<std::string> names;
+  for (const auto& entry : config.operators) names.push_back(entry.first);
+  return names;
+}
+
+std::int64_t padded(std::int64_t size, std::int64_t multiple) { return (size + multiple - 1) / multiple * multiple; }
+
+ParamSpec token_table_spec(std::string name, RoleSet roles, std::int64_t rows, std::int64_t d_model) {
+  ParamSpec spec;
+  spec.name = std::move(name);
+  spec.shape = {rows, d_model};
+  spec.roles = roles;
+  spec.hidden_axis = 1;
+  return spec;
+}
+
+}  // namespace
+
+LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& model_options,
+                          const Families& all_families, ParameterStore& parameter_store)
+    : config(model_config), options(model_options), families(all_families), store(parameter_store) {
+  pattern = expand_pattern(config.layers, operator_names(config));
+  const int num_sublayers = static_cast<int>(pattern.size());
+  PlacementContext placement_context;
+  placement_context.num_sublayers = num_sublayers;
+  placement_context.is_mixer = [this](int depth) {
+    return operator_config(config, pattern[static_cast<std::size_t>(depth)]).mixer.has_value();
+  };
+  placement = config.placement.entry().make(config.placement.settings(), placement_context);
+  norms = std::make_unique<SiteNormTable>(config, *placement, num_sublayers);
+
+  const ParamScope root(store);
+  const auto vocab = padded(options.vocab_size, config.vocab_multiple);
+  const RoleSet table_roles = config.tie_embeddings ? RoleSet{Role::kEmbedding, Role::kHead} : RoleSet{Role::kEmbedding};
+  const auto table = root.declare(token_table_spec("embedding.weight", table_roles, vocab, config.d_model));
+  embedding = root.leaf_of(table);
+  if (!config.tie_embeddings) {
+    head = root.leaf_of(root.declare(token_table_spec("head.weight", Role::kHead, vocab, config.d_model)));
+  }
+  if (config.meta_tokens > 0) {
+    auto spec = token_table_spec("meta.weight", Role::kMeta, config.meta_tokens, config.d_model);
+    spec.fixed_init = normal_init(1.0);
+    spec.fixed_init_name = "normal(0, 1)";
+    meta = root.declare(spec);
+  }
+  PositionContext position_context{root.sub("position"), config.d_model, 0, config.meta_tokens + options.seq_len, true};
+  position = config.position.entry().make(config.position.settings(), position_context);
+  embedding_norm = norms->make(Site::kEmbedding, root.sub("embedding_norm"), config.d_model, 1);
+  for (int depth = 0; depth < num_sublayers; ++depth) declare_sublayer(depth, pattern[static_cast<std::size_t>(depth)]);
+  final_norm = norms->make(Site::kFinal, root.sub("final_norm"), config.d_model, 1);
+
+  ResidualContext residual_context;
+  residual_context.scope = root.sub("residual");
+  residual_context.d_model = config.d_model;
+  residual_context.num_sublayers = num_sublayers;
+  residual_context.branch_scale = [this](int depth) { return placement->branch_scale(depth); };
+  residual_context.skip_scale = [this](int depth) { return placement->skip_scale(depth); };
+  if (config.residual) {
+    residual = config.residual->entry().make(config.residual->settings(), residual_context);
+  } else {
+    const auto rule = make_variant<ResidualEntry>(families, placement->residual());
+    residual = rule.entry().make(rule.settings(), residual_context);
+  }
+}
+
+void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name) {
+  const auto& op = operator_config(config, op_name);
+  const auto scope = ParamScope(store).sub(cat("layers.", depth)).at(depth, op_name);
+  SubLayer layer;
+  layer.op = op_name;
+  layer.input_norm = norms->make(Site::kInput, scope.sub("input_norm"), config.d_model, 1);
+  BranchContext context{scope.sub(op.mixer ? "mixer" : "ffn"), config.d_model, config.meta_tokens + options.seq_len,
+                        depth, static_cast<int>(pattern.size()), {}, &families};
+  context.site_norm = [this](Site site, const ParamScope& at, std::int64_t width, std::int64_t heads) {
+    return norms->make(site, at, width, heads);
+  };
+  if (op.mixer) {
+    layer.mixer = op.mixer->entry().make(op.mixer->settings(), context);
+  } else {
+    layer.ffn = op.ffn->entry().make(op.ffn->settings(), context);
+  }
+  layer.output_norm = norms->make(Site::kOutput, scope.sub("output_norm"), config.d_model, 1);
+  layer.stream_norm = norms->make(Site::kStream, scope.sub("stream_norm"), config.d_model, 1);
+  layers.push_back(std::move(layer));
+}
+
+LanguageModel::LanguageModel(const ModelConfig& config, const ModelOptions& options, const Families& families,
+                             ParameterStore& store)
+    : impl_(std::make_unique<Impl>(config, options, families, store)) {}
+
+int LanguageModel::num_sublayers() const { return static_cast<int>(impl_->layers.size()); }
+
+const std::vector<std::string>& LanguageModel::pattern() const { return impl_->pattern; }
+
+ModelFlops LanguageModel::flops(std::int64_t seq_len) const {
+  ModelFlops total;
+  const auto add = [&](const std::string& op, const std::string& item, double flops) {
+    total.forward_per_token += flops;
+    for (auto& row : total.rows) {
+      if (row.op == op && row.item == item) {
+        row.flops += flops;
+        return;
+      }
+    }
+    total.rows.push_back({op, item, flops});
+  };
+  for (const auto& layer : impl_->layers) {
+    const auto items = layer.mixer ? layer.mixer->flops(seq_len, impl_->meta_tokens()) : layer.ffn->flops();
+    for (const auto& item : items) add(layer.op, item.name, item.flops);
+  }
+  add("head", "logits", 2.0 * static_cast<double>(impl_->config.d_model * impl_->options.vocab_size));
+  return total;
+}
+
+double LanguageModel::activation_bytes(std::int64_t rows, std::int64_t seq_len, Recompute policy,
+                                       int element_bytes) const {
+  const int stream_bytes = static_cast<int>(c10::elementSize(impl_->options.stream_dtype));
+  const double d_model = static_cast<double>(impl_->config.d_model);
+  double per_token = 0;
+  for (const auto& layer : impl_->layers) {
+    per_token += layer.mixer ? layer.mixer->activation_bytes(policy, element_bytes)
+                             : layer.ffn->activation_bytes(policy, element_bytes);
+    // Each norm keeps its input (a tensor of the stream's type) and, where the branch computes in another type, the cast.
+    const int norms = (layer.input_norm ? 1 : 0) + (layer.output_norm ? 1 : 0) + (layer.stream_norm ? 1 : 0);
+    per_token += d_model * (norms * stream_bytes + (element_bytes != stream_bytes ? element_bytes : 0));
+  }
+  per_token += 2 * d_model * stream_bytes;  // embedding output, final norm
+  const double tokens = static_cast<double>(rows * seq_len + impl_->meta_tokens());
+  return per_token * tokens;
+}
+
+std::int64_t LanguageModel::state_bytes(std::int64_t length) const {
+  std::int64_t bytes = 0;
+  for (const auto& layer : impl_->layers) {
+    if (layer.mixer) bytes += layer.mixer->state_bytes(impl_->meta_tokens() + length);
+  }
+  return bytes;
+}
+
+std::vector<std::string> LanguageModel::describe_layers() const {
+  std::vector<std::string> lines;
+  const auto norm_text = [&](Site site, int depth, const std::string& op) {
+    const auto* norm = impl_->norms->choose(site, depth, op);
+    return norm == nullptr ? std::string("none") : norm->name();
+  };
+  lines.push_back(cat("embedding: norm ", norm_text(Site::kEmbedding, -1, ""), ", position ",
+                      impl_->config.position.name(), ", meta tokens ", impl_->meta_tokens()));
+  for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
+    const auto& layer = impl_->layers[i];
+    const int depth = static_cast<int>(i);
+    const auto& op = operator_config(impl_->config, layer.op);
+    auto line = cat(i, " ", layer.op, " ", op.mixer ? op.mixer->name() : op.ffn->name(), ": ",
+                    impl_->placement->formula());
+    for (const auto site : {Site::kInput, Site::kOutput, Site::kStream, Site::kQ, Site::kK, Site::kV, Site::kHead,
+                            Site::kHidden}) {
+      const auto text = norm_text(site, depth, layer.op);
+      if (text != "none") line += cat("; ", site_name(site), " ", text);
+    }
+    if (impl_->placement->branch_scale(depth) != 1) line += cat("; branch x ", impl_->placement->branch_scale(depth));
+    if (impl_->placement->skip_scale(depth) != 1) line += cat("; skip x ", impl_->placement->skip_scale(depth));
+    if (layer.mixer) {
+      for (const auto& own : layer.mixer->own_norms()) line += cat("; own ", own);
+    }
+    lines.push_back(line);
+  }
+  lines.push_back(cat("final: norm ", norm_text(Site::kFinal, -1, ""), ", head ",
+                      impl_->config.tie_embeddings ? "tied" : "untied",
+                      impl_->config.normalise_head ? ", rows normalised" : ""));
+  return lines;
+}
+
+}  // namespace ingot

@@ -1,0 +1,204 @@
+#include "model/language_model.h"
+
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/cummax.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include <c10/core/GradMode.h>
+
+#include "base/text.h"
+#include "model/model_impl.h"
+#include "ops/embedding/embedding.h"
+
+namespace ingot {
+
+namespace {
+
+/// Positions within documents, counted from `prefix`: position[b,t] = prefix + t - start of the document of (b,t).
+at::Tensor document_positions(const at::Tensor& documents, std::int64_t prefix) {
+  const auto rows = documents.size(0);
+  const auto length = documents.size(1);
+  const auto index = at::arange(length, documents.options()).expand({rows, length});
+  auto begins = at::zeros_like(documents, documents.options().dtype(at::kBool));
+  begins.select(1, 0).fill_(true);
+  if (length > 1) begins.slice(1, 1).copy_(documents.slice(1, 1).ne(documents.slice(1, 0, length - 1)));
+  const auto start = std::get<0>(at::cummax(at::where(begins, index, at::zeros_like(index)), 1));
+  return index - start + prefix;
+}
+
+}  // namespace
+
+SequenceContext LanguageModel::Impl::context(std::int64_t rows, std::int64_t length, std::int64_t first_position,
+                                             const at::Tensor& documents, bool training) const {
+  SequenceContext context;
+  context.batch = rows;
+  context.seq_len = length;
+  context.training = training;
+  context.record_buffers = training;
+  context.prefix = meta_tokens();
+  if (documents.defined()) {
+    context.may_reset = true;
+    context.document = documents;
+    context.position = document_positions(documents, meta_tokens());
+  } else {
+    const auto index = at::arange(first_position, first_position + length,
+                                  at::TensorOptions().dtype(at::kLong).device(store.options().device));
+    context.position = index.unsqueeze(0).expand({rows, length});
+  }
+  return context;
+}
+
+at::Tensor LanguageModel::Impl::embed(const at::Tensor& tokens, const SequenceContext& context) const {
+  auto x = ops::embedding(tokens, embedding.weight(), embedding.grad()).to(options.stream_dtype);
+  return finish_embedding(x, context);
+}
+
+at::Tensor LanguageModel::Impl::finish_embedding(at::Tensor x, const SequenceContext& context) const {
+  if (position) x = position->embed(x, context.position);
+  if (embedding_norm) x = embedding_norm->forward(x, {{}, &context});
+  return x;
+}
+
+Stream LanguageModel::Impl::sublayer(std::size_t index, const Stream& stream, const SequenceContext& context,
+                                     const Branch& branch) const {
+  const auto& layer = layers[index];
+  const NormInput norm_input{{}, &context};
+  const int depth = static_cast<int>(index);
+  auto x = residual->read(depth, stream);
+  if (layer.input_norm) x = layer.input_norm->forward(x, norm_input);
+  auto y = branch(layer, x);
+  if (layer.output_norm) y = layer.output_norm->forward(y, norm_input);
+  auto next = residual->join(depth, stream, y.to(options.stream_dtype));
+  if (!layer.stream_norm) return next;
+  return residual->map(std::move(next), [&](const at::Tensor& t) { return layer.stream_norm->forward(t, norm_input); });
+}
+
+at::Tensor LanguageModel::Impl::finish(const Stream& stream, const SequenceContext& context) const {
+  auto x = residual->end(stream);
+  return final_norm ? final_norm->forward(x, {{}, &context}) : x;
+}
+
+/// The prefix and the rows go through the layers side by side: what the prefix leaves in a mixer is the fresh state
+/// of the rows in the same mixer.
+at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& context, const Prefix* given,
+                                    const std::vector<MixerState>* incoming, std::vector<MixerState>* final) const {
+  const bool has_prefix = meta_tokens() > 0 && given == nullptr;
+  SequenceContext prefix_context;
+  Stream prefix_stream;
+  if (has_prefix) {
+    prefix_context = this->context(1, meta_tokens(), 0, {}, context.training);
+    prefix_context.prefix = 0;
+    prefix_context.record_buffers = false;
+    prefix_stream = residual->begin(embed_meta(prefix_context));
+  }
+  auto stream = residual->begin(x);
+  for (std::size_t i = 0; i < layers.size(); ++i) {
+    MixerState fresh;
+    const auto run_branch = [&](const SequenceContext& ctx, const StateFlow& states) {
+      return [&ctx, states](const SubLayer& layer, const at::Tensor& input) {
+        return layer.mixer ? layer.mixer->forward(input, ctx, states) : layer.ffn->forward(input, ctx);
+      };
+    };
+    if (has_prefix) {
+      StateFlow flow;
+      flow.final = &fresh;
+      prefix_stream = sublayer(i, prefix_stream, prefix_context, run_branch(prefix_context, flow));
+    }
+    StateFlow flow;
+    if (given != nullptr && !given->layers[i].empty()) flow.fresh = &given->layers[i];
+    if (has_prefix && !fresh.empty()) flow.fresh = &fresh;
+    if (incoming != nullptr && !(*incoming)[i].empty()) flow.incoming = &(*incoming)[i];
+    if (final != nullptr && layers[i].mixer) flow.final = &(*final)[i];
+    stream = sublayer(i, stream, context, run_branch(context, flow));
+  }
+  return finish(stream, context);
+}
+
+at::Tensor LanguageModel::Impl::embed_meta(const SequenceContext& context) const {
+  return finish_embedding(meta.compute().to(options.stream_dtype).unsqueeze(0), context);
+}
+
+LanguageModel::Impl::Prefix LanguageModel::Impl::run_prefix() const {
+  Prefix prefix;
+  prefix.layers.resize(layers.size());
+  if (meta_tokens() == 0) return prefix;
+  auto ctx = context(1, meta_tokens(), 0, {}, false);
+  ctx.prefix = 0;
+  const Prefix none{std::vector<MixerState>(layers.size())};
+  run(embed_meta(ctx), ctx, &none, nullptr, &prefix.layers);
+  return prefix;
+}
+
+LanguageModel::~LanguageModel() = default;
+
+at::Tensor LanguageModel::forward(const at::Tensor& tokens, const at::Tensor& documents, bool training) const {
+  const auto context =
+      impl_->context(tokens.size(0), tokens.size(1), impl_->meta_tokens(), documents, training);
+  return impl_->run(impl_->embed(tokens, context), context, nullptr, nullptr, nullptr);
+}
+
+at::Tensor LanguageModel::forward_concatenated(const at::Tensor& tokens) const {
+  const auto rows = tokens.size(0);
+  const auto prefix = impl_->meta_tokens();
+  auto context = impl_->context(rows, prefix + tokens.size(1), 0, {}, false);
+  context.prefix = 0;
+  auto x = ops::embedding(tokens, impl_->embedding.weight(), impl_->embedding.grad()).to(impl_->options.stream_dtype);
+  if (prefix > 0) {
+    const auto meta = impl_->meta.compute().to(x.scalar_type());
+    x = at::cat({meta.unsqueeze(0).expand({rows, prefix, x.size(2)}), x}, 1);
+  }
+  const Impl::Prefix none{std::vector<MixerState>(impl_->layers.size())};
+  return impl_->run(impl_->finish_embedding(x, context), context, &none, nullptr, nullptr).slice(1, prefix);
+}
+
+HeadWeights LanguageModel::head() const {
+  return {impl_->head ? impl_->head : impl_->embedding, impl_->options.vocab_size, impl_->config.normalise_head};
+}
+
+DecodeState LanguageModel::begin_decode(std::int64_t batch) const {
+  c10::NoGradGuard no_grad;
+  const auto prefix = impl_->run_prefix();
+  DecodeState state;
+  state.batch = batch;
+  for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
+    const auto* mixer = impl_->layers[i].mixer.get();
+    if (mixer == nullptr) {
+      state.layers.emplace_back();
+    } else if (prefix.layers[i].empty()) {
+      state.layers.push_back(mixer->make_state(batch));
+    } else {
+      state.layers.push_back(mixer->expand_state(prefix.layers[i], batch));
+    }
+  }
+  return state;
+}
+
+at::Tensor LanguageModel::prefill(const at::Tensor& tokens, DecodeState& state) const {
+  c10::NoGradGuard no_grad;
+  const auto length = tokens.size(1);
+  const auto context =
+      impl_->context(tokens.size(0), length, impl_->meta_tokens() + state.length, {}, false);
+  std::vector<MixerState> final(impl_->layers.size());
+  const Impl::Prefix none{std::vector<MixerState>(impl_->layers.size())};
+  const auto hidden = impl_->run(impl_->embed(tokens, context), context, &none, &state.layers, &final);
+  state.layers = std::move(final);
+  state.length += length;
+  return hidden;
+}
+
+at::Tensor LanguageModel::step(const at::Tensor& tokens, DecodeState& state) const {
+  c10::NoGradGuard no_grad;
+  const auto context = impl_->context(tokens.size(0), 1, impl_->meta_tokens() + state.length, {}, false);
+  auto stream = impl_->residual->begin(impl_->embed(tokens, context));
+  for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
+    stream = impl_->sublayer(i, stream, context, [&](const Impl::SubLayer& layer, const at::Tensor& x) {
+      return layer.mixer ? layer.mixer->step(x, context, state.layers[i]) : layer.ffn->forward(x, context);
+    });
+  }
+  ++state.length;
+  return impl_->finish(stream, context);
+}
+
+}  // namespace ingot

@@ -1,0 +1,59 @@
+#pragma once
+// Private to the model module.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "model/language_model.h"
+#include "model/site_norms.h"
+
+namespace ingot {
+
+struct LanguageModel::Impl {
+  struct SubLayer {
+    std::string op;
+    std::unique_ptr<Mixer> mixer;  // exactly one of mixer and ffn
+    std::unique_ptr<Ffn> ffn;
+    std::unique_ptr<Norm> input_norm, output_norm, stream_norm;
+  };
+  /// What the meta prefix leaves in each mixer; batch 1; empty states where there is none.
+  struct Prefix {
+    std::vector<MixerState> layers;
+  };
+  using Branch = std::function<at::Tensor(const SubLayer& layer, const at::Tensor& x)>;
+
+  Impl(const ModelConfig& model_config, const ModelOptions& model_options, const Families& all_families,
+       ParameterStore& parameter_store);
+
+  std::int64_t meta_tokens() const { return config.meta_tokens; }
+  SequenceContext context(std::int64_t rows, std::int64_t length, std::int64_t first_position,
+                          const at::Tensor& documents, bool training) const;
+  at::Tensor embed(const at::Tensor& tokens, const SequenceContext& context) const;
+  at::Tensor embed_meta(const SequenceContext& context) const;
+  at::Tensor finish_embedding(at::Tensor x, const SequenceContext& context) const;
+  Stream sublayer(std::size_t index, const Stream& stream, const SequenceContext& context, const Branch& branch) const;
+  at::Tensor finish(const Stream& stream, const SequenceContext& context) const;
+  /// `given` null: the meta prefix runs along. `incoming` and `final` have one state per sub-layer.
+  at::Tensor run(const at::Tensor& x, const SequenceContext& context, const Prefix* given,
+                 const std::vector<MixerState>* incoming, std::vector<MixerState>* final) const;
+  Prefix run_prefix() const;
+  void declare_sublayer(int depth, const std::string& op_name);
+
+  ModelConfig config;
+  ModelOptions options;
+  const Families& families;
+  ParameterStore& store;
+  std::vector<std::string> pattern;
+  std::unique_ptr<Placement> placement;
+  std::unique_ptr<SiteNormTable> norms;
+  WeightLeaf embedding, head;  // head is empty when tied
+  Param meta;
+  std::unique_ptr<Position> position;
+  std::unique_ptr<Residual> residual;
+  std::unique_ptr<Norm> embedding_norm, final_norm;
+  std::vector<SubLayer> layers;
+};
+
+}  // namespace ingot
