@@ -1,5 +1,6 @@
 #pragma once
-// The one selector of the config: `match: {role: [reads_stream, inner], depth: 0..3, name: "layers.*.mixer.q.weight"}`.
+// The one selector of the config: `match: {role: [reads_stream, inner], depth: 0..3, name:
+// "layers.*.mixer.q.weight"}`.
 
 #include <optional>
 #include <string>
@@ -20,7 +21,8 @@ struct Selector {
   std::optional<DepthRange> depth;
   OneOrMany<std::string> name;  // globs over the full name
 
-  /// `num_sublayers` resolves negative and percentage depths. Parameters outside the stack have no depth and match no range.
+  /// `num_sublayers` resolves negative and percentage depths. Parameters outside the stack have no
+  /// depth and match no range.
   bool matches(const ParamInfo& info, int num_sublayers) const;
 };
 void describe(Fields& f, Selector& s);

@@ -2,15 +2,17 @@
 // ParameterStore: every weight of a model, in three phases.
 //
 //   declare   modules ask a ParamScope for Params: names, roles, shapes; no memory
-//   layout    parametrization, constraints and init of each are chosen; offsets in the flat buffers are fixed
-//   allocate  flat masters and gradients, one flat compute buffer, leaves of autograd
+//   layout    parametrization, constraints and init of each are chosen; offsets in the flat buffers
+//   are fixed allocate  flat masters and gradients, one flat compute buffer, leaves of autograd
 //
-// Flat layout. One master buffer (fp32) holds every master tensor in declaration order; the gradient buffer has the same
-// offsets. Parameters declared as one joined leaf (q, k, v; gate, up) lie without gaps, so that one product serves them;
-// every leaf starts at a multiple of 64 bytes. What a leaf's compute weight is:
-//   all parts `plain` and kept in master dtype:  a view of the masters themselves; gradient = master gradient
-//   all parts `plain`, lower precision:          a slice of the compute buffer; gradient = master gradient
-//   otherwise:                                   slices of the compute buffer and of a compute-gradient buffer;
+// Flat layout. One master buffer (fp32) holds every master tensor in declaration order; the
+// gradient buffer has the same offsets. Parameters declared as one joined leaf (q, k, v; gate, up)
+// lie without gaps, so that one product serves them; every leaf starts at a multiple of 64 bytes.
+// What a leaf's compute weight is:
+//   all parts `plain` and kept in master dtype:  a view of the masters themselves; gradient =
+//   master gradient all parts `plain`, lower precision:          a slice of the compute buffer;
+//   gradient = master gradient otherwise:                                   slices of the compute
+//   buffer and of a compute-gradient buffer;
 //                                                `pull_back` maps these to master gradients
 // A leaf keeps its identity (same tensor, same storage, same gradient storage) from `allocate` on.
 
@@ -56,7 +58,8 @@ class WeightLeaf {
   explicit operator bool() const { return leaf_ != nullptr; }
   /// [sum of rows, in]; requires grad. The same tensor on every call.
   const at::Tensor& weight() const;
-  /// Gradient buffer in master dtype, same shape, always defined: operations may add into it directly.
+  /// Gradient buffer in master dtype, same shape, always defined: operations may add into it
+  /// directly.
   const at::Tensor& grad() const;
   /// Row counts of the parts, in order.
   const std::vector<std::int64_t>& rows() const;
@@ -67,7 +70,8 @@ class WeightLeaf {
   const params_detail::Leaf* leaf_ = nullptr;
 };
 
-/// A running statistic. `value` is read during the step; `accumulator` is added to and applied once per step.
+/// A running statistic. `value` is read during the step; `accumulator` is added to and applied once
+/// per step.
 class Buffer {
  public:
   Buffer() = default;
@@ -76,12 +80,14 @@ class Buffer {
 
  private:
   friend class ParameterStore;
-  Buffer(const at::Tensor* value, const at::Tensor* accumulator) : value_(value), accumulator_(accumulator) {}
+  Buffer(const at::Tensor* value, const at::Tensor* accumulator)
+      : value_(value), accumulator_(accumulator) {}
   const at::Tensor* value_ = nullptr;
   const at::Tensor* accumulator_ = nullptr;
 };
 
-/// What a module says of a parameter; the scope adds name, depth and operator. fan_in and fan_out default to the shape's.
+/// What a module says of a parameter; the scope adds name, depth and operator. fan_in and fan_out
+/// default to the shape's.
 struct ParamSpec {
   std::string name;  // below the scope: "weight", "q.weight"
   std::vector<std::int64_t> shape;
@@ -90,6 +96,8 @@ struct ParamSpec {
   int hidden_axis = -1;
   InitFunction fixed_init;
   std::string fixed_init_name;
+  std::int64_t fan_in = 0;
+  std::int64_t fan_out = 0;
 };
 
 struct BufferSpec {
@@ -97,7 +105,8 @@ struct BufferSpec {
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> accumulator_shape;
   double initial = 0;
-  /// value <- update(value, accumulator), after the accumulator was summed over ranks and micro-batches.
+  /// value <- update(value, accumulator), after the accumulator was summed over ranks and
+  /// micro-batches.
   std::function<void(at::Tensor& value, const at::Tensor& accumulator)> update;
 };
 
@@ -111,7 +120,8 @@ class ParamScope {
   ParamScope at(int depth, const std::string& op) const;
 
   Param declare(const ParamSpec& spec) const;
-  /// Parameters with equal column counts that share one leaf. Returned in order; their leaf is `leaf_of` any of them.
+  /// Parameters with equal column counts that share one leaf. Returned in order; their leaf is
+  /// `leaf_of` any of them.
   std::vector<Param> declare_joined(const std::vector<ParamSpec>& specs) const;
   Buffer declare_buffer(const BufferSpec& spec) const;
   WeightLeaf leaf_of(const Param& param) const;
@@ -138,9 +148,10 @@ struct Master {
   std::int64_t numel = 0;
   bool trained = true;
   bool decays = true;
-  Granularity granularity = Granularity::kElement;  // the coarsest of parametrization and constraints
-  at::Tensor value;                                 // undefined before allocate
-  at::Tensor grad;                                  // likewise
+  Granularity granularity =
+      Granularity::kElement;  // the coarsest of parametrization and constraints
+  at::Tensor value;           // undefined before allocate
+  at::Tensor grad;            // likewise
 };
 
 struct StoreOptions {
@@ -164,13 +175,18 @@ class ParameterStore {
   ParameterStore(const ParameterStore&) = delete;
   ParameterStore& operator=(const ParameterStore&) = delete;
 
-  // -- declare (through ParamScope). Throws std::logic_error on a second parameter of one name or after layout.
+  // -- declare (through ParamScope). Throws std::logic_error on a second parameter of one name or
+  // after layout.
   Param declare(ParamInfo info);
   std::vector<Param> declare_joined(std::vector<ParamInfo> infos);
   Buffer declare_buffer(const std::string& name, const BufferSpec& spec);
   WeightLeaf leaf_of(const Param& param) const;
+  /// All leaves in declaration order. Their `grad()` are what micro-batches add to and ranks
+  /// reduce.
+  std::vector<WeightLeaf> leaves() const;
 
-  // -- layout. Throws ConfigError if a selector or a constraint matches nothing, or if a constraint meets a
+  // -- layout. Throws ConfigError if a selector or a constraint matches nothing, or if a constraint
+  // meets a
   //    parametrization that cannot `assign`.
   void layout(const WeightsConfig& config, int num_sublayers, const StoreOptions& options);
   bool laid_out() const;
@@ -191,12 +207,16 @@ class ParameterStore {
   /// [n] master dtype, with the offsets of `masters()`. Padding stays 0.
   const at::Tensor& flat_masters() const;
   const at::Tensor& flat_grads() const;
-  /// Start values from (seed, parameter name), drawn on the CPU; then constraints, then `materialise`.
+  /// [m] master dtype: the accumulators of all buffers, reduced over ranks like gradients.
+  const at::Tensor& flat_accumulators() const;
+  /// Start values from (seed, parameter name), drawn on the CPU; then constraints, then
+  /// `materialise`.
   void initialise(std::uint64_t seed);
 
   // -- the step
   void zero_grads();
-  /// Maps gradients of compute weights to gradients of masters. Once per step, after the reduction over ranks.
+  /// Maps gradients of compute weights to gradients of masters. Once per step, after the reduction
+  /// over ranks.
   void pull_back();
   /// Puts every constrained weight back on its set.
   void constrain();
@@ -204,10 +224,14 @@ class ParameterStore {
   void advance();
   /// Compute weights from masters.
   void materialise();
+  /// Swaps the masters' values with those of `flat` ([n] with the offsets of `masters()`, such as
+  /// running averages) and materialises. A second call with the same tensor restores both.
+  void exchange_masters(const at::Tensor& flat);
   /// value <- update(value, accumulator) for every buffer, accumulators to zero.
   void apply_buffers();
 
-  /// Name -> tensor of everything that a checkpoint's model file holds: masters and buffers. Views, not copies.
+  /// Name -> tensor of everything that a checkpoint's model file holds: masters and buffers. Views,
+  /// not copies.
   std::vector<std::pair<std::string, at::Tensor>> state() const;
 
  private:
