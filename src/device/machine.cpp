@@ -1,0 +1,147 @@
+#include "device/machine.h"
+
+#include <malloc.h>
+#include <sched.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <fstream>
+#include <iterator>
+#include <set>
+#include <sstream>
+#include <utility>
+
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/randn.h>
+#include <c10/core/GradMode.h>
+
+namespace ingot {
+namespace {
+
+/// The first line of a small kernel file, "" if there is none.
+std::string first_line(const std::string& path) {
+  std::ifstream in(path);
+  std::string line;
+  std::getline(in, line);
+  return line;
+}
+
+/// CPUs granted by the control group's quota; 0 if unlimited.
+double quota_cpus() {
+  std::istringstream in(first_line("/sys/fs/cgroup/cpu.max"));
+  std::string quota;
+  double period = 0;
+  if (!(in >> quota >> period) || quota == "max" || period <= 0) return 0;
+  return std::stod(quota) / period;
+}
+
+std::int64_t field_of(const std::string& path, const std::string& key) {
+  std::ifstream in(path);
+  std::string word;
+  while (in >> word) {
+    std::int64_t kib = 0;
+    if (word == key && in >> kib) return kib * 1024;
+  }
+  return 0;
+}
+
+/// The value of `key` in /proc/cpuinfo.
+std::string cpuinfo(const std::string& key) {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    const auto colon = line.find(':');
+    if (colon == std::string::npos || line.compare(0, key.size(), key) != 0) continue;
+    return colon + 2 <= line.size() ? line.substr(colon + 2) : "";
+  }
+  return "";
+}
+
+std::int64_t cgroup_available() {
+  const auto limit = first_line("/sys/fs/cgroup/memory.max");
+  const auto used = first_line("/sys/fs/cgroup/memory.current");
+  if (limit.empty() || limit == "max" || used.empty()) return -1;
+  return std::max<std::int64_t>(0, std::stoll(limit) - std::stoll(used));
+}
+
+}  // namespace
+
+int usable_cores() {
+  cpu_set_t mask;
+  CPU_ZERO(&mask);
+  if (sched_getaffinity(0, sizeof(mask), &mask) != 0) return 1;
+  std::set<std::pair<std::string, std::string>> cores;
+  int cpus = 0;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (!CPU_ISSET(cpu, &mask)) continue;
+    ++cpus;
+    const auto folder = "/sys/devices/system/cpu/cpu" + std::to_string(cpu) + "/topology/";
+    const auto core = first_line(folder + "core_id");
+    if (!core.empty()) cores.emplace(first_line(folder + "physical_package_id"), core);
+  }
+  int count = cores.empty() ? cpus : static_cast<int>(cores.size());
+  const double quota = quota_cpus();
+  if (quota > 0) count = std::min(count, std::max(1, static_cast<int>(quota)));
+  return std::max(1, count);
+}
+
+void set_threads(int threads) { at::set_num_threads(threads); }
+
+std::string cpu_name() {
+  const auto name = cpuinfo("model name");
+  return name.empty() ? "unknown" : name;
+}
+
+std::vector<std::string> cpu_features() {
+  std::istringstream flags(cpuinfo("flags") + " " + cpuinfo("Features"));
+  const std::set<std::string> have((std::istream_iterator<std::string>(flags)), {});
+  std::vector<std::string> out;
+  for (const char* name : {"avx2", "avx512f", "avx512_bf16", "avx512_fp16", "amx_bf16", "asimd", "sve", "bf16"}) {
+    if (have.count(name) != 0) out.emplace_back(name);
+  }
+  return out;
+}
+
+std::string instruction_set() { return at::get_cpu_capability(); }
+
+MemoryUse memory_use() {
+  MemoryUse use;
+  use.resident = field_of("/proc/self/status", "VmRSS:");
+  use.peak_resident = field_of("/proc/self/status", "VmHWM:");
+  use.available = field_of("/proc/meminfo", "MemAvailable:");
+  const auto group = cgroup_available();
+  if (group >= 0) use.available = std::min(use.available, group);
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  use.minor_faults = usage.ru_minflt;
+  return use;
+}
+
+void keep_freed_memory() {
+#ifdef M_MMAP_THRESHOLD
+  mallopt(M_MMAP_THRESHOLD, 1 << 30);
+  mallopt(M_TRIM_THRESHOLD, 2000000000);
+#endif
+}
+
+double measure_matmul_gflops(MatmulType type, int size, int milliseconds) {
+  c10::NoGradGuard no_grad;
+  const auto dtype = type == MatmulType::kBfloat16 ? at::kBFloat16 : at::kFloat;
+  const auto a = at::randn({size, size}).to(dtype);
+  const auto b = at::randn({size, size}).to(dtype);
+  using Clock = std::chrono::steady_clock;
+  at::matmul(a, b);
+  double best = 1e30;
+  const auto end = Clock::now() + std::chrono::milliseconds(milliseconds);
+  do {
+    const auto start = Clock::now();
+    at::matmul(a, b);
+    best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
+  } while (Clock::now() < end);
+  return 2.0 * size * size * size / best * 1e-9;
+}
+
+}  // namespace ingot
