@@ -28,15 +28,19 @@ namespace ingot {
 /// to the same result, or nothing.
 enum class FieldClass { kInherit, kNumeric, kLayout, kFree };
 
-/// Limits and marks of a field.
+/// Limits and marks of a field. Of a list they hold for each element.
 struct Rule {
   double low = -std::numeric_limits<double>::infinity();
   double high = std::numeric_limits<double>::infinity();
   bool low_open = false;
   bool high_open = false;
   bool is_required = false;
-  bool is_path =
-      false;  // `$NAME` expands; relative values resolve against the file that holds them
+  // `$NAME` expands; relative values resolve against the folder of the file that holds them, or
+  // against the working directory.
+  bool is_path = false;
+  bool is_working_path = false;
+  // A sibling that excludes this field: of the two, the one set later counts.
+  const char* other_key = nullptr;
   FieldClass field_class = FieldClass::kInherit;
 
   Rule& at_least(double v) { return low = v, *this; }
@@ -45,6 +49,10 @@ struct Rule {
   Rule& below(double v) { return high = v, high_open = true, *this; }
   Rule& required() { return is_required = true, *this; }
   Rule& path() { return is_path = true, *this; }
+  /// A path relative to the working directory wherever it is written.
+  Rule& working_path() { return is_path = is_working_path = true, *this; }
+  /// Both siblings name each other.
+  Rule& excludes(const char* key) { return other_key = key, *this; }
   Rule& numeric() { return field_class = FieldClass::kNumeric, *this; }
   Rule& layout() { return field_class = FieldClass::kLayout, *this; }
   Rule& free() { return field_class = FieldClass::kFree, *this; }
@@ -60,30 +68,47 @@ struct FieldInfo {
 template <class T>
 using NamedMap = std::vector<std::pair<std::string, T>>;
 
-/// A YAML scalar as text. Quoted scalars are strings, whatever they look like.
+/// A list that may be written as its single element: `role: gain` or `role: [gain, bias]`.
+template <class T>
+struct OneOrMany : std::vector<T> {
+  using std::vector<T>::vector;
+};
+
+/// A YAML scalar as text. A quoted scalar is a string, whatever it looks like.
 struct Scalar {
   std::string text;
   bool quoted = false;
+  bool must_quote = false;  // when written: without quotes it would read as another value
 };
 
+// clang-format off
 /// How a leaf type is written. Specialise for a new type:
-///   static std::string expected();                       e.g. "a number", "a duration such as
-///   '2000 steps'" static bool parse(const Scalar&, T&);                false: not of this type
-///   static Scalar format(const T&);                      parse(format(x)) == x
-///   static const char* json_type();                      "string", "number", "integer", "boolean",
-///   or "" for number-or-string static std::optional<double> number(const T&);       what `Rule`
-///   limits, if anything
+///   static std::string expected();                   e.g. "a number", "a duration such as '2000 steps'"
+///   static bool parse(const Scalar&, T&);            false: not of this type
+///   static Scalar format(const T&);                  parse(format(x)) == x
+///   static const char* json_type();                  "string", "number", "integer", "boolean"; "": number or string
+///   static std::optional<double> number(const T&);   what `Rule` limits, if anything
+/// and, where it applies,
+///   static std::vector<std::string> choices();       the names of an enumeration
+///   static bool is_auto(const T&);                   the value is left to the program
+// clang-format on
 template <class T>
 struct Codec;
 
-template <>
-struct Codec<bool>;
-template <>
-struct Codec<std::int64_t>;
-template <>
-struct Codec<double>;
-template <>
-struct Codec<std::string>;
+/// Declares the specialisation for a type whose Codec is implemented in a .cpp file.
+#define INGOT_DECLARE_CODEC(Type)                       \
+  template <>                                           \
+  struct Codec<Type> {                                  \
+    static std::string expected();                      \
+    static bool parse(const Scalar& scalar, Type& v);   \
+    static Scalar format(const Type& v);                \
+    static const char* json_type();                     \
+    static std::optional<double> number(const Type& v); \
+  }
+INGOT_DECLARE_CODEC(bool);
+INGOT_DECLARE_CODEC(std::int64_t);
+INGOT_DECLARE_CODEC(double);
+INGOT_DECLARE_CODEC(std::string);
 
 /// A leaf seen without its type.
 class LeafRef {
@@ -96,6 +121,8 @@ class LeafRef {
   virtual std::optional<double> number() const = 0;
   /// The allowed names of a `choice`, else empty.
   virtual std::vector<std::string> choices() const { return {}; }
+  /// The value is `auto`: left to the program.
+  virtual bool is_auto() const { return false; }
 };
 
 class Fields;
@@ -107,6 +134,8 @@ class ListRef {
   virtual std::size_t size() const = 0;
   virtual void resize(std::size_t size) = 0;
   virtual void visit(Fields& f, std::size_t index) = 0;
+  /// A list of one may be written as its element.
+  virtual bool accepts_one() const { return false; }
 };
 
 /// A NamedMap seen without its type.
@@ -143,6 +172,9 @@ class Fields {
   virtual void end_field() = 0;
   virtual void on_leaf(LeafRef& leaf) = 0;
   virtual void on_struct(const std::function<void(Fields&)>& describe) = 0;
+  /// A struct that has a Codec as well: written as a scalar or as a mapping. The leaf's format() is
+  /// empty if only the mapping can say the value.
+  virtual void on_short_form(LeafRef& leaf, const std::function<void(Fields&)>& describe) = 0;
   virtual void on_list(ListRef& list) = 0;
   /// `list` holds zero elements (absent) or one.
   virtual void on_optional(ListRef& list) = 0;
