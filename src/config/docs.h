@@ -10,8 +10,8 @@
 namespace ingot {
 
 struct FieldDoc {
-  std::string name;  // dotted if it lies in a nested struct
-  std::string type;  // "integer", "number", "duration", "a | b", "list of number", "norms variant"
+  std::string name;           // dotted if it lies in a nested struct
+  std::string type;           // "integer", "number", "duration", "a | b", "list of number", "norms variant"
   std::string default_value;  // as in YAML; empty if there is none
   std::string range;          // "> 0", "0..1", or empty
   std::string doc;

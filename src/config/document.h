@@ -70,8 +70,7 @@ class Document {
                        const fs::path& working_folder = {});
   /// The same for text that is not in a file; `name` stands for it in messages.
   static Document parse(const std::string& text, const std::string& name,
-                        const std::vector<std::string>& overrides = {},
-                        const fs::path& folder = {});
+                        const std::vector<std::string>& overrides = {}, const fs::path& folder = {});
 
   const Node& root() const { return root_; }
   /// The node at `optim.groups.0.lr`, or nullptr.

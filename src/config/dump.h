@@ -22,10 +22,9 @@ std::string dump_config(const C& config) {
 
 /// One value of a config.
 struct FlatField {
-  std::string path;   // "model.norm.eps", "optim.groups.0.name"
-  std::string value;  // as the dump writes it
-  FieldClass field_class =
-      FieldClass::kNumeric;  // never kInherit: fields without a mark take their parent's
+  std::string path;                               // "model.norm.eps", "optim.groups.0.name"
+  std::string value;                              // as the dump writes it
+  FieldClass field_class = FieldClass::kNumeric;  // never kInherit: fields without a mark take their parent's
 };
 
 std::vector<FlatField> flatten_fields(const std::function<void(Fields&)>& describe);
@@ -43,8 +42,7 @@ struct Difference {
 };
 
 /// In the order of `before`, then what is new in `after`.
-std::vector<Difference> diff(const std::vector<FlatField>& before,
-                             const std::vector<FlatField>& after);
+std::vector<Difference> diff(const std::vector<FlatField>& before, const std::vector<FlatField>& after);
 
 /// Sixteen hex digits of the numeric fields, independent of the order of fields and of fields of
 /// other classes.

@@ -160,8 +160,8 @@ class Fields {
 
   /// An enumeration, written by name.
   template <class E>
-  void choice(const char* name, E& value, std::vector<std::pair<std::string, E>> names,
-              const char* doc, Rule rule = {});
+  void choice(const char* name, E& value, std::vector<std::pair<std::string, E>> names, const char* doc,
+              Rule rule = {});
 
   template <class T>
   void visit(T& value);

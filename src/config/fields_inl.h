@@ -17,6 +17,14 @@ class TypedLeaf final : public LeafRef {
   std::string expected() const override { return Codec<T>::expected(); }
   std::string json_type() const override { return Codec<T>::json_type(); }
   std::optional<double> number() const override { return Codec<T>::number(value_); }
+  std::vector<std::string> choices() const override {
+    if constexpr (requires { Codec<T>::choices(); }) return Codec<T>::choices();
+    return {};
+  }
+  bool is_auto() const override {
+    if constexpr (requires { Codec<T>::is_auto(value_); }) return Codec<T>::is_auto(value_);
+    return false;
+  }
 
  private:
   T& value_;
@@ -25,8 +33,7 @@ class TypedLeaf final : public LeafRef {
 template <class E>
 class ChoiceLeaf final : public LeafRef {
  public:
-  ChoiceLeaf(E& value, std::vector<std::pair<std::string, E>> names)
-      : value_(value), names_(std::move(names)) {}
+  ChoiceLeaf(E& value, std::vector<std::pair<std::string, E>> names) : value_(value), names_(std::move(names)) {}
   bool parse(const Scalar& scalar) override {
     for (const auto& [name, value] : names_) {
       if (name == scalar.text) return value_ = value, true;
@@ -60,13 +67,15 @@ class ChoiceLeaf final : public LeafRef {
 template <class T>
 class VectorRef final : public ListRef {
  public:
-  explicit VectorRef(std::vector<T>& value) : value_(value) {}
+  explicit VectorRef(std::vector<T>& value, bool accepts_one = false) : value_(value), accepts_one_(accepts_one) {}
+  bool accepts_one() const override { return accepts_one_; }
   std::size_t size() const override { return value_.size(); }
   void resize(std::size_t size) override { value_.resize(size); }
   void visit(Fields& f, std::size_t index) override { f.visit(value_[index]); }
 
  private:
   std::vector<T>& value_;
+  bool accepts_one_;
 };
 
 template <class T>
@@ -126,6 +135,11 @@ concept HasCodec = requires {
   Codec<T>::expected();
 };
 
+template <class T>
+concept HasDescribe = requires(Fields& f, T& value) {
+  describe(f, value);
+};
+
 }  // namespace fields_detail
 
 template <class T>
@@ -133,12 +147,19 @@ void Fields::visit(T& value) {
   using namespace fields_detail;
   if constexpr (HasCodec<T>) {
     TypedLeaf<T> leaf(value);
-    on_leaf(leaf);
+    if constexpr (HasDescribe<T>) {
+      on_short_form(leaf, [&value](Fields& f) { describe(f, value); });
+    } else {
+      on_leaf(leaf);
+    }
   } else if constexpr (std::is_base_of_v<AnyVariant, T>) {
     on_variant(value);
   } else if constexpr (IsNamedMap<T>::value) {
     NamedMapRef<typename IsNamedMap<T>::Value> map(value);
     on_map(map);
+  } else if constexpr (IsSpecialisation<T, OneOrMany>::value) {
+    VectorRef<typename T::value_type> list(value, true);
+    on_list(list);
   } else if constexpr (IsSpecialisation<T, std::vector>::value) {
     VectorRef<typename T::value_type> list(value);
     on_list(list);
@@ -158,8 +179,8 @@ void Fields::field(const char* name, T& value, const char* doc, Rule rule) {
 }
 
 template <class E>
-void Fields::choice(const char* name, E& value, std::vector<std::pair<std::string, E>> names,
-                    const char* doc, Rule rule) {
+void Fields::choice(const char* name, E& value, std::vector<std::pair<std::string, E>> names, const char* doc,
+                    Rule rule) {
   if (!on_field({name, doc, rule})) return;
   fields_detail::ChoiceLeaf<E> leaf(value, std::move(names));
   on_leaf(leaf);

@@ -26,15 +26,14 @@ struct ReadOptions {
   bool accept_unset_names = false;  // a path with an unset `$NAME` stays as it is written
 };
 
-void read_fields(const Document& document, const VariantLookup& lookup,
-                 const std::function<void(Fields&)>& describe, Problems& problems,
-                 const ReadOptions& options = {});
+void read_fields(const Document& document, const VariantLookup& lookup, const std::function<void(Fields&)>& describe,
+                 Problems& problems, const ReadOptions& options = {});
 
 /// Reads the document into `config`. Absent keys keep the struct's values; every variant with a
 /// name is bound, absent ones to the defaults of the struct or of their entry.
 template <class C>
-void read_config(const Document& document, const VariantLookup& lookup, C& config,
-                 Problems& problems, const ReadOptions& options = {}) {
+void read_config(const Document& document, const VariantLookup& lookup, C& config, Problems& problems,
+                 const ReadOptions& options = {}) {
   read_fields(
       document, lookup, [&config](Fields& f) { describe(f, config); }, problems, options);
 }

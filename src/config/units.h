@@ -27,9 +27,7 @@ struct Duration {
   double amount = 0;
   Unit unit = Unit::kSteps;
 
-  static Duration of_steps(std::int64_t steps) {
-    return {static_cast<double>(steps), Unit::kSteps};
-  }
+  static Duration of_steps(std::int64_t steps) { return {static_cast<double>(steps), Unit::kSteps}; }
   /// Rounded up. Throws ConfigError (without a place) if the context lacks what the unit needs.
   std::int64_t steps(const DurationContext& context) const;
   bool operator==(const Duration&) const = default;
@@ -84,9 +82,7 @@ struct Width {
   bool is_ratio = false;
 
   static Width of(std::int64_t width) { return {static_cast<double>(width), 1, false}; }
-  static Width times(double numerator, double denominator = 1) {
-    return {numerator, denominator, true};
-  }
+  static Width times(double numerator, double denominator = 1) { return {numerator, denominator, true}; }
   /// A ratio is rounded up to a multiple of `multiple_of`; a number is taken as it is written.
   std::int64_t resolve(std::int64_t d_model, std::int64_t multiple_of = 1) const;
   bool operator==(const Width&) const = default;
@@ -123,20 +119,6 @@ struct OrAuto {
   T value_or(T other) const { return chosen.value_or(std::move(other)); }
 };
 
-/// The Codec of a unit type, implemented in units.cpp.
-#define INGOT_DECLARE_CODEC(Type)                     \
-  template <>                                         \
-  struct Codec<Type> {                                \
-    static std::string expected();                    \
-    static bool parse(const Scalar& scalar, Type& v); \
-    static Scalar format(const Type& v);              \
-    static const char* json_type();                   \
-    static std::optional<double> number(const Type&); \
-  }
-INGOT_DECLARE_CODEC(bool);
-INGOT_DECLARE_CODEC(std::int64_t);
-INGOT_DECLARE_CODEC(double);
-INGOT_DECLARE_CODEC(std::string);
 INGOT_DECLARE_CODEC(Duration);
 INGOT_DECLARE_CODEC(Seconds);
 INGOT_DECLARE_CODEC(Cadence);
@@ -145,7 +127,6 @@ INGOT_DECLARE_CODEC(ByteSize);
 INGOT_DECLARE_CODEC(Count);
 INGOT_DECLARE_CODEC(Width);
 INGOT_DECLARE_CODEC(DepthRange);
-#undef INGOT_DECLARE_CODEC
 
 template <class T>
 struct Codec<OrAuto<T>> {
@@ -163,9 +144,7 @@ struct Codec<OrAuto<T>> {
     if (scalar.text == "auto") scalar.must_quote = true;
     return scalar;
   }
-  static const char* json_type() {
-    return std::string(Codec<T>::json_type()) == "string" ? "string" : "";
-  }
+  static const char* json_type() { return std::string(Codec<T>::json_type()) == "string" ? "string" : ""; }
   static std::optional<double> number(const OrAuto<T>& v) {
     return v.is_auto() ? std::nullopt : Codec<T>::number(*v.chosen);
   }

@@ -26,9 +26,7 @@ class ConfigBox final : public ConfigObject {
  public:
   explicit ConfigBox(C v = {}) : value(std::move(v)) {}
   void describe_fields(Fields& f) override { describe(f, value); }
-  std::unique_ptr<ConfigObject> clone() const override {
-    return std::make_unique<ConfigBox>(*this);
-  }
+  std::unique_ptr<ConfigObject> clone() const override { return std::make_unique<ConfigBox>(*this); }
   C value;
 };
 
@@ -48,7 +46,7 @@ struct Entry {
   virtual ~Entry() = default;
   std::string name;     // registry name = file stem
   std::string summary;  // one sentence
-  std::string paper;  // "Zhang & Sennrich 2019, arXiv:1910.07467", or where the definition is from
+  std::string paper;    // "Zhang & Sennrich 2019, arXiv:1910.07467", or where the definition is from
   std::shared_ptr<const ConfigObject> defaults;
 };
 
@@ -56,8 +54,7 @@ struct Entry {
 /// holds the name only.
 class AnyVariant {
  public:
-  AnyVariant(std::string family, std::string name)
-      : family_(std::move(family)), name_(std::move(name)) {}
+  AnyVariant(std::string family, std::string name) : family_(std::move(family)), name_(std::move(name)) {}
   virtual ~AnyVariant() = default;
   AnyVariant(const AnyVariant&) = default;
   AnyVariant& operator=(const AnyVariant&) = default;
