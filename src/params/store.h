@@ -2,17 +2,15 @@
 // ParameterStore: every weight of a model, in three phases.
 //
 //   declare   modules ask a ParamScope for Params: names, roles, shapes; no memory
-//   layout    parametrization, constraints and init of each are chosen; offsets in the flat buffers
-//   are fixed allocate  flat masters and gradients, one flat compute buffer, leaves of autograd
+//   layout    parametrization, constraints and init of each are chosen; offsets in the flat buffers are fixed
+//   allocate  flat masters and gradients, one flat compute buffer, leaves of autograd
 //
-// Flat layout. One master buffer (fp32) holds every master tensor in declaration order; the
-// gradient buffer has the same offsets. Parameters declared as one joined leaf (q, k, v; gate, up)
-// lie without gaps, so that one product serves them; every leaf starts at a multiple of 64 bytes.
-// What a leaf's compute weight is:
-//   all parts `plain` and kept in master dtype:  a view of the masters themselves; gradient =
-//   master gradient all parts `plain`, lower precision:          a slice of the compute buffer;
-//   gradient = master gradient otherwise:                                   slices of the compute
-//   buffer and of a compute-gradient buffer;
+// Flat layout. One master buffer (fp32) holds every master tensor in declaration order; the gradient buffer has the same
+// offsets. Parameters declared as one joined leaf (q, k, v; gate, up) lie without gaps, so that one product serves them;
+// every leaf starts at a multiple of 64 bytes. What a leaf's compute weight is:
+//   all parts `plain` and kept in master dtype:  a view of the masters themselves; gradient = master gradient
+//   all parts `plain`, lower precision:          a slice of the compute buffer; gradient = master gradient
+//   otherwise:                                   slices of the compute buffer and of a compute-gradient buffer;
 //                                                `pull_back` maps these to master gradients
 // A leaf keeps its identity (same tensor, same storage, same gradient storage) from `allocate` on.
 
