@@ -1,0 +1,84 @@
+#pragma once
+// Saves during a run: in the background if wanted, and with old checkpoints removed.
+
+#include <cstdint>
+#include <future>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+
+#include "checkpoint/checkpoint.h"
+
+namespace ingot {
+
+/// Which checkpoints stay. The newest always does.
+struct Retention {
+  std::int64_t keep_last = 2;
+  /// In steps; of each stretch of this length the first checkpoint stays for good. 0: none.
+  std::int64_t keep_every = 0;
+  /// Keep the checkpoint with the lowest value given to `note_evaluation`.
+  bool keep_best = false;
+};
+
+/// Steps out of `steps` (rising) to remove, given the one that was just committed; those after it are another path's
+/// and stay.
+std::vector<std::int64_t> expendable_steps(const std::vector<std::int64_t>& steps, std::int64_t committed,
+                                           const Retention& retention, std::optional<std::int64_t> best);
+
+struct SaverOptions {
+  fs::path run_dir;
+  bool async = true;
+  Retention retention;
+};
+
+class CheckpointSaver {
+ public:
+  struct Last {
+    fs::path path;
+    std::int64_t step = -1;
+    std::int64_t bytes = 0;
+    double stall_seconds = 0;  // how long training waited
+    double total_seconds = 0;  // until committed
+  };
+
+  /// Creates the folder and removes what killed saves left behind. Only while holding the run's lock.
+  explicit CheckpointSaver(SaverOptions options);
+  /// Waits. An error that nobody asked for is logged.
+  ~CheckpointSaver();
+  CheckpointSaver(const CheckpointSaver&) = delete;
+  CheckpointSaver& operator=(const CheckpointSaver&) = delete;
+
+  /// Waits for the save before it and rethrows its error. Then, if asynchronous, copies the tensors to staging buffers
+  /// (kept from save to save), returns, and writes in the background; else writes and commits. Old checkpoints are
+  /// removed after the commit.
+  void save(const CheckpointState& state, const SaveOptions& options = {});
+  /// Returns when the last save is committed; throws CheckpointError if it failed.
+  void wait();
+  /// Whether a save is being written.
+  bool busy() const;
+  /// The last committed save. Waits for nothing.
+  std::optional<Last> last() const;
+
+  /// The evaluation that decides on the best checkpoint gave `value` for the weights after `step`, before or after that
+  /// step was saved. Remembered over restarts in checkpoints/evaluations.json. Non-finite values do not count.
+  void note_evaluation(std::int64_t step, double value);
+  /// Step of the best checkpoint that exists.
+  std::optional<std::int64_t> best_step() const;
+
+ private:
+  CheckpointState stage(const CheckpointState& state);
+  void write(const CheckpointState& state, const SaveOptions& options, double stall_seconds);
+  void remove_old(std::int64_t committed);
+  void load_evaluations();
+  void store_evaluations();
+
+  SaverOptions options_;
+  std::map<std::string, at::Tensor> staging_;
+  std::future<void> running_;
+  mutable std::mutex mutex_;
+  std::optional<Last> last_;
+  std::map<std::int64_t, double> evaluations_;
+};
+
+}  // namespace ingot

@@ -1,0 +1,67 @@
+#pragma once
+// status.json, attempts/NNNN.json, summary.json: what a run is doing, what it was started with, what came out.
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/files.h"
+
+namespace ingot {
+
+enum class RunState { kRunning, kDone, kStopped, kDiverged, kFailed };
+
+std::string_view run_state_name(RunState state);
+
+struct RunStatus {
+  RunState state = RunState::kRunning;
+  std::optional<int> exit_code;  // none while running
+  std::int64_t step = 0;
+  std::string reason;  // one line; empty if there is nothing to say
+  bool retry = false;  // whether starting the same command again can help
+  /// Whatever else is worth showing: total_steps, tokens, loss, seconds_left, checkpoint, attempt …
+  nlohmann::json details = nlohmann::json::object();
+};
+
+/// The status with which a run ends.
+RunStatus final_status(ExitCode code, std::int64_t step, const std::string& reason);
+
+/// Atomic. Adds "updated" (Unix seconds), "host" and "pid".
+void write_status(const fs::path& run_dir, const RunStatus& status);
+/// As written, or none if there is no file. Throws Error naming the file if it cannot be read.
+std::optional<RunStatus> read_status(const fs::path& run_dir);
+/// As `read_status`, but a run that says 'running' while nobody holds its lock was killed: failed, retry.
+std::optional<RunStatus> current_status(const fs::path& run_dir);
+
+void write_summary(const fs::path& run_dir, const nlohmann::ordered_json& summary);
+
+/// Ids of the job manager (Slurm, PBS, LSF, Grid Engine, Kubernetes) and of torchrun that are set.
+nlohmann::ordered_json scheduler_ids();
+/// The batch job that this process belongs to, equal after it was put back into the queue; "" outside of one.
+std::string job_id();
+std::string host_name();
+
+/// attempts/NNNN.json, one for each start of the run. Holds from the start: command line, working directory, host, pid,
+/// version, LibTorch, CPU and instruction sets, the environment that can matter, scheduler ids, start.
+class AttemptRecord {
+ public:
+  /// Takes the next free number. Only while holding the run's lock.
+  AttemptRecord(const fs::path& run_dir, const std::vector<std::string>& command);
+  std::int64_t number() const { return number_; }
+  /// Adds facts (precision, kernels, hashes, ranks, resumed_from …) and writes the file.
+  void add(const nlohmann::ordered_json& facts);
+  /// Adds end, exit_code and reason.
+  void finish(ExitCode code, const std::string& reason);
+
+ private:
+  void write();
+  fs::path path_;
+  std::int64_t number_ = 0;
+  nlohmann::ordered_json record_;
+};
+
+}  // namespace ingot
