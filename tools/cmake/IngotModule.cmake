@@ -109,6 +109,16 @@ function(ingot_module_tests name torch)
   endif()
 endfunction()
 
+# *_kernels.cpp holds plain loops (device/simd.h): vectorised in every build type, and rounding each operation on its own,
+# so that all instruction sets give the same bits. They include no LibTorch.
+function(ingot_kernels)
+  list(FILTER ARGN INCLUDE REGEX "_kernels\\.cpp$")
+  if(ARGN)
+    set_source_files_properties(${ARGN} PROPERTIES SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON
+      COMPILE_OPTIONS "-O3;-fno-math-errno;-fno-trapping-math;-ffp-contract=off")
+  endif()
+endfunction()
+
 function(ingot_module name)
   cmake_parse_arguments(arg "TORCH" "" "DEPS;LIBS;TEST_LIBS" ${ARGN})
   set(closure ${name})
@@ -131,6 +141,7 @@ function(ingot_module name)
   if(NOT sources)
     set(sources ${empty})
   endif()
+  ingot_kernels(${sources})
   add_library(ingot_${name} STATIC ${sources})
   target_include_directories(ingot_${name} PUBLIC ${PROJECT_SOURCE_DIR}/src)
   list(TRANSFORM arg_DEPS PREPEND ingot_ OUTPUT_VARIABLE deps)

@@ -1,0 +1,31 @@
+# What the program loads and where it looks: `cmake -D BINARY=... -D INSIDE=<torch lies in the checkout> -P`.
+find_program(readelf readelf REQUIRED)
+execute_process(COMMAND ${readelf} -d ${BINARY} OUTPUT_VARIABLE dynamic COMMAND_ERROR_IS_FATAL ANY)
+string(REGEX MATCHALL "Shared library: \\[[^]]+\\]" needed "${dynamic}")
+string(REGEX REPLACE "Shared library: \\[([^]]+)\\]" "\\1" needed "${needed}")
+
+# libtorch.so would pull in the CUDA libraries, libgloo would be a second copy of what libtorch_cpu holds.
+foreach(library ${needed})
+  if(library MATCHES "^lib(torch\\.so|torch_cuda|torch_python|gloo|cuda)")
+    message(FATAL_ERROR "${BINARY} must not be linked to ${library}")
+  endif()
+endforeach()
+
+list(FIND needed libtorch_cpu.so torch_at)
+set(pieces ${needed})
+list(FILTER pieces INCLUDE REGEX "^libsentencepiece")
+if(torch_at EQUAL -1 OR NOT pieces)
+  message(FATAL_ERROR "${BINARY} should need libtorch_cpu.so and libsentencepiece, but needs: ${needed}")
+endif()
+foreach(piece ${pieces})
+  list(FIND needed ${piece} piece_at)
+  if(piece_at GREATER torch_at)
+    message(FATAL_ERROR "${piece} must come before libtorch_cpu.so: both export protobuf symbols. Order: ${needed}")
+  endif()
+endforeach()
+
+string(REGEX MATCH "R(UN)?PATH\\)[^[]*\\[([^]]*)\\]" unused "${dynamic}")
+set(rpath "${CMAKE_MATCH_2}")
+if(INSIDE AND NOT rpath MATCHES "^\\$ORIGIN/[^:]*$")
+  message(FATAL_ERROR "RUNPATH of ${BINARY} is '${rpath}', expected one folder relative to $ORIGIN")
+endif()
