@@ -112,9 +112,10 @@ endfunction()
 # *_kernels.cpp holds plain loops (device/simd.h): vectorised in every build type, and rounding each operation on its own,
 # so that all instruction sets give the same bits. They include no LibTorch.
 function(ingot_kernels)
-  list(FILTER ARGN INCLUDE REGEX "_kernels\\.cpp$")
-  if(ARGN)
-    set_source_files_properties(${ARGN} PROPERTIES SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON
+  set(kernels ${ARGN})
+  list(FILTER kernels INCLUDE REGEX "_kernels\\.cpp$")
+  if(kernels)
+    set_source_files_properties(${kernels} PROPERTIES SKIP_PRECOMPILE_HEADERS ON SKIP_UNITY_BUILD_INCLUSION ON
       COMPILE_OPTIONS "-O3;-fno-math-errno;-fno-trapping-math;-ffp-contract=off")
   endif()
 endfunction()
