@@ -73,6 +73,8 @@ class Document {
                         const std::vector<std::string>& overrides = {}, const fs::path& folder = {});
 
   const Node& root() const { return root_; }
+  /// For rewriting what a section means before it is read (`like` of operators).
+  Node& root() { return root_; }
   /// The node at `optim.groups.0.lr`, or nullptr.
   const Node* find(std::string_view dotted_path) const;
   /// The place of the nearest node that exists on the way to `dotted_path`, and the rank of its

@@ -88,9 +88,9 @@ void validate(const ModelConfig& config, Problems& problems) {
   }
   validate_sites(config.sites, true, "model.sites", problems);
   for (std::size_t i = 0; i < config.overrides.size(); ++i) {
-    const auto path = cat("model.overrides[", i, "]");
+    const auto path = cat("model.overrides.", i);
     validate_sites(config.overrides[i].sites, false, path + ".sites", problems);
-    for (const auto& op : config.overrides[i].op.values) {
+    for (const auto& op : config.overrides[i].op) {
       if (std::find(names.begin(), names.end(), op) == names.end()) {
         problems.add(path + ".operator", cat("no operator '", op, "'", did_you_mean(op, names)));
       }

@@ -26,7 +26,7 @@ const Variant<NormEntry>* SiteNormTable::choose(Site site, int depth, const std:
     if (const auto* own = find_site(op_config.sites, name)) chosen = own;
   }
   for (const auto& change : config_.overrides) {
-    const auto& ops = change.op.values;
+    const auto& ops = change.op;
     if (!ops.empty() && std::find(ops.begin(), ops.end(), op) == ops.end()) continue;
     if (change.depth && !change.depth->contains(depth, num_sublayers_)) continue;
     if (const auto* own = find_site(change.sites, name)) chosen = own;

@@ -1,0 +1,165 @@
+#include "train/config.h"
+
+#include <set>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "config/document.h"
+#include "config/reader.h"
+#include "registry/lookup.h"
+
+namespace ingot {
+
+void describe(Fields& f, RunSection& c) {
+  f.field("name", c.name, "name of the run", Rule{}.free());
+  f.field("dir", c.dir, "run directory; default runs/<name> in the working directory", Rule{}.free());
+  f.field("seed", c.seed, "seed of weights and data order", Rule{}.at_least(0).numeric());
+}
+
+void describe(Fields& f, StartFrom& c) {
+  f.field("path", c.path, "a run or a checkpoint directory", Rule{}.required().path());
+  f.choice("load", c.load, {{"weights", StartLoad::kWeights}, {"all", StartLoad::kAll}},
+           "weights alone, or optimizer state and counters too");
+}
+
+void describe(Fields& f, TrainSection& c) {
+  f.field("duration", c.duration, "length of the run: steps, tokens, epochs or tokens/parameter", Rule{}.required());
+  f.field("global_batch", c.global_batch, "sequences or tokens of one update", Rule{}.required());
+  f.field("micro_batch", c.micro_batch, "sequences that go through the model at once", Rule{}.layout());
+  f.choice("precision", c.precision,
+           {{"auto", Precision::kAuto}, {"fp32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}},
+           "type of matrix products; masters are fp32 always");
+  f.choice("device", c.device, {{"auto", DeviceKind::kAuto}, {"cpu", DeviceKind::kCpu}, {"cuda", DeviceKind::kCuda}},
+           "where the model runs", Rule{}.layout());
+  f.field("threads", c.threads, "threads of the CPU's kernels", Rule{}.layout());
+  f.choice("recompute", c.recompute, {{"none", Recompute::kNone}},
+           "what the backward pass computes again instead of keeping it", Rule{}.layout());
+  f.choice("stream", c.stream, {{"fp32", StreamType::kFloat32}, {"bf16", StreamType::kBfloat16}},
+           "type of the residual stream");
+  f.field("z_loss", c.z_loss, "weight of the squared log-partition added to each token's loss", Rule{}.at_least(0));
+  f.choice("on_nonfinite", c.on_nonfinite, {{"skip", OnNonFinite::kSkip}, {"stop", OnNonFinite::kStop}},
+           "what happens to a step whose loss or gradients are not finite");
+  f.field("max_skipped", c.max_skipped, "skipped steps in a row after which the run has diverged",
+          Rule{}.at_least(0));
+  f.field("start_from", c.start_from, "a checkpoint that a new run begins with");
+  f.field("time_limit", c.time_limit, "wall time after which the run saves and leaves with 75", Rule{}.free());
+}
+
+void describe(Fields& f, EvaluationSection& c) {
+  f.field("every", c.every, "how often held-out text is scored; absent: at the end only");
+  f.field("tokens", c.tokens, "tokens of each validation set; absent: all");
+  f.field("prompts", c.prompts, "prompts of the samples shown with each evaluation");
+  f.field("sample_tokens", c.sample_tokens, "tokens of a sample", Rule{}.at_least(1));
+}
+
+void describe(Fields& f, LogSection& c) {
+  f.field("every", c.every, "how often a line is logged");
+  f.field("tensorboard", c.tensorboard, "write event files for TensorBoard");
+}
+
+void describe(Fields& f, DistributedSection& c) {
+  f.choice("shard", c.shard, {{"none", Sharding::kNone}}, "what is sharded over ranks");
+  f.field("timeout", c.timeout, "time after which a silent peer is given up", Rule{}.free());
+}
+
+void describe(Fields& f, RunConfig& c) {
+  f.field("run", c.run, "name, place and seed");
+  f.field("data", c.data, "text, tokenizer and context", Rule{}.required());
+  f.field("model", c.model, "the architecture", Rule{}.required());
+  f.field("optim", c.optim, "optimizer, schedule, clipping, groups", Rule{}.required());
+  f.field("weights", c.weights, "parametrization, constraints and start values");
+  f.field("train", c.train, "length, batch, precision, machine", Rule{}.required());
+  f.field("evaluation", c.evaluation, "held-out loss and samples", Rule{}.free());
+  f.field("checkpoint", c.checkpoint, "saving", Rule{}.free());
+  f.field("log", c.log, "progress", Rule{}.free());
+  f.field("distributed", c.distributed, "ranks and sharding", Rule{}.layout());
+}
+
+namespace {
+
+/// Puts the keys of the operator that `like` names under this one's own. Chains are followed; a loop is a problem.
+void resolve_like(Node& operators, const std::string& name, std::set<std::string>& open, std::set<std::string>& done,
+                  Problems& problems) {
+  Node* op = operators.member(name);
+  const Node* like = op != nullptr ? op->member("like") : nullptr;
+  if (like == nullptr || like->kind != Node::Kind::kScalar || !done.insert(name).second) return;
+  const auto base_name = like->scalar.text;
+  const auto path = cat("model.operators.", name, ".like");
+  std::vector<std::string> names;
+  for (const auto& member : operators.members) names.push_back(member.key);
+  if (operators.member(base_name) == nullptr) {
+    problems.add(path, cat("no operator '", base_name, "'", did_you_mean(base_name, names)));
+    return;
+  }
+  open.insert(name);
+  if (open.count(base_name) != 0) {
+    problems.add(path, cat("'", base_name, "' is itself like '", name, "'"));
+    return;
+  }
+  resolve_like(operators, base_name, open, done, problems);
+  open.erase(name);
+  Node merged = *operators.member(base_name);
+  merge(merged, *op);
+  *op = std::move(merged);
+}
+
+void resolve_operators(Document& document, Problems& problems) {
+  Node* model = document.root().member("model");
+  Node* operators = model != nullptr ? model->member("operators") : nullptr;
+  if (operators == nullptr) return;
+  std::set<std::string> open, done;
+  std::vector<std::string> names;
+  for (const auto& member : operators->members) names.push_back(member.key);
+  for (const auto& name : names) resolve_like(*operators, name, open, done, problems);
+}
+
+void check_across_sections(const RunConfig& config, Problems& problems) {
+  if (config.train.duration.unit == Duration::Unit::kPercent) {
+    problems.add("train.duration", "a share of the run cannot be its length, expected steps, tokens, epochs or "
+                                   "tokens/parameter");
+  } else if (config.train.duration.amount <= 0) {
+    problems.add("train.duration", "expected a length above 0");
+  }
+  if (config.train.global_batch.amount <= 0) {
+    problems.add("train.global_batch", "expected at least one sequence");
+  } else if (config.data.seq_len > 0) {
+    try {
+      config.train.global_batch.sequences(config.data.seq_len);
+    } catch (const ConfigError& error) {
+      problems.add("train.global_batch", error.what());
+    }
+  }
+  if (!config.train.micro_batch.is_auto() && config.train.micro_batch.value() < 1) {
+    problems.add("train.micro_batch", "expected at least 1 sequence");
+  }
+  if (!config.train.threads.is_auto() && config.train.threads.value() < 1) {
+    problems.add("train.threads", "expected at least 1 thread");
+  }
+}
+
+}  // namespace
+
+RunConfig read_run_config(const Document& given, const Families& families, UnsetNames unset) {
+  Document document = given;
+  Problems problems(document);
+  resolve_operators(document, problems);
+  RunConfig config;
+  ReadOptions options;
+  options.accept_unset_names = unset == UnsetNames::kAccept;
+  const FamiliesLookup lookup(families);
+  read_config(document, lookup, config, problems, options);
+  check_across_sections(config, problems);
+  if (problems.empty()) validate(config.model, problems);
+  problems.throw_if_any();
+  check_data_config(config.data);
+  if (config.run.dir.empty()) config.run.dir = cat("runs/", config.run.name);
+  config.run.dir = fs::absolute(config.run.dir).lexically_normal().string();
+  return config;
+}
+
+RunConfig load_config(const std::string& path, const std::vector<std::string>& overrides, const Families& families,
+                      UnsetNames unset) {
+  return read_run_config(Document::load(path, overrides), families, unset);
+}
+
+}  // namespace ingot

@@ -1,0 +1,105 @@
+#pragma once
+// The whole config of a run, section by section.
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/checkpoint_config.h"
+#include "config/units.h"
+#include "data/data_config.h"
+#include "model/model_config.h"
+#include "optim/optim_config.h"
+#include "params/weights_config.h"
+
+namespace ingot {
+
+class Document;
+class Families;
+
+struct RunSection {
+  std::string name = "run";
+  std::string dir;  // default runs/<name>, against the working directory
+  std::int64_t seed = 1;
+};
+void describe(Fields& f, RunSection& c);
+
+enum class Precision { kAuto, kFloat32, kBfloat16 };
+enum class DeviceKind { kAuto, kCpu, kCuda };
+enum class StreamType { kFloat32, kBfloat16 };
+/// What happens when loss or gradients are not finite; the update is never applied.
+enum class OnNonFinite { kSkip, kStop };
+enum class StartLoad { kWeights, kAll };
+
+struct StartFrom {
+  std::string path;
+  StartLoad load = StartLoad::kWeights;
+};
+void describe(Fields& f, StartFrom& c);
+
+struct TrainSection {
+  Duration duration;       // required
+  BatchSize global_batch;  // required
+  OrAuto<std::int64_t> micro_batch;  // sequences
+  Precision precision = Precision::kAuto;
+  DeviceKind device = DeviceKind::kAuto;
+  OrAuto<std::int64_t> threads;
+  Recompute recompute = Recompute::kNone;
+  StreamType stream = StreamType::kFloat32;
+  double z_loss = 0;
+  OnNonFinite on_nonfinite = OnNonFinite::kSkip;
+  std::int64_t max_skipped = 10;  // in a row, then the run has diverged
+  std::optional<StartFrom> start_from;
+  std::optional<Seconds> time_limit;
+};
+void describe(Fields& f, TrainSection& c);
+
+struct EvaluationSection {
+  std::optional<Cadence> every;
+  std::optional<Count> tokens;  // of each set; absent: all of it
+  std::vector<std::string> prompts;
+  std::int64_t sample_tokens = 64;
+};
+void describe(Fields& f, EvaluationSection& c);
+
+struct LogSection {
+  Cadence every = Cadence::of_steps(10);
+  bool tensorboard = true;
+};
+void describe(Fields& f, LogSection& c);
+
+enum class Sharding { kNone };
+
+struct DistributedSection {
+  Sharding shard = Sharding::kNone;
+  Seconds timeout{600};
+};
+void describe(Fields& f, DistributedSection& c);
+
+struct RunConfig {
+  RunSection run;
+  DataConfig data;
+  ModelConfig model;
+  OptimConfig optim;
+  WeightsConfig weights;
+  TrainSection train;
+  EvaluationSection evaluation;
+  CheckpointConfig checkpoint;
+  LogSection log;
+  DistributedSection distributed;
+};
+void describe(Fields& f, RunConfig& c);
+
+/// Every family of the program, filled.
+Families make_families();
+
+enum class UnsetNames { kError, kAccept };
+
+/// Loads a config with its overrides, resolves `like` and `run.dir`, and makes every check that needs no data. Throws one
+/// ConfigError with all problems.
+RunConfig load_config(const std::string& path, const std::vector<std::string>& overrides, const Families& families,
+                      UnsetNames unset = UnsetNames::kError);
+RunConfig read_run_config(const Document& document, const Families& families, UnsetNames unset = UnsetNames::kError);
+
+}  // namespace ingot

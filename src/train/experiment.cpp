@@ -1,0 +1,119 @@
+#include "train/experiment.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "device/machine.h"
+#include "train/precision.h"
+
+namespace ingot {
+namespace {
+
+/// Activations of a micro-batch may take this share of the memory that the machine can give.
+constexpr double kActivationShare = 0.5;
+/// Larger micro-batches gain nothing on a CPU.
+constexpr std::int64_t kMaxMicroBatchTokens = 8192;
+
+int element_bytes(Precision precision) { return precision == Precision::kBfloat16 ? 2 : 4; }
+
+at::ScalarType stream_dtype(const TrainSection& train) {
+  return train.stream == StreamType::kBfloat16 ? at::kBFloat16 : at::kFloat;
+}
+
+void choose_device(TrainSection& train) {
+  if (train.device == DeviceKind::kCuda) {
+    throw ConfigError("train.device: cuda was asked for, but this build has no GPU plugin; use 'cpu' or 'auto'");
+  }
+  train.device = DeviceKind::kCpu;
+}
+
+/// The largest divisor of the global batch that fits.
+std::int64_t choose_micro_batch(const Experiment& experiment, std::int64_t seq_len) {
+  const double budget = kActivationShare * static_cast<double>(memory_use().available);
+  std::int64_t best = 1;
+  for (std::int64_t rows = 1; rows <= experiment.rows_per_step; ++rows) {
+    if (experiment.rows_per_step % rows != 0) continue;
+    if (rows > 1 && rows * seq_len > kMaxMicroBatchTokens) break;
+    const double bytes =
+        experiment.model->activation_bytes(rows, seq_len, experiment.config.train.recompute, element_bytes(Precision::kFloat32));
+    if (rows > 1 && bytes > budget) break;
+    best = rows;
+  }
+  return best;
+}
+
+void choose_precision(Experiment& experiment) {
+  auto& precision = experiment.config.train.precision;
+  if (precision != Precision::kAuto) return;
+  const auto probe = probe_precision(*experiment.store, experiment.micro_batch * experiment.config.data.seq_len);
+  precision = probe.prefers_bfloat16() ? Precision::kBfloat16 : Precision::kFloat32;
+  log::debug(cat("precision auto: products of a micro-batch take ", format_duration(probe.float32_seconds),
+                 " in fp32 and ", format_duration(probe.bfloat16_seconds), " in bf16"));
+}
+
+}  // namespace
+
+Experiment make_experiment(const RunConfig& config, const Families& families, const DataFacts& facts) {
+  Experiment out;
+  out.config = config;
+  auto& train = out.config.train;
+  const auto seq_len = config.data.seq_len;
+  choose_device(train);
+  if (train.threads.is_auto()) train.threads = usable_cores();
+  set_threads(static_cast<int>(train.threads.value()));
+
+  out.vocab_size = facts.vocab_size;
+  out.rows_per_step = train.global_batch.sequences(seq_len);
+  out.tokens_per_step = out.rows_per_step * seq_len;
+  out.store = std::make_unique<ParameterStore>();
+  out.model = std::make_unique<LanguageModel>(out.config.model, ModelOptions{facts.vocab_size, seq_len, stream_dtype(train)},
+                                              families, *out.store);
+  if (train.micro_batch.is_auto()) train.micro_batch = choose_micro_batch(out, seq_len);
+  out.micro_batch = std::min(train.micro_batch.value(), out.rows_per_step);
+  choose_precision(out);
+
+  StoreOptions options;
+  options.compute_dtype = train.precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat;
+  out.store->layout(out.config.weights, out.model->num_sublayers(), options);
+
+  out.durations.tokens_per_step = static_cast<double>(out.tokens_per_step);
+  out.durations.parameters = static_cast<double>(out.store->num_parameters());
+  if (facts.tokens_per_epoch) out.durations.tokens_per_epoch = static_cast<double>(*facts.tokens_per_epoch);
+  out.total_steps = std::max<std::int64_t>(1, train.duration.steps(out.durations));
+  out.durations.total_steps = out.total_steps;
+
+  ScheduleContext schedule;
+  schedule.total_steps = out.total_steps;
+  schedule.tokens_per_step = out.tokens_per_step;
+  schedule.tokens_per_epoch = facts.tokens_per_epoch.value_or(0);
+  schedule.num_parameters = out.store->num_parameters();
+  out.optimizer =
+      std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), schedule);
+  return out;
+}
+
+std::int64_t planned_vocab_size(const RunConfig& config) {
+  const auto& tokenizer = config.data.tokenizer;
+  std::optional<std::int64_t> size;
+  if (tokenizer.entry().planned_vocab_size) size = tokenizer.entry().planned_vocab_size(tokenizer.settings());
+  if (size) return *size;
+  throw ConfigError(cat("data.tokenizer: the vocabulary of '", tokenizer.name(),
+                        "' is known only once the text was read; give --vocab-size N"));
+}
+
+MemoryPlan plan_memory(const Experiment& experiment) {
+  const auto store = experiment.store->memory();
+  MemoryPlan plan;
+  plan.weights = store.weights;
+  plan.masters = store.masters;
+  plan.gradients = store.gradients;
+  plan.optimizer = experiment.optimizer->state_bytes();
+  plan.activations = static_cast<std::int64_t>(
+      experiment.model->activation_bytes(experiment.micro_batch, experiment.config.data.seq_len,
+                                         experiment.config.train.recompute, element_bytes(experiment.config.train.precision)));
+  return plan;
+}
+
+}  // namespace ingot

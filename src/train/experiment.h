@@ -1,0 +1,51 @@
+#pragma once
+// A config turned into a model, its weights and its optimizer, with every `auto` replaced by a choice.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+
+#include "model/language_model.h"
+#include "optim/engine.h"
+#include "train/config.h"
+
+namespace ingot {
+
+/// What is known of the data before a model is built.
+struct DataFacts {
+  std::int64_t vocab_size = 0;
+  std::optional<std::int64_t> tokens_per_epoch;  // unknown while no data is open
+};
+
+/// Nothing is allocated: `plan` of a model larger than the machine works.
+struct Experiment {
+  RunConfig config;  // resolved
+  std::unique_ptr<ParameterStore> store;
+  std::unique_ptr<LanguageModel> model;
+  std::unique_ptr<OptimizerEngine> optimizer;
+
+  std::int64_t vocab_size = 0;
+  std::int64_t rows_per_step = 0;  // sequences of a global batch
+  std::int64_t micro_batch = 0;
+  std::int64_t tokens_per_step = 0;
+  std::int64_t total_steps = 0;
+  DurationContext durations;  // for cadences
+
+  at::ScalarType compute_dtype() const { return store->options().compute_dtype; }
+  std::int64_t steps(const Duration& duration) const { return duration.steps(durations); }
+};
+
+/// Throws ConfigError. Durations in epochs need `facts.tokens_per_epoch`.
+Experiment make_experiment(const RunConfig& config, const Families& families, const DataFacts& facts);
+
+/// Vocabulary size that the tokenizer's settings tell; throws ConfigError if only the data can tell it.
+std::int64_t planned_vocab_size(const RunConfig& config);
+
+/// Memory of one rank in bytes.
+struct MemoryPlan {
+  std::int64_t weights = 0, masters = 0, gradients = 0, optimizer = 0, activations = 0;
+  std::int64_t total() const { return weights + masters + gradients + optimizer + activations; }
+};
+MemoryPlan plan_memory(const Experiment& experiment);
+
+}  // namespace ingot

@@ -1,0 +1,30 @@
+#include "nn/activation.h"
+#include "nn/branch.h"
+#include "nn/norm.h"
+#include "nn/placement.h"
+#include "nn/position.h"
+#include "nn/residual.h"
+#include "train/config.h"
+
+namespace ingot {
+
+Families make_families() {
+  Families families;
+  register_all_norms(families.add<NormEntry>());
+  register_all_placements(families.add<PlacementEntry>());
+  register_all_residuals(families.add<ResidualEntry>());
+  register_all_mixers(families.add<MixerEntry>());
+  register_all_ffns(families.add<FfnEntry>());
+  register_all_activations(families.add<ActivationEntry>());
+  register_all_positions(families.add<PositionEntry>());
+  register_all_parametrizations(families.add<ParametrizationEntry>());
+  register_all_constraints(families.add<ConstraintEntry>());
+  register_all_inits(families.add<InitEntry>());
+  register_all_optimizers(families.add<OptimizerEntry>());
+  register_all_schedules(families.add<ScheduleEntry>());
+  register_all_clippers(families.add<ClipperEntry>());
+  register_all_tokenizers(families.add<TokenizerEntry>());
+  return families;
+}
+
+}  // namespace ingot

@@ -1,0 +1,58 @@
+#include "train/generate.h"
+
+#include <algorithm>
+
+#include <ATen/ops/full.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/sort.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+
+#include "base/random.h"
+
+namespace ingot {
+
+TokenId choose_token(const at::Tensor& logits, const GenerateOptions& options, double uniform) {
+  if (options.temperature <= 0) return static_cast<TokenId>(logits.argmax().item<std::int64_t>());
+  auto [sorted, order] = at::sort(logits.to(at::kDouble), /*stable=*/true, /*dim=*/0, /*descending=*/true);
+  auto count = sorted.size(0);
+  if (options.top_k > 0) count = std::min(count, options.top_k);
+  const auto probabilities = at::softmax(sorted.slice(0, 0, count) / options.temperature, 0).contiguous();
+  const double* p = probabilities.const_data_ptr<double>();
+  std::int64_t kept = 0;
+  double total = 0;
+  while (kept < count && (kept == 0 || total < options.top_p)) total += p[kept++];
+  double remaining = uniform * total;
+  std::int64_t chosen = 0;
+  while (chosen + 1 < kept && remaining >= p[chosen]) remaining -= p[chosen++];
+  return static_cast<TokenId>(order[chosen].item<std::int64_t>());
+}
+
+std::vector<TokenId> generate(const LanguageModel& model, const std::vector<TokenId>& prompt,
+                              std::optional<TokenId> eos, const GenerateOptions& options,
+                              const std::function<void(TokenId)>& on_token) {
+  c10::NoGradGuard no_grad;
+  std::vector<std::int64_t> start(prompt.begin(), prompt.end());
+  if (start.empty()) start.push_back(eos.value_or(0));
+  auto state = model.begin_decode(1);
+  auto hidden = model.prefill(at::tensor(start, at::kLong).unsqueeze(0), state);
+  const auto head = model.head();
+  RandomStream random(options.seed, "sample");
+  std::vector<TokenId> out;
+  for (std::int64_t i = 0; i < options.max_tokens; ++i) {
+    const auto scores = logits(hidden.select(1, hidden.size(1) - 1).select(0, 0), head);
+    const auto token = choose_token(scores, options, random.uniform());
+    if (options.stop_at_eos && eos && token == *eos) break;
+    out.push_back(token);
+    if (on_token) on_token(token);
+    if (i + 1 < options.max_tokens) hidden = model.step(at::full({1, 1}, token, at::kLong), state);
+  }
+  return out;
+}
+
+std::string generate_text(const LanguageModel& model, const Tokenizer& tokenizer, const std::string& prompt,
+                          const GenerateOptions& options) {
+  return tokenizer.decode(generate(model, tokenizer.encode(prompt), tokenizer.eos(), options));
+}
+
+}  // namespace ingot
