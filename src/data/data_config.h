@@ -2,11 +2,20 @@
 // The section `data` of a config:
 //
 //   data:
-//     train: {paths: [../text], documents: blank_line}        # text, JSONL (.gz, .zst), folders,
-//     globs, token shards #  or  {sources: [{name: web, paths: […], weight: 3}, {name: books,
-//     paths: […], weight: 1}]} validation: {fraction: 0.01}                            # or {paths:
-//     […]}, or {sets: {news: {paths: […]}}} tokenizer: {type: sentencepiece, model_type: bpe,
-//     vocab_size: 4096} seq_len: 256 reset_at_document: true
+//     train: {paths: [../text], documents: blank_line}   # text, JSONL (both also .gz, .zst), folders, globs, token shards
+//     validation: {fraction: 0.01}
+//     tokenizer: {type: sentencepiece, model_type: bpe, vocab_size: 4096}
+//     seq_len: 256
+//     reset_at_document: true
+//
+// A mixture, and several held-out sets:
+//
+//     train:
+//       sources:
+//         - {name: web, paths: [web/*.jsonl.zst], weight: 3}
+//         - {name: books, paths: [books], documents: file, weight: 1}
+//     validation:
+//       sets: {news: {paths: [news.jsonl]}, code: {paths: [code]}}
 
 #include <cstdint>
 #include <optional>
@@ -14,35 +23,59 @@
 #include <vector>
 
 #include "config/fields.h"
+#include "config/problems.h"
+#include "config/units.h"
 #include "data/tokenizer.h"
 
 namespace ingot {
 
-/// Where one document ends and the next begins within a text file. JSONL: one object a line,
-/// whatever this says.
+/// Where one document ends and the next begins in a text file: `file`, `line`, `blank_line`, `{separator: "<|end|>"}`.
+/// Separators belong to no document, and no document is empty.
 struct DocumentRule {
   enum class Kind { kFile, kLine, kBlankLine, kSeparator };
   Kind kind = Kind::kFile;
-  std::string separator;  // kSeparator only; not part of any document
+  std::string separator;  // kSeparator only
   bool operator==(const DocumentRule&) const = default;
 };
+void describe(Fields& f, DocumentRule& rule);
+INGOT_DECLARE_CODEC(DocumentRule);
 
+/// kAuto: by extension (`.jsonl`, `.ndjson`, also before `.gz` and `.zst`), else text.
 enum class TextFormat { kAuto, kText, kJsonl };
+
+template <>
+struct Codec<TextFormat> {
+  static std::string expected();
+  static bool parse(const Scalar& scalar, TextFormat& v);
+  static Scalar format(const TextFormat& v);
+  static const char* json_type() { return "string"; }
+  static std::optional<double> number(const TextFormat&) { return std::nullopt; }
+  static std::vector<std::string> choices();
+};
 
 /// Files and how to read them.
 struct CorpusConfig {
-  std::vector<std::string> paths;  // files, folders (recursive, sorted), globs
-  DocumentRule documents;
+  OneOrMany<std::string> paths;  // files, folders (recursive, sorted), globs
+  DocumentRule documents;        // of text; JSONL has one object a line
   TextFormat format = TextFormat::kAuto;
   std::string text_key = "text";  // of a JSONL object
 };
-void describe(Fields& f, CorpusConfig& c);
+
+/// Files of a source or a held-out set; what is not said is as in `data.train`.
+struct CorpusPartConfig {
+  OneOrMany<std::string> paths;
+  std::optional<DocumentRule> documents;
+  std::optional<TextFormat> format;
+  std::optional<std::string> text_key;
+
+  CorpusConfig resolved(const CorpusConfig& defaults) const;
+};
+void describe(Fields& f, CorpusPartConfig& c);
 
 /// One part of a mixture.
-struct SourceConfig : CorpusConfig {
+struct SourceConfig : CorpusPartConfig {
   std::string name;
-  std::optional<double>
-      weight;  // share of the samples, relative to the other sources; default: by number of tokens
+  std::optional<double> weight;  // share of the samples relative to the other sources
 };
 void describe(Fields& f, SourceConfig& c);
 
@@ -52,9 +85,9 @@ struct TrainDataConfig : CorpusConfig {
 void describe(Fields& f, TrainDataConfig& c);
 
 struct ValidationConfig {
-  std::optional<double> fraction;  // of the training documents, chosen by a hash of their text
-  std::vector<std::string> paths;  // read like `train`
-  NamedMap<CorpusConfig> sets;     // several named sets
+  std::optional<double> fraction;   // of the training documents, chosen by a hash of their text
+  OneOrMany<std::string> paths;     // one set, named `validation`, read as `data.train` says
+  NamedMap<CorpusPartConfig> sets;  // several named sets
 };
 void describe(Fields& f, ValidationConfig& c);
 
@@ -62,14 +95,14 @@ struct DataConfig {
   TrainDataConfig train;
   ValidationConfig validation;
   Variant<TokenizerEntry> tokenizer;
-  std::int64_t seq_len = 0;
+  Count seq_len{0};
   bool reset_at_document = false;
-  std::optional<std::string> cache;  // default: `data` in the run directory
-  std::optional<std::int64_t> workers;
+  OrAuto<std::string> cache;  // auto: `data` in the run directory
+  OrAuto<Count> workers;      // auto: one per core
 };
 void describe(Fields& f, DataConfig& c);
 
-/// Checks across fields that `describe` cannot express; opens no file. Throws ConfigError.
-void check_data_config(const DataConfig& config);
+/// Checks across fields that `describe` cannot express; opens no file. `path` is where the section lies.
+void check_data_config(const DataConfig& config, Problems& problems, const std::string& path = "data");
 
 }  // namespace ingot
