@@ -45,15 +45,15 @@ def rope(x, theta):
 
 
 def attention(x, w, settings):
-    heads = settings["num_heads"]
-    q, k, v = [(x @ w[f"{part}.weight"].T).unflatten(-1, (-1, w["q.weight"].shape[0] // heads)) for part in "qkv"]
+    head_dim = settings.get("head_dim") or w["q.weight"].shape[0] // settings["num_heads"]
+    q, k, v = [(x @ w[f"{part}.weight"].T).unflatten(-1, (-1, head_dim)) for part in "qkv"]
     kind, position = variant(settings.get("position", "none"))
     if kind == "rope":
         theta = rope_theta(position, q.shape[-1])
         q, k = rope(q, theta), rope(k, theta)
     elif kind != "none":
         raise SystemExit(f"position '{kind}': expected rope or none")
-    group = heads // k.shape[-2]
+    group = q.shape[-2] // k.shape[-2]
     k, v = k.repeat_interleave(group, -2), v.repeat_interleave(group, -2)
     scores = torch.einsum("bihd,bjhd->bhij", q, k) / q.shape[-1] ** 0.5
     distance = torch.arange(x.shape[1])[:, None] - torch.arange(x.shape[1])
@@ -77,7 +77,7 @@ def delta_net(x, w, settings):
 
     With A = strict_lower(diag(beta) K K'), the corrected values are U = (I + A)^-1 diag(beta) V, and O = lower(Q K') U.
     """
-    heads = settings["num_heads"]
+    heads = w["beta.weight"].shape[0]
     q, k, v = [F.silu(causal_conv(x @ w[f"{part}.weight"].T, w[f"{part}_conv.weight"]))
                .unflatten(-1, (heads, -1)).transpose(1, 2) for part in "qkv"]
     q, k = [u * torch.rsqrt(u.square().sum(-1, keepdim=True) + 1e-6) for u in (q, k)]
@@ -119,14 +119,12 @@ BRANCHES = {"attention": attention, "delta_net": delta_net, "mamba2": mamba2, "s
 class Hybrid:
     def __init__(self, model):
         self.operators = [model["operators"][name] for name in expand_pattern(model["layers"], model["operators"])]
-        norm, options = variant(model.get("norm", "rms_norm"))
-        for key, value, expected in [("norm", norm, "rms_norm"), ("placement", model.get("placement", "pre"), "pre"),
-                                     ("residual", model.get("residual", "add"), "add")]:
-            if variant(value)[0] != expected:
+        for key, expected in [("norm", "rms_norm"), ("placement", "pre"), ("residual", "add"), ("position", "none"),
+                              ("vocab_multiple", 1)]:
+            if variant(model.get(key, expected))[0] != expected:
                 raise SystemExit(f"model.{key}: this program knows {expected} only")
-        self.eps = options.get("eps", 1e-6)
-        self.normalized_head = model.get("normalized_head", False)
-        self.vocab_size = model.get("vocab_size")
+        self.eps = variant(model.get("norm", "rms_norm"))[1].get("eps", 1e-6)
+        self.normalise_head = model.get("normalise_head", False)
 
     def logits(self, w, tokens):
         """tokens [B,T] -> [B,T,V]; the meta tokens run in front and are cut off again."""
@@ -143,9 +141,9 @@ class Hybrid:
             x = x + BRANCHES[name](rms_norm(x, w[f"{prefix}input_norm.gain"], self.eps), below, settings)
         x = rms_norm(x[:, x.shape[1] - tokens.shape[1]:], w["final_norm.gain"], self.eps)
         head = w.get("head.weight", w["embedding.weight"])
-        if self.normalized_head:
+        if self.normalise_head:
             head = head / head.norm(dim=1, keepdim=True)
-        return (x @ head.T)[..., :self.vocab_size]
+        return x @ head.T
 
 
 def split_documents(batch):
@@ -175,6 +173,32 @@ def train_step(model, params, batch, rows_at_once):
     return total / count.item()
 
 
+def train(config, params, batches, steps, total, rows_at_once=8):
+    """Trains `params` in place and yields (loss, gradient norm before clipping, learning rate) of each step."""
+    model = Hybrid(config["model"])
+    optim = config["optim"]
+    if optim.get("groups") or config["train"].get("z_loss"):
+        raise SystemExit("this program knows neither optim.groups nor train.z_loss")
+    clip = variant(optim.get("clip", "none"))[1].get("max_norm", torch.inf)
+    unit = any(variant(item)[0] == "unit_norm" for item in config.get("weights", {}).get("constraints", []))
+    if unit:
+        constrain_to_unit_norm(params)
+    for value in params.values():
+        value.requires_grad_()
+    adamw, peak = make_adamw(params, optim["optimizer"])
+    for step in range(steps):
+        rate = peak * rate_factor(optim.get("schedule"), step, total)
+        for group in adamw.param_groups:
+            group["lr"] = rate
+        adamw.zero_grad()
+        loss = train_step(model, params, {name: value[step] for name, value in batches.items()}, rows_at_once)
+        norm = torch.nn.utils.clip_grad_norm_(params.values(), clip)
+        adamw.step()
+        if unit:
+            constrain_to_unit_norm(params)
+        yield loss, norm.item(), rate
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("checkpoint")
@@ -190,28 +214,12 @@ def main():
     config = read_config(options.checkpoint)
     params = read_weights(options.checkpoint, getattr(torch, options.dtype))
     batches = read_batches(options.batches)
-    model = Hybrid(config["model"])
-    optim = config["optim"]
     total = options.total_steps or duration_in_steps(config["train"]["duration"])
-    clip = variant(optim["clip"])[1]["max_norm"] if optim.get("clip") else torch.inf
-    unit = any(variant(item)[0] == "unit_norm" for item in config.get("weights", {}).get("constraints", []))
-    if unit:
-        constrain_to_unit_norm(params)
-    for value in params.values():
-        value.requires_grad_()
-    adamw, peak = make_adamw(params, optim["optimizer"])
+    steps = min(options.steps or total, batches["tokens"].shape[0])
     losses = {}
-    for step in range(min(options.steps or total, batches["tokens"].shape[0])):
-        rate = peak * rate_factor(optim.get("schedule"), step, total)
-        for group in adamw.param_groups:
-            group["lr"] = rate
-        adamw.zero_grad()
-        losses[step + 1] = train_step(model, params, {key: value[step] for key, value in batches.items()}, options.rows)
-        norm = torch.nn.utils.clip_grad_norm_(params.values(), clip)
-        adamw.step()
-        if unit:
-            constrain_to_unit_norm(params)
-        print(json.dumps({"step": step + 1, "loss": losses[step + 1], "grad_norm": norm.item(), "lr": rate}), flush=True)
+    for step, (loss, norm, rate) in enumerate(train(config, params, batches, steps, total, options.rows), start=1):
+        losses[step] = loss
+        print(json.dumps({"step": step, "loss": loss, "grad_norm": norm, "lr": rate}), flush=True)
     if options.against and not compare_losses(losses, read_losses(options.against), options.tolerance):
         raise SystemExit(1)
 
