@@ -58,6 +58,10 @@ struct Rule {
   Rule& free() { return field_class = FieldClass::kFree, *this; }
 };
 
+/// "> 0", "0..1", or "" without limits.
+std::string range_text(const Rule& rule);
+bool in_range(const Rule& rule, double value);
+
 struct FieldInfo {
   std::string name;
   std::string doc;
