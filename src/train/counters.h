@@ -1,0 +1,22 @@
+#pragma once
+// What a run counts. Three counters, since a skipped step moves the first two only.
+
+#include <cstdint>
+#include <nlohmann/json.hpp>
+
+namespace ingot {
+
+struct Counters {
+  std::int64_t step = 0;              // steps taken, applied or not
+  std::int64_t samples_consumed = 0;  // sequences: all that the data order needs
+  std::int64_t updates = 0;           // updates applied: what bias corrections and schedules count
+  std::int64_t tokens = 0;            // sequences × seq_len
+  std::int64_t skipped_in_a_row = 0;
+  double seconds = 0;                 // of training, over all attempts
+};
+
+nlohmann::json to_json(const Counters& counters);
+/// Throws CheckpointError naming what is missing.
+Counters counters_from_json(const nlohmann::json& state);
+
+}  // namespace ingot

@@ -1,0 +1,93 @@
+#pragma once
+// The loop over steps. Private to the train module.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "checkpoint/saver.h"
+#include "data/data_module.h"
+#include "data/prefetch.h"
+#include "train/cadence.h"
+#include "train/counters.h"
+#include "train/evaluate.h"
+#include "train/experiment.h"
+#include "train/progress.h"
+#include "train/resume.h"
+#include "train/run_lock.h"
+#include "train/run_metrics.h"
+#include "train/run_status.h"
+#include "train/run_tensorboard.h"
+#include "train/step.h"
+
+namespace ingot {
+
+class TrainLoop {
+ public:
+  TrainLoop(const RunConfig& config, const Families& families, std::optional<ResumePoint> resume,
+            AttemptRecord& attempt, RunLock& lock);
+
+  /// kDone or kStopped; throws anything else.
+  ExitCode run();
+  const Counters& counters() const { return counters_; }
+  const std::string& stop_reason() const { return stop_reason_; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  /// What happened since the last logged line.
+  struct Window {
+    double loss_sum = 0;
+    double z_loss_sum = 0;
+    std::int64_t targets = 0;
+    std::int64_t steps = 0;
+    double data_wait = 0;
+    Clock::time_point start = Clock::now();
+  };
+
+  void open();
+  void load_start();
+  void start_from(const StartFrom& from);
+  void start_prefetch();
+  StepResult one_step();
+  void after_step(const StepResult& result);
+  void handle_skipped(const StepResult& result);
+  void log_window(const StepResult& last);
+  void show_progress();
+  std::string stop_request();
+  std::vector<EvaluationResult> evaluate_all();
+  void show_samples();
+  void save(bool finished);
+  void write_running_status();
+  double seconds_left() const;
+  std::optional<double> mfu(double tokens_per_second) const;
+
+  RunConfig config_;
+  const Families& families_;
+  std::optional<ResumePoint> resume_;
+  AttemptRecord& attempt_;
+  RunLock& lock_;
+  fs::path dir_;
+  Clock::time_point started_ = Clock::now();
+  std::string stop_reason_;
+
+  std::optional<DataModule> data_;
+  Experiment experiment_;
+  std::unique_ptr<TrainStep> step_;
+  std::unique_ptr<CheckpointSaver> saver_;
+  std::unique_ptr<MetricsWriter> metrics_;
+  std::unique_ptr<TensorBoardWriter> tensorboard_;
+  std::unique_ptr<Prefetcher> prefetch_;
+  std::unique_ptr<CadenceTimer> log_timer_, evaluation_timer_, checkpoint_timer_;
+  ProgressLine progress_;
+  Counters counters_;
+  Window window_;
+  double smooth_step_seconds_ = 0;
+  double peak_gflops_ = 0;
+  double last_loss_ = 0;
+  std::int64_t saved_step_ = -1;
+  std::int64_t evaluated_step_ = -1;
+  std::vector<EvaluationResult> last_evaluation_;
+};
+
+}  // namespace ingot
