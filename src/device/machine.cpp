@@ -1,5 +1,10 @@
 #include "device/machine.h"
 
+#include <ATen/Parallel.h>
+#include <ATen/Version.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/randn.h>
+#include <c10/core/GradMode.h>
 #include <malloc.h>
 #include <sched.h>
 #include <sys/resource.h>
@@ -12,12 +17,6 @@
 #include <set>
 #include <sstream>
 #include <utility>
-
-#include <ATen/Parallel.h>
-#include <ATen/Version.h>
-#include <ATen/ops/matmul.h>
-#include <ATen/ops/randn.h>
-#include <c10/core/GradMode.h>
 
 namespace ingot {
 namespace {

@@ -8,8 +8,7 @@ namespace ingot {
 
 namespace parallel_detail {
 using RangeFunction = void (*)(std::int64_t begin, std::int64_t end, void* context);
-void run(std::int64_t begin, std::int64_t end, std::int64_t grain, RangeFunction function,
-         void* context);
+void run(std::int64_t begin, std::int64_t end, std::int64_t grain, RangeFunction function, void* context);
 }  // namespace parallel_detail
 
 /// Calls f(b, e) for disjoint ranges that cover [begin, end), each of at least `grain` elements except the last, on as many
@@ -23,9 +22,7 @@ void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain, F&& 
   using Function = std::remove_reference_t<F>;
   parallel_detail::run(
       begin, end, grain,
-      [](std::int64_t b, std::int64_t e, void* context) noexcept {
-        (*static_cast<Function*>(context))(b, e);
-      },
+      [](std::int64_t b, std::int64_t e, void* context) noexcept { (*static_cast<Function*>(context))(b, e); },
       const_cast<void*>(static_cast<const void*>(&f)));
 }
 

@@ -4,11 +4,11 @@
 // calls must be INGOT_INLINE. The build itself has no -march, so that it runs on another CPU than the build's.
 
 #include <bit>
+#include <cmath>
 #include <cstdint>
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define INGOT_MULTIVERSION \
-  __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
+#define INGOT_MULTIVERSION __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
 #else
 #define INGOT_MULTIVERSION
 #endif
@@ -20,18 +20,46 @@ namespace ingot::simd {
 /// fused multiply-add.
 inline constexpr int kLanes = 16;
 
-INGOT_INLINE float to_float(float x) { return x; }
-/// bfloat16 as its bits.
-INGOT_INLINE float to_float(std::uint16_t x) {
-  return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16);
-}
+/// The value in the type that sums are taken in. bfloat16 comes as its bits.
+INGOT_INLINE double wide(double x) { return x; }
+INGOT_INLINE float wide(float x) { return x; }
+INGOT_INLINE float wide(std::uint16_t x) { return std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16); }
 
+INGOT_INLINE void store(double* p, double x) { *p = x; }
 INGOT_INLINE void store(float* p, float x) { *p = x; }
 /// Rounds to nearest, ties to even; NaN stays NaN.
 INGOT_INLINE void store(std::uint16_t* p, float x) {
   const auto bits = std::bit_cast<std::uint32_t>(x);
   const std::uint32_t rounded = (bits + 0x7fffu + ((bits >> 16) & 1u)) >> 16;
   *p = static_cast<std::uint16_t>(x != x ? 0x7fc0u : rounded);
+}
+
+/// e^x to about 1e-7 relative, without a branch or a call, so that loops over it vectorise (std::exp does not). Saturates
+/// below -87.3 and above 88.3. x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 7 in r.
+INGOT_INLINE float exp(float x) {
+  constexpr float kRound = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer in the low bits
+  x = x < -87.3f ? -87.3f : x;
+  x = x > 88.3f ? 88.3f : x;
+  const float shifted = x * 1.44269504088896341f + kRound;
+  const float n = shifted - kRound;
+  const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;
+  float p = 1.0f / 5040.0f;
+  p = p * r + 1.0f / 720.0f;
+  p = p * r + 1.0f / 120.0f;
+  p = p * r + 1.0f / 24.0f;
+  p = p * r + 1.0f / 6.0f;
+  p = p * r + 0.5f;
+  p = p * r + 1.0f;
+  p = p * r + 1.0f;
+  const std::uint32_t exponent = (std::bit_cast<std::uint32_t>(shifted) - 0x4b400000u + 127u) << 23;
+  return p * std::bit_cast<float>(exponent);
+}
+INGOT_INLINE double exp(double x) { return std::exp(x); }
+
+/// 1 / (1 + e^-x).
+template <class A>
+INGOT_INLINE A sigmoid(A x) {
+  return A(1) / (A(1) + exp(-x));
 }
 
 }  // namespace ingot::simd

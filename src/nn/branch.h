@@ -15,8 +15,8 @@
 namespace ingot {
 
 /// Makes the norm of a site inside an operator, or null if the config puts none there. `width` is the normalised axis.
-using SiteNorms = std::function<std::unique_ptr<Norm>(Site site, const ParamScope& scope, std::int64_t width,
-                                                      std::int64_t heads)>;
+using SiteNorms =
+    std::function<std::unique_ptr<Norm>(Site site, const ParamScope& scope, std::int64_t width, std::int64_t heads)>;
 
 struct BranchContext {
   ParamScope scope;  // "layers.N.mixer" or "layers.N.ffn"
@@ -24,7 +24,7 @@ struct BranchContext {
   std::int64_t max_length = 0;  // prefix + seq_len
   int depth = 0;
   int num_sublayers = 0;
-  SiteNorms site_norm;              // q, k, v, head, hidden
+  SiteNorms site_norm;  // q, k, v, head, hidden
   const Families* families = nullptr;
 };
 

@@ -23,11 +23,11 @@ const std::vector<std::pair<std::string, Site>>& site_names();
 std::string site_name(Site site);
 
 struct NormContext {
-  ParamScope scope;         // parameters are declared as scope + "gain", "bias", …
-  std::int64_t width = 0;   // length of the normalised axis
-  std::int64_t heads = 1;   // x is [..., heads, width] at the sites q, k, v, head
+  ParamScope scope;        // parameters are declared as scope + "gain", "bias", …
+  std::int64_t width = 0;  // length of the normalised axis
+  std::int64_t heads = 1;  // x is [..., heads, width] at the sites q, k, v, head
   Site site = Site::kInput;
-  int depth = -1;           // sub-layer, -1 for model sites
+  int depth = -1;  // sub-layer, -1 for model sites
   int num_sublayers = 0;
 };
 

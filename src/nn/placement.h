@@ -23,8 +23,14 @@ class Placement {
   /// Whether the site of sub-layer `depth` has `model.norm`; depth -1 asks for the model sites embedding and final.
   virtual bool has_norm(Site site, int depth) const = 0;
   /// Factors of the branch and of the skip path.
-  virtual double branch_scale(int depth) const { (void)depth; return 1.0; }
-  virtual double skip_scale(int depth) const { (void)depth; return 1.0; }
+  virtual double branch_scale(int depth) const {
+    (void)depth;
+    return 1.0;
+  }
+  virtual double skip_scale(int depth) const {
+    (void)depth;
+    return 1.0;
+  }
   /// Residual rule that belongs to the placement, unless `model.residual` says otherwise.
   virtual std::string residual() const { return "add"; }
   /// One line for `plan`: formula of the sub-layer, "x + f(norm(x))".

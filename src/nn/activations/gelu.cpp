@@ -1,0 +1,55 @@
+// GELU: y = x Φ(x), Φ the standard normal distribution function, Φ(x) = (1 + erf(x / √2)) / 2
+//
+//   With `tanh`: Φ(x) ≈ (1 + tanh(√(2/π) (x + 0.044715 x³))) / 2, as in GPT-2.
+//   Hendrycks & Gimpel 2016, "Gaussian Error Linear Units", arXiv:1606.08415.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/erf.h>
+#include <ATen/ops/gelu.h>
+#include <ATen/ops/tanh.h>
+
+#include <numbers>
+
+#include "config/fields.h"
+#include "nn/activation.h"
+
+namespace ingot {
+namespace gelu {
+
+struct Config {
+  bool tanh = false;
+};
+
+void describe(Fields& f, Config& c) { f.field("tanh", c.tanh, "whether the tanh approximation is used"); }
+
+class Gelu final : public Activation {
+ public:
+  explicit Gelu(const Config& config) : approximate_(config.tanh ? "tanh" : "none") {}
+  at::Tensor forward(const at::Tensor& x) const override { return at::gelu(x, approximate_); }
+
+ private:
+  std::string approximate_;
+};
+
+at::Tensor reference(const Config& config, const at::Tensor& x) {
+  if (!config.tanh) return x * 0.5 * (1 + at::erf(x / std::numbers::sqrt2));
+  const double c = std::sqrt(2 / std::numbers::pi);
+  return x * 0.5 * (1 + at::tanh(c * (x + 0.044715 * x * x * x)));
+}
+
+}  // namespace gelu
+
+void register_gelu(Family<ActivationEntry>& family) {
+  using gelu::Config;
+  ActivationEntry& e = family.add<Config>("gelu", "x times the normal distribution function of x.",
+                                          "Hendrycks & Gimpel 2016, arXiv:1606.08415");
+  e.make = with_settings<Config>(
+      [](const Config& config) -> std::unique_ptr<Activation> { return std::make_unique<gelu::Gelu>(config); });
+  e.reference = with_settings<Config>(gelu::reference);
+  e.samples = [](const Families&) {
+    return std::vector<Sample>{{"erf", std::make_shared<ConfigBox<Config>>()},
+                               {"tanh", std::make_shared<ConfigBox<Config>>(Config{true})}};
+  };
+}
+
+}  // namespace ingot

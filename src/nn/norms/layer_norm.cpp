@@ -1,0 +1,78 @@
+// LayerNorm: y = gain · (x - mean x) / sqrt(var x + eps) + bias
+//
+//   x [..., d]; the variance is the biased one; gain [d] starts at 1, bias [d] at 0. Statistics in fp32.
+//   Ba, Kiros & Hinton 2016, "Layer Normalization", arXiv:1607.06450.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/layer_norm.h>
+#include <ATen/ops/mean.h>
+#include <ATen/ops/rsqrt.h>
+
+#include "config/fields.h"
+#include "nn/linear.h"
+#include "nn/norm.h"
+
+namespace ingot {
+namespace layer_norm {
+
+struct Config {
+  double eps = 1e-5;
+  bool bias = true;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("eps", c.eps, "added to the variance before the root", Rule{}.above(0));
+  f.field("bias", c.bias, "whether a learned bias is added");
+}
+
+class LayerNorm final : public Norm {
+ public:
+  using Norm::forward;
+
+  LayerNorm(const Config& config, const NormContext& context)
+      : eps_(config.eps), width_(context.width), gain_(context.scope.declare(gain_spec("gain", context.width))) {
+    if (config.bias) bias_ = context.scope.declare(bias_spec("bias", context.width));
+  }
+
+  at::Tensor forward(const at::Tensor& x, const NormInput& /*input*/) const override {
+    const at::Tensor gain = gain_.compute();
+    const at::Tensor bias = bias_ ? bias_.compute() : at::Tensor();
+    return at::layer_norm(x.to(gain.scalar_type()), {width_}, gain, bias, eps_).to(x.scalar_type());
+  }
+
+ private:
+  double eps_;
+  std::int64_t width_;
+  Param gain_;
+  Param bias_;
+};
+
+at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
+  const at::Tensor w = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
+  const at::Tensor centred = w - w.mean(-1, true);
+  at::Tensor y = centred * at::rsqrt(centred.square().mean(-1, true) + config.eps) * params.at("gain");
+  if (config.bias) y = y + params.at("bias");
+  return y.to(x.scalar_type());
+}
+
+}  // namespace layer_norm
+
+void register_layer_norm(Family<NormEntry>& family) {
+  using layer_norm::Config;
+  NormEntry& e =
+      family.add<Config>("layer_norm", "Subtracts the mean, divides by the standard deviation; gain and bias.",
+                         "Ba, Kiros & Hinton 2016, arXiv:1607.06450");
+  e.make = with_settings<Config>([](const Config& config, const NormContext& context) -> std::unique_ptr<Norm> {
+    return std::make_unique<layer_norm::LayerNorm>(config, context);
+  });
+  e.reference = with_settings<Config>(layer_norm::reference);
+  e.num_parameters =
+      with_settings<Config>([](const Config& config, std::int64_t width) { return config.bias ? 2 * width : width; });
+  e.flops_per_element = 7;
+  e.samples = [](const Families&) {
+    return std::vector<Sample>{{"bias", std::make_shared<ConfigBox<Config>>()},
+                               {"no_bias", std::make_shared<ConfigBox<Config>>(Config{1e-5, false})}};
+  };
+}
+
+}  // namespace ingot

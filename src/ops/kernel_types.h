@@ -1,0 +1,40 @@
+#pragma once
+// What the CPU kernels of ops share.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace ingot::ops {
+
+/// The type in which kernels sum: fp64 for fp64, else fp32.
+inline at::ScalarType wide_type(at::ScalarType type) { return type == at::kDouble ? at::kDouble : at::kFloat; }
+
+/// Whether x is on the CPU in a type that the kernels are compiled for: fp32, fp64, bf16.
+inline bool has_cpu_kernel(const at::Tensor& x) {
+  const at::ScalarType type = x.scalar_type();
+  return x.is_cpu() && (type == at::kDouble || type == at::kFloat || type == at::kBFloat16);
+}
+
+/// Below this many elements a loop stays on the calling thread.
+inline constexpr std::int64_t kSerialElements = 1 << 14;
+
+/// Elements of x, bfloat16 as std::uint16_t; null if undefined.
+template <class T>
+T* raw(const at::Tensor& x) {
+  return x.defined() ? static_cast<T*>(x.data_ptr()) : nullptr;
+}
+
+/// Calls f.template operator()<T, A>() with the element type and the summing type of the kernels for `type`.
+template <class F>
+void with_kernel_types(at::ScalarType type, F f) {
+  if (type == at::kDouble) {
+    f.template operator()<double, double>();
+  } else if (type == at::kFloat) {
+    f.template operator()<float, float>();
+  } else {
+    f.template operator()<std::uint16_t, float>();
+  }
+}
+
+}  // namespace ingot::ops
