@@ -51,14 +51,18 @@ def main():
         sys.exit(f"{index_path}: no entries")
     partial = f"{out_path}.tmp"
     with open(partial, "w", encoding="utf-8", newline="\n") as out:
-        for position, (offset, length) in enumerate(places):
+        written = set()
+        for offset, length in places:
             if offset + length > len(dictionary):
                 sys.exit(f"{index_path}: an entry ends at byte {offset + length}, {dictionary_path} has {len(dictionary)}")
-            out.write("\n\n\n" if position else "")
-            out.write(entry_text(dictionary[offset : offset + length]))
+            text = entry_text(dictionary[offset : offset + length])
+            if text not in written:  # a few entries are there twice
+                out.write("\n\n\n" if written else "")
+                out.write(text)
+                written.add(text)
         out.write("\n")
     os.replace(partial, out_path)
-    print(f"    {len(places)} entries, {os.path.getsize(out_path)} bytes in {out_path}")
+    print(f"    {len(written)} entries, {os.path.getsize(out_path)} bytes in {out_path}")
 
 
 if __name__ == "__main__":
