@@ -19,9 +19,10 @@ namespace ingot {
 
 /// A file or a command-line override.
 struct Source {
-  std::string name;  // as it is shown
-  fs::path folder;   // what relative paths resolve against
-  int rank = 0;      // a source of higher rank was applied later
+  std::string name;          // as it is shown
+  fs::path folder;           // what relative paths resolve against
+  int rank = 0;              // a source of higher rank was applied later
+  bool is_override = false;  // on the command line: no lines and columns
 };
 
 struct Node {
@@ -33,14 +34,17 @@ struct Node {
   int line = 0;
   int column = 0;
   Scalar scalar;
-  std::vector<Node> items;
-  std::vector<Member> members;  // in written order
+  std::vector<Node> items;      // of a list
+  std::vector<Member> members;  // of a mapping, in written order
 
   Location where() const;
+  /// The member of a mapping or, by its index, the item of a list; nullptr if there is none.
+  const Node* child(std::string_view key) const;
   /// nullptr if there is none, or if this is no mapping.
   const Node* member(std::string_view key) const;
   Node* member(std::string_view key);
-  /// "text", "a list", "a mapping", "nothing".
+  const Member* find_member(std::string_view key) const;
+  /// "a single value", "a list", "a mapping", "nothing".
   const char* kind_name() const;
 };
 
@@ -54,10 +58,10 @@ struct Node::Member {
   Location where() const;
 };
 
-/// A mistake found while loading that does not keep the rest from being read.
+/// A mistake that does not keep the rest from being read.
 struct Misplaced {
   Location where;
-  int rank = 0;  // of the source, to sort by
+  std::shared_ptr<const Source> source;
   std::string message;
 };
 
@@ -77,9 +81,8 @@ class Document {
   Node& root() { return root_; }
   /// The node at `optim.groups.0.lr`, or nullptr.
   const Node* find(std::string_view dotted_path) const;
-  /// The place of the nearest node that exists on the way to `dotted_path`, and the rank of its
-  /// source.
-  std::pair<Location, int> locate(std::string_view dotted_path) const;
+  /// The nearest node that exists on the way to `dotted_path`.
+  const Node& nearest(std::string_view dotted_path) const;
   /// Duplicate keys and the like; the reader reports them along with its own.
   const std::vector<Misplaced>& problems() const { return problems_; }
   /// The files that were read, bases first.

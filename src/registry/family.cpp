@@ -33,10 +33,15 @@ Entry& AnyFamily::insert(std::unique_ptr<Entry> entry) {
   return *it->second;
 }
 
-const AnyFamily& Families::at(const std::string& family) const {
+const AnyFamily* Families::find(const std::string& family) const {
   const auto it = families_.find(family);
-  if (it == families_.end()) throw std::logic_error("no family is named '" + family + "'");
-  return *it->second;
+  return it != families_.end() ? it->second.get() : nullptr;
+}
+
+const AnyFamily& Families::at(const std::string& family) const {
+  const AnyFamily* found = find(family);
+  if (found == nullptr) throw std::logic_error("no family is named '" + family + "'");
+  return *found;
 }
 
 std::vector<std::string> Families::names() const {

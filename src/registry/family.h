@@ -74,6 +74,8 @@ class Families {
 
   /// Throws std::logic_error if there is no such family: a mistake of the program.
   const AnyFamily& at(const std::string& family) const;
+  /// nullptr if there is no such family.
+  const AnyFamily* find(const std::string& family) const;
   std::vector<std::string> names() const;
 
  private:

@@ -13,7 +13,6 @@ class FamiliesLookup final : public VariantLookup {
   std::vector<std::string> names(const std::string& family) const override;
 
  private:
-  const AnyFamily* family(const std::string& name) const;
   const Families& families_;
 };
 

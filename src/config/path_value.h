@@ -1,0 +1,20 @@
+#pragma once
+// Values of path fields; internal to config.
+
+#include <string>
+
+#include "config/document.h"
+
+namespace ingot {
+
+struct ExpandedPath {
+  std::string text;
+  std::string unset;    // name of the first variable that is not set
+  std::string problem;  // what is wrong with the text itself
+};
+
+/// Expands `$NAME` (also `${NAME}` in quotes) and makes the path absolute, relative to `folder`. With an unset name the
+/// text stays as it is.
+ExpandedPath expand_path(const Scalar& scalar, const fs::path& folder);
+
+}  // namespace ingot

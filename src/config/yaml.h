@@ -1,0 +1,16 @@
+#pragma once
+// YAML text into nodes; internal to document.cpp.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "config/document.h"
+
+namespace ingot {
+
+/// Text of one YAML document. Anchors, aliases and merge keys are resolved. Duplicate keys are added to `problems`; what
+/// is no YAML throws ConfigError with the place. An empty text is a node of kind kNull.
+Node parse_yaml(const std::string& text, const std::shared_ptr<const Source>& source, std::vector<Misplaced>& problems);
+
+}  // namespace ingot
