@@ -116,9 +116,10 @@ void describe(Fields& f, TrainDataConfig& c) {
 }
 
 void describe(Fields& f, ValidationConfig& c) {
-  f.field("fraction", c.fraction,
-          "share of the training documents to hold out, chosen by a hash of their text; of a single document its last part",
-          Rule{}.above(0).below(1).excludes("paths").numeric());
+  f.field(
+      "fraction", c.fraction,
+      "share of the training documents to hold out, chosen by a hash of their text; of a single document its last part",
+      Rule{}.above(0).below(1).excludes("paths").numeric());
   f.field("paths", c.paths, "held-out files, read as data.train says", Rule{}.path().excludes("fraction").free());
   f.field("sets", c.sets, "several held-out sets by name", Rule{}.free());
 }

@@ -41,8 +41,7 @@ class SampleOrder;
 class ValidationSet {
  public:
   ValidationSet(std::string name, std::shared_ptr<const TokenStream> stream, std::int64_t seq_len,
-                bool reset_at_document,
-                std::shared_ptr<const std::vector<std::int32_t>> token_bytes);
+                bool reset_at_document, std::shared_ptr<const std::vector<std::int32_t>> token_bytes);
 
   const std::string& name() const { return name_; }
   /// Tokens and documents in the set.
@@ -128,8 +127,7 @@ class DataModule {
 struct PrepareOptions {
   fs::path run_dir;        // `tokenizer.model` is copied here; default place of the cache
   std::uint64_t seed = 1;  // of the sample order
-  bool may_build =
-      true;  // false: throws DataError if the data is not prepared yet (ranks other than the first)
+  bool may_build = true;   // false: throws DataError if the data is not prepared yet (ranks other than the first)
   ProgressCallback progress = {};
 };
 
@@ -140,7 +138,6 @@ DataModule prepare_data(const DataConfig& config, const Family<TokenizerEntry>& 
                         const PrepareOptions& options);
 
 /// The tokenizer that `prepare_data` left in a run directory. Throws DataError.
-std::shared_ptr<const Tokenizer> open_run_tokenizer(const Family<TokenizerEntry>& tokenizers,
-                                                    const fs::path& run_dir);
+std::shared_ptr<const Tokenizer> open_run_tokenizer(const Family<TokenizerEntry>& tokenizers, const fs::path& run_dir);
 
 }  // namespace ingot

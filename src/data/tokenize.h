@@ -19,13 +19,13 @@
 namespace ingot {
 
 struct TokenizeRequest {
-  CorpusConfig input;                      // paths {"-"}: JSONL on standard input
-  Variant<TokenizerEntry> tokenizer;       // made or trained, unless `tokenizer_file` is set
-  std::optional<fs::path> tokenizer_file;  // an existing tokenizer.model
-  fs::path output;  // folder for manifest.json, tokenizer.model, *.bin, *.idx
+  CorpusConfig input;                         // paths {"-"}: JSONL on standard input
+  Variant<TokenizerEntry> tokenizer;          // made or trained, unless `tokenizer_file` is set
+  std::optional<fs::path> tokenizer_file;     // an existing tokenizer.model
+  fs::path output;                            // folder for manifest.json, tokenizer.model, *.bin, *.idx
   std::optional<double> validation_fraction;  // also writes validation.bin/.idx
   std::optional<std::int64_t> workers;        // default: one per core
-  std::int64_t shard = 0;  // `--shard i/n`: this process's part, 0 <= shard < shards
+  std::int64_t shard = 0;                     // `--shard i/n`: this process's part, 0 <= shard < shards
   std::int64_t shards = 1;
   ProgressCallback progress = {};
 };

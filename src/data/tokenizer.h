@@ -82,17 +82,14 @@ struct TokenizerEntry : Entry {
   std::function<std::optional<std::int64_t>(const ConfigObject& settings)> planned_vocab_size;
   /// Makes the tokenizer; `texts` is empty (no callable) if `trains` is false. Throws DataError,
   /// e.g. for a vocabulary larger than the text supports.
-  std::function<std::shared_ptr<const Tokenizer>(const ConfigObject& settings,
-                                                 const TextSource& texts)>
-      make;
+  std::function<std::shared_ptr<const Tokenizer>(const ConfigObject& settings, const TextSource& texts)> make;
   /// The inverse of Tokenizer::serialize. Throws DataError with `name` (a file) in the message.
-  std::function<std::shared_ptr<const Tokenizer>(std::string_view bytes, const std::string& name)>
-      load;
+  std::function<std::shared_ptr<const Tokenizer>(std::string_view bytes, const std::string& name)> load;
 };
 
 /// Reads what Tokenizer::serialize wrote; `name` is the file for messages. Throws DataError.
-std::shared_ptr<const Tokenizer> load_tokenizer(const Family<TokenizerEntry>& family,
-                                                std::string_view bytes, const std::string& name);
+std::shared_ptr<const Tokenizer> load_tokenizer(const Family<TokenizerEntry>& family, std::string_view bytes,
+                                                const std::string& name);
 
 /// For each id the number of bytes of text it stands for: what bits per byte divides by.
 /// Empty if the tokenizer has no text.

@@ -1,0 +1,80 @@
+// Ids made elsewhere: a vocabulary size and, if documents are marked, the token that ends one. There is no text, so no
+// bits per byte and no samples in words.
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "config/units.h"
+#include "data/tokenizer.h"
+
+namespace ingot {
+namespace external {
+
+struct ExternalConfig {
+  Count vocab_size{0};
+  std::optional<Count> eos;
+};
+
+void describe(Fields& f, ExternalConfig& c) {
+  f.field("vocab_size", c.vocab_size, "ids in the shards are 0..vocab_size-1", Rule{}.required().at_least(1));
+  f.field("eos", c.eos, "the id that ends a document (50256 in GPT-2's shards); default: none", Rule{}.at_least(0));
+}
+
+class ExternalTokenizer final : public Tokenizer {
+ public:
+  ExternalTokenizer(std::int64_t vocab_size, std::optional<TokenId> eos) : vocab_size_(vocab_size), eos_(eos) {}
+
+  std::int64_t vocab_size() const override { return vocab_size_; }
+  std::optional<TokenId> eos() const override { return eos_; }
+  bool has_text() const override { return false; }
+  std::unique_ptr<TextEncoder> encoder() const override { fail(); }
+  std::string_view piece(TokenId) const override { fail(); }
+  std::string serialize() const override {
+    nlohmann::json json{{"type", "external"}, {"vocab_size", vocab_size_}};
+    if (eos_) json["eos"] = *eos_;
+    return json.dump() + "\n";
+  }
+
+ private:
+  [[noreturn]] static void fail() {
+    throw DataError("the tokenizer 'external' knows ids only: text needs the tokenizer that made the shards");
+  }
+
+  std::int64_t vocab_size_;
+  std::optional<TokenId> eos_;
+};
+
+std::shared_ptr<const Tokenizer> make(const ExternalConfig& c) {
+  if (c.eos && *c.eos >= c.vocab_size) {
+    throw ConfigError(cat("data.tokenizer.eos: ", static_cast<std::int64_t>(*c.eos),
+                          ", expected less than vocab_size (", static_cast<std::int64_t>(c.vocab_size), ")"));
+  }
+  return std::make_shared<ExternalTokenizer>(
+      c.vocab_size, c.eos ? std::optional<TokenId>(static_cast<TokenId>(c.eos->value)) : std::nullopt);
+}
+
+std::shared_ptr<const Tokenizer> load(std::string_view bytes, const std::string& name) {
+  const nlohmann::json json = nlohmann::json::parse(bytes, nullptr, false);
+  if (!json.is_object() || !json.contains("vocab_size") || !json["vocab_size"].is_number_integer()) {
+    throw DataError(name + ": not a tokenizer of type 'external', expected the key 'vocab_size'");
+  }
+  ExternalConfig config{Count{json["vocab_size"]}, std::nullopt};
+  if (json.contains("eos")) config.eos = Count{json["eos"]};
+  return make(config);
+}
+
+}  // namespace external
+
+void register_external(Family<TokenizerEntry>& family) {
+  using namespace external;
+  using Config = ExternalConfig;
+  auto& entry = family.add<Config>("external", "ids of shards made elsewhere, without a tokenizer", "");
+  entry.sample_bytes = [](const ConfigObject&) { return 0; };
+  entry.planned_vocab_size =
+      with_settings<Config>([](const Config& c) { return std::optional<std::int64_t>(c.vocab_size); });
+  entry.make = with_settings<Config>([](const Config& c, const TextSource&) { return make(c); });
+  entry.load = load;
+}
+
+}  // namespace ingot
