@@ -20,6 +20,9 @@ struct Slot {
   double lr = 0;            // this step's learning rate: group × schedule × scaling
   double weight_decay = 0;  // 0 where decay does not apply
   std::vector<at::Tensor> states;
+  /// Whether master, gradient and states lie right behind the previous slot's, up to padding that is zero everywhere.
+  /// Elementwise rules with a fixed point at zero then take both in one pass (optim/runs.h).
+  bool follows = false;
 };
 
 /// Per-step constants.

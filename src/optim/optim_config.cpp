@@ -1,0 +1,27 @@
+#include "optim/optim_config.h"
+
+#include "config/fields.h"
+#include "config/units.h"
+
+namespace ingot {
+
+void describe(Fields& f, GroupConfig& c) {
+  f.field("name", c.name, "name of the group, as `plan --params` and the log show it", Rule{}.required());
+  f.field("match", c.match, "which parameters it takes; of several groups the first match wins", Rule{}.required());
+  f.field("optimizer", c.optimizer, "optimizer in place of `optim.optimizer`");
+  f.field("lr", c.lr, "peak learning rate in place of the optimizer's", Rule{}.at_least(0));
+  f.field("lr_scale", c.lr_scale, "multiplies the peak learning rate", Rule{}.at_least(0));
+  f.field("weight_decay", c.weight_decay,
+          "weight decay of everything in the group; without it matrices have the optimizer's and the rest has none",
+          Rule{}.at_least(0));
+  f.field("schedule", c.schedule, "schedule in place of `optim.schedule`");
+}
+
+void describe(Fields& f, OptimConfig& c) {
+  f.field("optimizer", c.optimizer, "how gradients change weights", Rule{}.required());
+  f.field("schedule", c.schedule, "learning-rate factor over the run");
+  f.field("clip", c.clip, "what happens to large gradients");
+  f.field("groups", c.groups, "parameters with an optimizer, a rate, a decay or a schedule of their own");
+}
+
+}  // namespace ingot

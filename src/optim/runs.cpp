@@ -1,0 +1,43 @@
+#include "optim/runs.h"
+
+#include <ATen/ops/as_strided.h>
+
+namespace ingot {
+namespace {
+
+at::Tensor stretch(const at::Tensor& first, std::int64_t n) { return at::as_strided(first, {n}, {1}); }
+
+bool continues(const Slot& previous, const Slot& slot) {
+  return slot.follows && slot.lr == previous.lr && slot.weight_decay == previous.weight_decay;
+}
+
+Run run_of(const Slot& first, const Slot& last) {
+  const std::int64_t n = last.master->offset + last.master->numel - first.master->offset;
+  Run run;
+  run.value = stretch(first.master->value, n);
+  run.grad = stretch(first.master->grad, n);
+  for (const auto& state : first.states) run.states.push_back(stretch(state, n));
+  run.lr = first.lr;
+  run.weight_decay = first.weight_decay;
+  return run;
+}
+
+}  // namespace
+
+std::vector<Run> runs_of(const std::vector<Slot>& slots) {
+  std::vector<Run> runs;
+  for (std::size_t begin = 0; begin < slots.size();) {
+    std::size_t end = begin + 1;
+    while (end < slots.size() && continues(slots[end - 1], slots[end])) ++end;
+    runs.push_back(run_of(slots[begin], slots[end - 1]));
+    begin = end;
+  }
+  return runs;
+}
+
+bool runs_on_cpu_kernels(const Run& run) {
+  const auto dtype = run.value.scalar_type();
+  return run.value.is_cpu() && (dtype == at::kFloat || dtype == at::kDouble);
+}
+
+}  // namespace ingot

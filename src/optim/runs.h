@@ -1,0 +1,29 @@
+#pragma once
+// Stretches of the flat buffers that an elementwise optimizer updates in one pass.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "device/parallel.h"
+#include "optim/optimizer.h"
+
+namespace ingot {
+
+/// Neighbouring slots with one learning rate and decay, as flat views that include the zero padding between them.
+struct Run {
+  at::Tensor value, grad;          // [n]
+  std::vector<at::Tensor> states;  // [n] each
+  double lr = 0;
+  double weight_decay = 0;
+};
+std::vector<Run> runs_of(const std::vector<Slot>& slots);
+
+/// Whether the plain loops of optim/kernels can work on the run: fp32 or fp64 on the CPU.
+bool runs_on_cpu_kernels(const Run& run);
+
+/// Elements that a thread takes at a time: enough to make up for handing it over.
+inline constexpr std::int64_t kUpdateGrain = 1 << 14;
+
+}  // namespace ingot

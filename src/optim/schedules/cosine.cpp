@@ -1,0 +1,44 @@
+// Half a cosine to the end of the run after a warm-up.
+//
+//   factor(t) = r + (1 - r) (1 + cos(pi x)) / 2
+//
+// t: update from 0, x(t): share of the decay that is over, r: final ratio. Warm-up and x follow `alignment`, see
+// optim/warmup.h. Loshchilov & Hutter 2017 (arXiv:1608.03983), equation 5 without restarts.
+
+#include "optim/warmup.h"
+
+namespace ingot::cosine_schedule {
+namespace {
+
+struct CosineConfig : DecayConfig {};
+
+class Cosine final : public Schedule {
+ public:
+  Cosine(const CosineConfig& config, const ScheduleContext& context)
+      : ramp_(config, context), final_ratio_(config.final_ratio) {}
+
+  double factor(std::int64_t t) const override {
+    if (ramp_.warming_up(t)) return ramp_.warmup_factor(t);
+    return final_ratio_ + (1 - final_ratio_) * decay_shape(DecayShape::kCosine, ramp_.progress(t));
+  }
+
+ private:
+  Ramp ramp_;
+  double final_ratio_;
+};
+
+}  // namespace
+}  // namespace ingot::cosine_schedule
+
+namespace ingot {
+
+void register_cosine(Family<ScheduleEntry>& family) {
+  using cosine_schedule::CosineConfig;
+  auto& entry = family.add<CosineConfig>("cosine", "Half a cosine to the end of the run after a warm-up",
+                                         "Loshchilov & Hutter 2017, arXiv:1608.03983");
+  entry.make = with_settings<CosineConfig>([](const CosineConfig& c, const ScheduleContext& context) {
+    return std::make_unique<cosine_schedule::Cosine>(c, context);
+  });
+}
+
+}  // namespace ingot

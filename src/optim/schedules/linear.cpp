@@ -1,0 +1,43 @@
+// Linear decay to the end of the run after a warm-up.
+//
+//   factor(t) = r + (1 - r) (1 - x)
+//
+// t: update from 0, x(t): share of the decay that is over, r: final ratio. Warm-up and x follow `alignment`, see
+// optim/warmup.h.
+
+#include "optim/warmup.h"
+
+namespace ingot::linear_schedule {
+namespace {
+
+struct LinearConfig : DecayConfig {};
+
+class Linear final : public Schedule {
+ public:
+  Linear(const LinearConfig& config, const ScheduleContext& context)
+      : ramp_(config, context), final_ratio_(config.final_ratio) {}
+
+  double factor(std::int64_t t) const override {
+    if (ramp_.warming_up(t)) return ramp_.warmup_factor(t);
+    return final_ratio_ + (1 - final_ratio_) * decay_shape(DecayShape::kLinear, ramp_.progress(t));
+  }
+
+ private:
+  Ramp ramp_;
+  double final_ratio_;
+};
+
+}  // namespace
+}  // namespace ingot::linear_schedule
+
+namespace ingot {
+
+void register_linear(Family<ScheduleEntry>& family) {
+  using linear_schedule::LinearConfig;
+  auto& entry = family.add<LinearConfig>("linear", "Linear decay to the end of the run after a warm-up", "");
+  entry.make = with_settings<LinearConfig>([](const LinearConfig& c, const ScheduleContext& context) {
+    return std::make_unique<linear_schedule::Linear>(c, context);
+  });
+}
+
+}  // namespace ingot

@@ -1,0 +1,77 @@
+// Warm-up, stable, decay.
+//
+//   factor(t) = (t + 1)/N                 t < N
+//               1                         t < T - D
+//               r + (1 - r) f(y)          else, y = (t - (T - D))/D;  f(y) = 1 - y, 1 - sqrt(y) or (1 + cos(pi y))/2
+//
+// t: update from 0, T: updates of the run, N: warm-up, D: decay, r: final ratio. y is below 1 at the last update, so its
+// rate lies above r. Everything before T - D does not depend on T: a run may branch off its stable part.
+// Hägele et al. 2024 (arXiv:2405.18392), section 3 (cooldown, 1-sqrt).
+
+#include "base/error.h"
+#include "base/text.h"
+#include "optim/warmup.h"
+
+namespace ingot::wsd_schedule {
+namespace {
+
+struct WsdConfig {
+  Duration warmup = Duration::of_steps(0);
+  Duration decay = {20, Duration::Unit::kPercent};
+  DecayShape shape = DecayShape::kSqrt;
+  double final_ratio = 0;
+};
+
+void describe(Fields& f, WsdConfig& c) {
+  f.field("warmup", c.warmup, "rise from near 0 to the peak rate");
+  f.field("decay", c.decay, "fall at the end of the run");
+  f.choice("shape", c.shape, decay_shape_names(), "how the rate falls: 1-y, 1-sqrt(y) or half a cosine");
+  f.field("final_ratio", c.final_ratio, "rate that the fall leads to, as a share of the peak",
+          Rule{}.at_least(0).at_most(1));
+}
+
+class Wsd final : public Schedule {
+ public:
+  Wsd(const WsdConfig& config, const ScheduleContext& context)
+      : ramp_(steps_of(config.warmup, context), context.total_steps, false),
+        shape_(config.shape),
+        final_ratio_(config.final_ratio),
+        decay_(steps_of(config.decay, context)),
+        start_(context.total_steps - decay_) {
+    const auto warmup = steps_of(config.warmup, context);
+    if (warmup > start_) {
+      throw ConfigError(cat("wsd: warmup (", warmup, " steps) and decay (", decay_,
+                            " steps) are longer than the run of ", context.total_steps, " steps"));
+    }
+  }
+
+  double factor(std::int64_t t) const override {
+    if (ramp_.warming_up(t)) return ramp_.warmup_factor(t);
+    if (t < start_) return 1;
+    const double y = static_cast<double>(t - start_) / static_cast<double>(decay_);
+    return final_ratio_ + (1 - final_ratio_) * decay_shape(shape_, y);
+  }
+
+ private:
+  Ramp ramp_;
+  DecayShape shape_;
+  double final_ratio_;
+  std::int64_t decay_;
+  std::int64_t start_;
+};
+
+}  // namespace
+}  // namespace ingot::wsd_schedule
+
+namespace ingot {
+
+void register_wsd(Family<ScheduleEntry>& family) {
+  using wsd_schedule::WsdConfig;
+  auto& entry =
+      family.add<WsdConfig>("wsd", "Warm-up, stable part, decay at the end", "Hägele et al. 2024, arXiv:2405.18392");
+  entry.make = with_settings<WsdConfig>([](const WsdConfig& c, const ScheduleContext& context) {
+    return std::make_unique<wsd_schedule::Wsd>(c, context);
+  });
+}
+
+}  // namespace ingot

@@ -1,0 +1,65 @@
+#pragma once
+// Optimizers on parameters of their own, without a store.
+
+#include <ATen/core/Tensor.h>
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "optim/optimizer.h"
+
+namespace ingot::testing {
+
+/// Optimizers, schedules and clippers as the program registers them.
+const Families& optim_families();
+
+/// The entry with the settings that `yaml` describes, such as "{type: adamw, lr: 0.1}". Throws ConfigError.
+Variant<OptimizerEntry> read_optimizer(const std::string& yaml);
+Variant<ScheduleEntry> read_schedule(const std::string& yaml);
+Variant<ClipperEntry> read_clipper(const std::string& yaml);
+
+/// Parameters in flat buffers, with an optimizer's state, as the engine lays them out.
+class OptimizerBench {
+ public:
+  struct Shape {
+    std::string name;
+    std::vector<std::int64_t> shape;
+  };
+  struct Options {
+    at::ScalarType dtype = at::kDouble;
+    bool joined = true;         // neighbours form runs; else every slot stands alone
+    std::int64_t padding = 16;  // slices start at a multiple of this
+    double weight_decay = 0;
+  };
+  OptimizerBench(const Variant<OptimizerEntry>& optimizer, const std::vector<Shape>& shapes, const Options& options);
+
+  at::Tensor value(const std::string& name) const { return master(name).value; }
+  at::Tensor grad(const std::string& name) const { return master(name).grad; }
+  /// Everything that must survive a restart: values, then states.
+  std::vector<at::Tensor> tensors() const;
+  const at::Tensor& flat_values() const { return values_; }
+  const at::Tensor& flat_grads() const { return grads_; }
+  const std::vector<at::Tensor>& flat_states() const { return states_; }
+
+  /// Fills values and gradients with normal numbers that depend on the seed and on the parameter's name.
+  void randomise_values(std::uint64_t seed);
+  void randomise_grads(std::uint64_t seed);
+  void step(std::int64_t update, double lr, double grad_scale = 1);
+
+  const Master& master(const std::string& name) const;
+
+ private:
+  std::unique_ptr<Optimizer> optimizer_;
+  std::deque<ParamInfo> infos_;
+  std::deque<Master> masters_;
+  std::vector<Slot> slots_;
+  at::Tensor values_, grads_;
+  std::vector<at::Tensor> states_;
+};
+
+/// Runs every case of tests/golden/<file>.safetensors and compares each step.
+void check_golden_trajectories(const std::string& file, const std::string& type);
+
+}  // namespace ingot::testing

@@ -1,0 +1,152 @@
+// What every optimizer of the registry must do, with its default settings.
+
+#include <ATen/Parallel.h>
+#include <ATen/ops/zeros.h>
+#include <gtest/gtest.h>
+
+#include "optim/bench.h"
+#include "support/tolerance.h"
+
+namespace ingot::testing {
+namespace {
+
+const std::vector<OptimizerBench::Shape> kShapes = {
+    {"a", {24, 40}}, {"b", {40}}, {"c", {3, 5}}, {"d", {7}}, {"e", {16, 33}}};
+constexpr double kLr = 0.01;
+
+class OptimizerConformance : public ::testing::TestWithParam<std::string> {
+ protected:
+  OptimizerBench bench(OptimizerBench::Options options) const {
+    OptimizerBench made(make_variant<OptimizerEntry>(optim_families(), GetParam()), kShapes, options);
+    made.randomise_values(1);
+    return made;
+  }
+  OptimizerBench bench(at::ScalarType dtype = at::kFloat) const {
+    OptimizerBench::Options options;
+    options.dtype = dtype;
+    options.weight_decay = 0.1;
+    return bench(options);
+  }
+};
+
+void run(OptimizerBench& bench, std::int64_t first, std::int64_t last) {
+  for (std::int64_t t = first; t <= last; ++t) {
+    bench.randomise_grads(100 + t);
+    bench.step(t, kLr);
+  }
+}
+
+void expect_same(const OptimizerBench& a, const OptimizerBench& b) {
+  const auto left = a.tensors(), right = b.tensors();
+  ASSERT_EQ(left.size(), right.size());
+  for (std::size_t i = 0; i < left.size(); ++i) EXPECT_TRUE(same_bits(left[i], right[i])) << i;
+}
+
+TEST_P(OptimizerConformance, ChangesEveryWeight) {
+  auto trained = bench();
+  const auto before = bench();
+  run(trained, 1, 1);
+  for (const auto& [name, shape] : kShapes) {
+    EXPECT_TRUE((trained.value(name) != before.value(name)).all().item<bool>()) << name;
+  }
+}
+
+TEST_P(OptimizerConformance, LeavesGradientsAlone) {
+  auto trained = bench();
+  trained.randomise_grads(7);
+  const auto before = trained.flat_grads().clone();
+  trained.step(1, kLr, 0.5);
+  EXPECT_TRUE(same_bits(trained.flat_grads(), before));
+}
+
+TEST_P(OptimizerConformance, GoesOnFromSavedTensors) {
+  auto undisturbed = bench();
+  run(undisturbed, 1, 8);
+  auto first = bench();
+  run(first, 1, 5);
+  auto second = bench();
+  const auto saved = first.tensors(), restored = second.tensors();
+  for (std::size_t i = 0; i < saved.size(); ++i) restored[i].copy_(saved[i]);
+  run(second, 6, 8);
+  expect_same(undisturbed, second);
+}
+
+TEST_P(OptimizerConformance, RunsAndSingleSlotsAgree) {
+  OptimizerBench::Options joined, apart;
+  joined.dtype = apart.dtype = at::kFloat;
+  joined.weight_decay = apart.weight_decay = 0.1;
+  apart.joined = false;
+  apart.padding = 1;  // other alignment, other remainders of the vector loops
+  auto a = bench(joined), b = bench(apart);
+  run(a, 1, 5);
+  run(b, 1, 5);
+  expect_same(a, b);
+}
+
+TEST_P(OptimizerConformance, ThreadsDoNotMatter) {
+  const int threads = at::get_num_threads();
+  OptimizerBench::Options options;
+  options.dtype = at::kFloat;
+  const std::vector<OptimizerBench::Shape> shapes = {{"large", {301, 401}}, {"small", {5}}};
+  const auto optimizer = make_variant<OptimizerEntry>(optim_families(), GetParam());
+  OptimizerBench one(optimizer, shapes, options), two(optimizer, shapes, options);
+  at::set_num_threads(1);
+  run(one, 1, 3);
+  at::set_num_threads(2);
+  run(two, 1, 3);
+  at::set_num_threads(threads);
+  expect_same(one, two);
+}
+
+TEST_P(OptimizerConformance, ScaleMultipliesGradients) {
+  auto a = bench(), b = bench();
+  for (std::int64_t t = 1; t <= 3; ++t) {
+    a.randomise_grads(t);
+    a.step(t, kLr, 0.25);
+    b.randomise_grads(t);
+    for (const auto& [name, shape] : kShapes) b.grad(name).mul_(0.25);
+    b.step(t, kLr, 1);
+  }
+  expect_same(a, b);
+}
+
+TEST_P(OptimizerConformance, RateZeroKeepsWeights) {
+  auto trained = bench();
+  const auto before = bench();
+  trained.randomise_grads(3);
+  trained.step(1, 0);
+  EXPECT_TRUE(same_bits(trained.flat_values(), before.flat_values()));
+}
+
+TEST_P(OptimizerConformance, PaddingStaysZero) {
+  auto trained = bench();
+  run(trained, 1, 4);
+  auto padding = at::ones_like(trained.flat_values());
+  for (const auto& [name, shape] : kShapes) {
+    padding.narrow(0, trained.master(name).offset, trained.master(name).numel).zero_();
+  }
+  ASSERT_GT(padding.sum().item<float>(), 0);
+  EXPECT_EQ((trained.flat_values() * padding).abs().max().item<float>(), 0);
+  for (const auto& state : trained.flat_states()) EXPECT_EQ((state * padding).abs().max().item<float>(), 0);
+}
+
+TEST_P(OptimizerConformance, SinglePrecisionFollowsDouble) {
+  auto single = bench(at::kFloat), wide = bench(at::kDouble);
+  for (const auto& [name, shape] : kShapes) wide.value(name).copy_(single.value(name));
+  for (std::int64_t t = 1; t <= 10; ++t) {
+    single.randomise_grads(t);
+    for (const auto& [name, shape] : kShapes) wide.grad(name).copy_(single.grad(name));
+    single.step(t, kLr);
+    wide.step(t, kLr);
+  }
+  for (const auto& [name, shape] : kShapes) {
+    EXPECT_TRUE(close(single.value(name), wide.value(name), Tolerance::of(at::kFloat).chain(10))) << name;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, OptimizerConformance,
+                         ::testing::ValuesIn(optim_families().get<OptimizerEntry>().names()),
+                         [](const auto& instance) { return instance.param; });
+
+}  // namespace
+}  // namespace ingot::testing

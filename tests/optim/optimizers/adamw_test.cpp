@@ -1,0 +1,49 @@
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/error.h"
+#include "optim/bench.h"
+#include "support/tolerance.h"
+
+namespace ingot::testing {
+namespace {
+
+TEST(Adamw, FollowsTorch) { check_golden_trajectories("adamw", "adamw"); }
+
+TEST(Adamw, FirstStepInClosedForm) {
+  // At t = 1 the corrected moments are g and g², whatever the betas.
+  OptimizerBench::Options options;
+  options.weight_decay = 0.1;
+  OptimizerBench bench(read_optimizer("{type: adamw, betas: [0.7, 0.8], eps: 0.01}"), {{"w", {3, 4}}}, options);
+  bench.randomise_values(1);
+  bench.randomise_grads(2);
+  const auto w = bench.value("w").clone(), g = bench.grad("w") * 0.5;
+  bench.step(1, 0.2, 0.5);
+  EXPECT_TRUE(close(bench.value("w"), w * (1 - 0.2 * 0.1) - 0.2 * g / (g.abs() + 0.01), Tolerance::of(at::kDouble)));
+}
+
+TEST(Adamw, CoupledDecayGoesThroughTheMoments) {
+  // Two updates, G1 then G2; Adam with the decay in the gradient, computed from the formula by hand.
+  OptimizerBench::Options options;
+  options.weight_decay = 0.1;
+  OptimizerBench bench(read_optimizer("{type: adamw, betas: [0.9, 0.95], eps: 1e-8, decoupled: false}"),
+                       {{"w", {2, 3}}}, options);
+  bench.value("w").copy_(at::tensor({.5, -.3, .8, -.2, .1, .4}, at::kDouble).view({2, 3}));
+  bench.grad("w").copy_(at::tensor({.1, -.2, .3, .4, .5, -.6}, at::kDouble).view({2, 3}));
+  bench.step(1, 0.1);
+  bench.grad("w").copy_(at::tensor({-.3, .2, .1, .05, -.1, .2}, at::kDouble).view({2, 3}));
+  bench.step(2, 0.1);
+  const auto expected =
+      at::tensor({.4307992, -.1930977, .6076632, -.3717290, -.0520369, .5310952}, at::kDouble).view({2, 3});
+  EXPECT_LT((bench.value("w") - expected).abs().max().item<double>(), 6e-8);  // expected has seven digits
+}
+
+TEST(Adamw, RefusesBetas) {
+  EXPECT_THROW(read_optimizer("{type: adamw, betas: [0.9, 1.0]}"), ConfigError);
+  const auto one = read_optimizer("{type: adamw, betas: [0.9]}");
+  EXPECT_THROW(one.entry().make(one.settings()), ConfigError);
+}
+
+}  // namespace
+}  // namespace ingot::testing

@@ -1,0 +1,29 @@
+#include <gtest/gtest.h>
+
+#include "base/error.h"
+#include "optim/schedule_golden.h"
+
+namespace ingot::testing {
+namespace {
+
+TEST(WsdSchedule, MatchesGolden) { check_golden_schedules("wsd"); }
+
+TEST(WsdSchedule, DecaysOverTheLastFifth) {
+  const auto schedule = make_schedule("wsd", 100);
+  EXPECT_DOUBLE_EQ(schedule->factor(79), 1);
+  EXPECT_DOUBLE_EQ(schedule->factor(80), 1);
+  EXPECT_DOUBLE_EQ(schedule->factor(85), 0.5);  // 1 - sqrt(1/4)
+}
+
+TEST(WsdSchedule, StablePartDoesNotDependOnTheEnd) {
+  const auto shorter = make_schedule("{type: wsd, warmup: 5 steps, decay: 10 steps}", 50);
+  const auto longer = make_schedule("{type: wsd, warmup: 5 steps, decay: 10 steps}", 500);
+  for (int t = 0; t < 40; ++t) EXPECT_DOUBLE_EQ(shorter->factor(t), longer->factor(t)) << t;
+}
+
+TEST(WsdSchedule, RefusesWhatDoesNotFit) {
+  EXPECT_THROW(make_schedule("{type: wsd, warmup: 8 steps, decay: 4 steps}", 10), ConfigError);
+}
+
+}  // namespace
+}  // namespace ingot::testing
