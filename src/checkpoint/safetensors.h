@@ -13,22 +13,12 @@
 #include <vector>
 
 #include "base/files.h"
+#include "checkpoint/digest.h"
 
 namespace ingot {
 
 using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 using TensorMetadata = std::map<std::string, std::string>;
-
-/// What a manifest records of a file.
-struct FileDigest {
-  std::int64_t size = 0;
-  std::string xxh3;  // XXH3, 64 bits, 16 hex digits
-  bool operator==(const FileDigest&) const = default;
-};
-
-/// Digest of the bytes and of a file. The file is read, not mapped: a failing disk gives an error instead of a signal.
-FileDigest digest_bytes(std::string_view bytes);
-FileDigest digest_file(const fs::path& path, ExitCode code = ExitCode::kCheckpoint);
 
 /// Size in bytes of the file that `write_safetensors` would write.
 std::int64_t safetensors_size(const NamedTensors& tensors, const TensorMetadata& metadata = {});

@@ -1,6 +1,7 @@
 #pragma once
-// A folder that goes when the test does.
+// A folder that goes when the test does, and checks of error messages.
 
+#include <gtest/gtest.h>
 #include <stdlib.h>
 
 #include <filesystem>
@@ -47,6 +48,16 @@ std::string message_of(F&& call) {
     return e.what();
   }
   return "";
+}
+
+/// Whether the text contains every one of `parts`.
+template <class... Parts>
+::testing::AssertionResult has(const std::string& text, const Parts&... parts) {
+  for (const std::string& part : {std::string(parts)...}) {
+    if (text.find(part) == std::string::npos)
+      return ::testing::AssertionFailure() << '"' << part << "\" is not in: " << text;
+  }
+  return ::testing::AssertionSuccess();
 }
 
 }  // namespace ingot::testing
