@@ -1,5 +1,6 @@
 // Declares a model's parameters and reports its sizes.
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "base/error.h"
@@ -74,12 +75,15 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
   residual_context.num_sublayers = num_sublayers;
   residual_context.branch_scale = [this](int depth) { return placement->branch_scale(depth); };
   residual_context.skip_scale = [this](int depth) { return placement->skip_scale(depth); };
-  if (config.residual) {
-    residual = config.residual->entry().make(config.residual->settings(), residual_context);
-  } else {
-    const auto rule = make_variant<ResidualEntry>(families, placement->residual());
-    residual = rule.entry().make(rule.settings(), residual_context);
-  }
+  const auto rule = config.residual ? *config.residual : make_variant<ResidualEntry>(families, placement->residual());
+  residual = rule.entry().make(rule.settings(), residual_context);
+  residual_text = variant_text(rule);
+}
+
+bool LanguageModel::Impl::has_site(int depth, Site site) const {
+  const auto& op = operator_config(config, pattern[static_cast<std::size_t>(depth)]);
+  const auto& sites = op.mixer ? op.mixer->entry().sites : op.ffn->entry().sites;
+  return std::find(sites.begin(), sites.end(), site) != sites.end();
 }
 
 void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name) {
@@ -87,6 +91,7 @@ void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name
   const auto scope = ParamScope(store).sub(cat("layers.", depth)).at(depth, op_name);
   SubLayer layer;
   layer.op = op_name;
+  layer.branch = op.mixer ? variant_text(*op.mixer) : variant_text(*op.ffn);
   layer.input_norm = norms->make(Site::kInput, scope.sub("input_norm"), config.d_model, 1);
   BranchContext context{scope.sub(op.mixer ? "mixer" : "ffn"), config.d_model, config.meta_tokens + options.seq_len,
                         depth, static_cast<int>(pattern.size()), {}, &families};
@@ -154,38 +159,6 @@ std::int64_t LanguageModel::state_bytes(std::int64_t length) const {
     if (layer.mixer) bytes += layer.mixer->state_bytes(impl_->meta_tokens() + length);
   }
   return bytes;
-}
-
-std::vector<std::string> LanguageModel::describe_layers() const {
-  std::vector<std::string> lines;
-  const auto norm_text = [&](Site site, int depth, const std::string& op) {
-    const auto* norm = impl_->norms->choose(site, depth, op);
-    return norm == nullptr ? std::string("none") : norm->name();
-  };
-  lines.push_back(cat("embedding: norm ", norm_text(Site::kEmbedding, -1, ""), ", position ",
-                      impl_->config.position.name(), ", meta tokens ", impl_->meta_tokens()));
-  for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
-    const auto& layer = impl_->layers[i];
-    const int depth = static_cast<int>(i);
-    const auto& op = operator_config(impl_->config, layer.op);
-    auto line = cat(i, " ", layer.op, " ", op.mixer ? op.mixer->name() : op.ffn->name(), ": ",
-                    impl_->placement->formula());
-    for (const auto site : {Site::kInput, Site::kOutput, Site::kStream, Site::kQ, Site::kK, Site::kV, Site::kHead,
-                            Site::kHidden}) {
-      const auto text = norm_text(site, depth, layer.op);
-      if (text != "none") line += cat("; ", site_name(site), " ", text);
-    }
-    if (impl_->placement->branch_scale(depth) != 1) line += cat("; branch x ", impl_->placement->branch_scale(depth));
-    if (impl_->placement->skip_scale(depth) != 1) line += cat("; skip x ", impl_->placement->skip_scale(depth));
-    if (layer.mixer) {
-      for (const auto& own : layer.mixer->own_norms()) line += cat("; own ", own);
-    }
-    lines.push_back(line);
-  }
-  lines.push_back(cat("final: norm ", norm_text(Site::kFinal, -1, ""), ", head ",
-                      impl_->config.tie_embeddings ? "tied" : "untied",
-                      impl_->config.normalise_head ? ", rows normalised" : ""));
-  return lines;
 }
 
 }  // namespace ingot

@@ -39,6 +39,9 @@ struct ModelFlops {
   double training_per_token() const { return 3 * forward_per_token; }
 };
 
+/// "rms_norm {eps: 1.0e-06}".
+std::string variant_text(const AnyVariant& variant);
+
 class LanguageModel {
  public:
   /// Declares every parameter in the store; allocates nothing.
@@ -68,8 +71,8 @@ class LanguageModel {
   double activation_bytes(std::int64_t rows, std::int64_t seq_len, Recompute policy, int element_bytes) const;
   /// Bytes of decoding state of one row after `length` tokens.
   std::int64_t state_bytes(std::int64_t length) const;
-  /// One line a sub-layer: index, operator, formula, norms, factors; model sites and the mixers' own norms.
-  std::vector<std::string> describe_layers() const;
+  /// ("0 D", what the sub-layer does) for embedding, sub-layers and head: formula, norms, factors, with every setting.
+  std::vector<std::pair<std::string, std::string>> describe_layers() const;
 
  private:
   struct Impl;

@@ -14,6 +14,7 @@ namespace ingot {
 struct LanguageModel::Impl {
   struct SubLayer {
     std::string op;
+    std::string branch;            // "attention {num_heads: 4, …}"
     std::unique_ptr<Mixer> mixer;  // exactly one of mixer and ffn
     std::unique_ptr<Ffn> ffn;
     std::unique_ptr<Norm> input_norm, output_norm, stream_norm;
@@ -40,6 +41,8 @@ struct LanguageModel::Impl {
                  const std::vector<MixerState>* incoming, std::vector<MixerState>* final) const;
   Prefix run_prefix() const;
   void declare_sublayer(int depth, const std::string& op_name);
+  /// Whether the operator at `depth` asks for a norm at a site inside it.
+  bool has_site(int depth, Site site) const;
 
   ModelConfig config;
   ModelOptions options;
@@ -52,6 +55,7 @@ struct LanguageModel::Impl {
   Param meta;
   std::unique_ptr<Position> position;
   std::unique_ptr<Residual> residual;
+  std::string residual_text;
   std::unique_ptr<Norm> embedding_norm, final_norm;
   std::vector<SubLayer> layers;
 };

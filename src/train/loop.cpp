@@ -199,9 +199,9 @@ std::vector<EvaluationResult> TrainLoop::evaluate_all() {
     metrics_->eval(m);
     if (tensorboard_) tensorboard_->scalar(cat("eval/", result.name, "/loss"), m.step, m.loss);
     log::info(cat("step ", counters_.step, "  held-out ", evaluation_text(result)));
+    if (config_.checkpoint.best == result.name) saver_->note_evaluation(counters_.step, result.loss);
     results.push_back(result);
   }
-  if (!results.empty()) saver_->note_evaluation(counters_.step, results.front().loss);
   return results;
 }
 

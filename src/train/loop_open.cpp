@@ -14,14 +14,6 @@ namespace {
 
 constexpr std::size_t kPrefetchDepth = 4;
 
-std::string progress_line(const DataProgress& p) {
-  auto text = cat(p.phase, "  ", format_bytes(static_cast<double>(p.bytes_done)));
-  if (p.bytes_total > 0) text += cat(" of ", format_bytes(static_cast<double>(p.bytes_total)));
-  if (p.bytes_per_second > 0) text += cat("  ", format_bytes(p.bytes_per_second), "/s");
-  if (p.seconds_left > 0) text += cat("  ", format_duration(p.seconds_left), " left");
-  return text;
-}
-
 }  // namespace
 
 void TrainLoop::open() {
@@ -29,7 +21,7 @@ void TrainLoop::open() {
   PrepareOptions prepare;
   prepare.run_dir = dir_;
   prepare.seed = static_cast<std::uint64_t>(config_.run.seed);
-  prepare.progress = [this](const DataProgress& p) { progress_.show(progress_line(p)); };
+  prepare.progress = [this](const DataProgress& p) { progress_.show(progress_text(p)); };
   data_ = prepare_data(config_.data, families_.get<TokenizerEntry>(), prepare);
   progress_.clear();
   if (resume_ && resume_->state.value("data_identity", "") != data_->identity()) {
@@ -48,7 +40,7 @@ void TrainLoop::open() {
   saver.run_dir = dir_;
   saver.async = config_.checkpoint.async;
   saver.retention.keep_last = config_.checkpoint.keep_last;
-  saver.retention.keep_best = config_.checkpoint.keep_best;
+  saver.retention.keep_best = config_.checkpoint.best.has_value();
   if (config_.checkpoint.keep_every) {
     saver.retention.keep_every = experiment_.steps(*config_.checkpoint.keep_every);
   }

@@ -36,6 +36,14 @@ std::string progress_text(const ProgressNumbers& n, int width) {
   return '[' + std::string(done, '#') + std::string(static_cast<std::size_t>(room) - done, '.') + ']' + text;
 }
 
+std::string progress_text(const DataProgress& p) {
+  auto text = cat(p.phase, "  ", format_bytes(static_cast<double>(p.bytes_done)));
+  if (p.bytes_total > 0) text += cat(" of ", format_bytes(static_cast<double>(p.bytes_total)));
+  if (p.bytes_per_second > 0) text += cat("  ", format_bytes(p.bytes_per_second), "/s");
+  if (p.seconds_left > 0) text += cat("  ", format_duration(p.seconds_left), " left");
+  return text;
+}
+
 ProgressLine::ProgressLine() : enabled_(isatty(STDERR_FILENO) != 0) {}
 
 bool ProgressLine::may_draw() {

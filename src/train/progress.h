@@ -6,6 +6,8 @@
 #include <optional>
 #include <string>
 
+#include "data/progress.h"
+
 namespace ingot {
 
 struct ProgressNumbers {
@@ -19,6 +21,9 @@ struct ProgressNumbers {
 
 /// "[#####.....] 120/400 loss 4.213  5,321 tok/s  mfu 12 %  1 min 20 s left", at most `width` characters.
 std::string progress_text(const ProgressNumbers& numbers, int width);
+
+/// "tokenising  12.0 MiB of 40.0 MiB  8.1 MiB/s  3.5 s left".
+std::string progress_text(const DataProgress& progress);
 
 class ProgressLine {
  public:

@@ -1,0 +1,92 @@
+#include <CLI/CLI.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "cli/command.h"
+#include "device/machine.h"
+
+namespace ingot {
+namespace {
+
+struct Report {
+  nlohmann::ordered_json facts;
+  std::vector<std::string> advice;
+};
+
+Report examine() {
+  Report report;
+  const auto cores = usable_cores();
+  set_threads(cores);
+  const auto features = cpu_features();
+  const auto memory = memory_use();
+  const auto& version = build_version();
+  const double fp32 = measure_matmul_gflops(MatmulType::kFloat32, 1024, 200);
+  const double bf16 = measure_matmul_gflops(MatmulType::kBfloat16, 1024, 200);
+  report.facts = {{"version", version.version},
+                  {"commit", version.commit},
+                  {"libtorch", version.torch},
+                  {"compiler", version.compiler},
+                  {"cpu", cpu_name()},
+                  {"features", features},
+                  {"instruction_set", instruction_set()},
+                  {"threads", cores},
+                  {"memory_available_bytes", memory.available},
+                  {"disk_free_bytes", free_space(fs::current_path())},
+                  {"gpus", nlohmann::json::array()},
+                  {"matmul_gflops", {{"fp32", fp32}, {"bf16", bf16}}}};
+  const auto has = [&](const char* name) {
+    return std::find(features.begin(), features.end(), name) != features.end();
+  };
+  if (bf16 < fp32) report.advice.push_back("bf16 products are slower than fp32 here; `precision: auto` will choose fp32");
+  if (!has("avx2") && !has("asimd")) report.advice.push_back("this CPU has no AVX2: training will be slow");
+  if (memory.available < (std::int64_t{2} << 30)) report.advice.push_back("less than 2 GiB of memory is free");
+  if (free_space(fs::current_path()) < (std::int64_t{5} << 30)) {
+    report.advice.push_back("less than 5 GiB of disk is free here: checkpoints need 12 bytes a parameter each");
+  }
+  return report;
+}
+
+std::string text_of(const Report& report) {
+  const auto& f = report.facts;
+  std::vector<std::string> features = f["features"];
+  const auto number = [&](const nlohmann::ordered_json& value) {
+    return format_grouped(static_cast<std::int64_t>(value.get<double>()));
+  };
+  std::string text = cat("ingot     ", f["version"].get<std::string>(), " (", f["commit"].get<std::string>().substr(0, 12), ", ",
+                         f["compiler"].get<std::string>(), ", LibTorch ", f["libtorch"].get<std::string>(), ")\n",
+                         "cpu       ", f["cpu"].get<std::string>(), "\n", "features  ", join(features, " "),
+                         "; kernels for ", f["instruction_set"].get<std::string>(), "\n", "threads   ", f["threads"].get<int>(), "\n",
+                         "matmul    fp32 ", number(f["matmul_gflops"]["fp32"]), " GFLOP/s, bf16 ",
+                         number(f["matmul_gflops"]["bf16"]), " GFLOP/s\n", "memory    ",
+                         format_bytes(f["memory_available_bytes"].get<double>()), " free\n", "disk      ",
+                         format_bytes(f["disk_free_bytes"].get<double>()), " free here\n",
+                         "gpu       none (this build has no GPU plugin)\n");
+  for (const auto& line : report.advice) text += cat("advice    ", line, "\n");
+  if (report.advice.empty()) text += "advice    none: all is well\n";
+  return text;
+}
+
+}  // namespace
+
+void add_doctor(CLI::App& app, CommandLine& line) {
+  auto* command = app.add_subcommand("doctor", "Examine this machine: CPU, speed, memory, disk");
+  auto json = std::make_shared<bool>(false);
+  command->add_flag("--json", *json, "one JSON document");
+  command->footer("Example: ingot doctor");
+  command->callback([&line, json] {
+    line.run = [json] {
+      auto report = examine();
+      report.facts["advice"] = report.advice;
+      print_result(*json ? report.facts.dump(2) : text_of(report));
+      return ExitCode::kDone;
+    };
+  });
+}
+
+}  // namespace ingot

@@ -1,0 +1,43 @@
+#include <CLI/CLI.hpp>
+
+#include <memory>
+
+#include "cli/command.h"
+#include "train/trainer.h"
+
+namespace ingot {
+namespace {
+
+struct Options {
+  std::string config;
+  std::vector<std::string> overrides;
+  std::string resume = "auto";
+};
+
+ResumeChoice resume_choice(const std::string& text) {
+  if (text == "auto") return {};
+  if (text == "never") return {ResumeChoice::Kind::kNever, {}};
+  return {ResumeChoice::Kind::kFrom, text};
+}
+
+}  // namespace
+
+void add_train(CLI::App& app, CommandLine& line) {
+  auto* command = app.add_subcommand("train", "Train a model, or go on where the run stopped");
+  auto options = std::make_shared<Options>();
+  command->add_option("config", options->config, "YAML file")->required();
+  command->add_option("overrides", options->overrides, "path=value, path+=value, ~path");
+  command->add_option("--resume", options->resume, "auto, never, or a run or checkpoint directory")->capture_default_str();
+  command->footer("Example: ingot train configs/quickstart.yaml model.placement=post run.name=post");
+  command->callback([&line, options] {
+    line.run = [&line, options] {
+      TrainRequest request;
+      request.config = load_config(options->config, options->overrides, line.families);
+      request.resume = resume_choice(options->resume);
+      request.command_line = line.arguments;
+      return train(request, line.families);
+    };
+  });
+}
+
+}  // namespace ingot

@@ -1,0 +1,66 @@
+#include <CLI/CLI.hpp>
+
+#include <cstdio>
+#include <iostream>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "cli/command.h"
+#include "train/config.h"
+
+namespace {
+
+using ingot::ExitCode;
+
+int parse_and_run(int argc, char** argv) {
+  ingot::CommandLine line(ingot::make_families());
+  line.arguments.assign(argv, argv + argc);
+  CLI::App app{"Trains small hybrid language models from YAML."};
+  app.name("ingot");
+  app.set_version_flag("--version", [] {
+    const auto& v = ingot::build_version();
+    return ingot::cat("ingot ", v.version, " (", v.commit.substr(0, 12), v.dirty.empty() ? "" : "+", v.dirty, ", ",
+                      v.compiler, ", ", v.build_type, ", LibTorch ", v.torch, ")");
+  });
+  app.require_subcommand(1);
+  app.footer("Example: ingot train configs/quickstart.yaml optim.optimizer.lr=3e-4");
+  ingot::add_train(app, line);
+  ingot::add_plan(app, line);
+  ingot::add_tokenize(app, line);
+  ingot::add_data(app, line);
+  ingot::add_eval(app, line);
+  ingot::add_sample(app, line);
+  ingot::add_status(app, line);
+  ingot::add_stop(app, line);
+  ingot::add_list(app, line);
+  ingot::add_config(app, line);
+  ingot::add_doctor(app, line);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::Success& done) {  // --help, --version
+    return app.exit(done, std::cout, std::cerr);
+  } catch (const CLI::ParseError& error) {
+    std::cerr << "ingot: " << error.what() << " (see ingot --help)\n";
+    return static_cast<int>(ExitCode::kConfig);
+  }
+  return static_cast<int>(line.run());
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  try {
+    return parse_and_run(argc, argv);
+  } catch (const ingot::Error& error) {
+    ingot::log::error(error.what());
+    return static_cast<int>(error.code());
+  } catch (const std::bad_alloc&) {
+    ingot::log::error("out of memory");
+    return static_cast<int>(ExitCode::kOutOfMemory);
+  } catch (const std::exception& error) {
+    const std::string what = error.what();
+    ingot::log::error(what.substr(0, what.find('\n')));
+    return static_cast<int>(ExitCode::kOther);
+  }
+}

@@ -1,0 +1,60 @@
+// The model in words: what `plan` shows and what `config diff` compares. Every setting that acts appears here.
+
+#include "base/text.h"
+#include "config/dump.h"
+#include "model/model_impl.h"
+
+namespace ingot {
+
+std::string variant_text(const AnyVariant& variant) {
+  if (!variant.bound()) return variant.name();
+  const auto settings = variant.settings().clone();
+  std::vector<std::string> parts;
+  for (const auto& field : flatten_fields([&](Fields& f) { settings->describe_fields(f); })) {
+    parts.push_back(cat(field.path, ": ", field.value));
+  }
+  return parts.empty() ? variant.name() : cat(variant.name(), " {", join(parts, ", "), "}");
+}
+
+namespace {
+
+void add_norm(std::vector<std::string>& parts, Site site, const Variant<NormEntry>* norm) {
+  if (norm != nullptr && norm->name() != "none") parts.push_back(cat(site_name(site), " ", variant_text(*norm)));
+}
+
+}  // namespace
+
+std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers() const {
+  const auto& config = impl_->config;
+  std::vector<std::pair<std::string, std::string>> lines;
+  std::vector<std::string> start{cat("position ", variant_text(config.position)),
+                                 cat("meta tokens ", config.meta_tokens)};
+  add_norm(start, Site::kEmbedding, impl_->norms->choose(Site::kEmbedding, -1, ""));
+  lines.emplace_back("embedding", join(start, "; "));
+  for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
+    const auto& layer = impl_->layers[i];
+    const int depth = static_cast<int>(i);
+    std::vector<std::string> parts{layer.branch, impl_->placement->formula()};
+    for (const auto site : {Site::kInput, Site::kOutput, Site::kStream, Site::kQ, Site::kK, Site::kV, Site::kHead,
+                            Site::kHidden}) {
+      const bool inside = site != Site::kInput && site != Site::kOutput && site != Site::kStream;
+      if (inside && !impl_->has_site(depth, site)) continue;
+      add_norm(parts, site, impl_->norms->choose(site, depth, layer.op));
+    }
+    if (layer.mixer) {
+      for (const auto& own : layer.mixer->own_norms()) parts.push_back(cat("own ", own));
+    }
+    parts.push_back(cat("residual ", impl_->residual_text));
+    if (impl_->placement->branch_scale(depth) != 1) parts.push_back(cat("branch x ", impl_->placement->branch_scale(depth)));
+    if (impl_->placement->skip_scale(depth) != 1) parts.push_back(cat("skip x ", impl_->placement->skip_scale(depth)));
+    lines.emplace_back(cat(i, " ", layer.op), join(parts, "; "));
+  }
+  std::vector<std::string> end;
+  add_norm(end, Site::kFinal, impl_->norms->choose(Site::kFinal, -1, ""));
+  end.push_back(config.tie_embeddings ? "head tied" : "head untied");
+  if (config.normalise_head) end.push_back("logits divided by the norm of their row");
+  lines.emplace_back("head", join(end, "; "));
+  return lines;
+}
+
+}  // namespace ingot

@@ -1,0 +1,138 @@
+#include "train/plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "base/text.h"
+
+namespace ingot {
+namespace {
+
+constexpr std::int64_t kNominalStepsPerEpoch = 1000;
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::vector<std::string> parts;
+  for (const auto n : shape) parts.push_back(std::to_string(n));
+  return join(parts, "x");
+}
+
+}  // namespace
+
+Experiment plan_experiment(const RunConfig& given, const Families& families, const PlanOptions& options) {
+  RunConfig config = given;
+  if (!options.probe && config.train.precision == Precision::kAuto) config.train.precision = Precision::kFloat32;
+  DataFacts facts;
+  facts.vocab_size = options.vocab_size ? *options.vocab_size : planned_vocab_size(config);
+  facts.tokens_per_epoch =
+      kNominalStepsPerEpoch * config.train.global_batch.sequences(config.data.seq_len) * config.data.seq_len;
+  return make_experiment(config, families, facts);
+}
+
+Table parameter_table(const Experiment& experiment) {
+  Table table{"parameters",
+              {"shape", "roles", "part", "depth", "init", "parametrization", "constraints", "optimizer", "lr", "decay"},
+              {}};
+  std::map<std::string, const GroupAssignment*> trained;
+  for (const auto& a : experiment.optimizer->assignments()) trained.emplace(a.master->param->name, &a);
+  for (const auto& choice : experiment.store->choices()) {
+    const auto& info = *choice.info;
+    const auto found = trained.find(info.name);
+    const auto* group = found == trained.end() ? nullptr : found->second;
+    table.rows.push_back({info.name,
+                          {shape_text(info.shape), join(info.roles.names(), "+"), info.part,
+                           info.depth < 0 ? "" : std::to_string(info.depth), choice.init, choice.parametrization,
+                           join(choice.constraints, "+"), group ? cat(group->optimizer, "/", group->group) : "none",
+                           group ? format_double(group->lr) : "", group ? format_double(group->weight_decay) : ""}});
+  }
+  return table;
+}
+
+Table layer_table(const Experiment& experiment) {
+  Table table{"layers", {"what"}, {}};
+  for (const auto& [key, text] : experiment.model->describe_layers()) table.rows.push_back({key, {text}});
+  return table;
+}
+
+Table course_table(const Experiment& experiment) {
+  Table table{"course", {"value"}, {}};
+  const auto& config = experiment.config;
+  const auto add = [&](const std::string& key, const std::string& value) { table.rows.push_back({key, {value}}); };
+  add("steps", std::to_string(experiment.total_steps));
+  add("sequences per step", std::to_string(experiment.rows_per_step));
+  add("seq_len", std::to_string(config.data.seq_len));
+  add("optimizer", variant_text(config.optim.optimizer));
+  for (const auto& group : config.optim.groups) {
+    if (group.optimizer) add(cat("optimizer of ", group.name), variant_text(*group.optimizer));
+    if (group.schedule) add(cat("schedule of ", group.name), variant_text(*group.schedule));
+  }
+  constexpr int kPoints = 50;
+  const auto total = experiment.total_steps;
+  for (int i = 0; i <= kPoints; ++i) {
+    const auto update = std::clamp<std::int64_t>(1 + total * i / kPoints, 1, total);
+    add(cat("lr of update ", update), format_double(experiment.optimizer->lr(update)));
+  }
+  for (std::int64_t update = 1; update < std::min<std::int64_t>(total, 20); ++update) {
+    add(cat("lr of early update ", update), format_double(experiment.optimizer->lr(update)));
+  }
+  add("clip", variant_text(config.optim.clip));
+  add("z_loss", format_double(config.train.z_loss));
+  return table;
+}
+
+std::vector<std::string> compare_tables(const Table& before, const Table& after, std::size_t limit) {
+  std::map<std::string, const TableRow*> old_rows;
+  for (const auto& row : before.rows) old_rows.emplace(row.key, &row);
+  std::vector<std::string> lines;
+  std::map<std::string, bool> seen;
+  for (const auto& row : after.rows) {
+    seen[row.key] = true;
+    const auto found = old_rows.find(row.key);
+    if (found == old_rows.end()) {
+      lines.push_back(cat("  ", row.key, ": new"));
+      continue;
+    }
+    std::vector<std::string> changes;
+    for (std::size_t i = 0; i < row.cells.size() && i < before.columns.size(); ++i) {
+      const auto& old_cell = found->second->cells[i];
+      if (old_cell != row.cells[i]) changes.push_back(cat(before.columns[i], " ", old_cell, " -> ", row.cells[i]));
+    }
+    if (!changes.empty()) lines.push_back(cat("  ", row.key, ": ", join(changes, "; ")));
+  }
+  for (const auto& row : before.rows) {
+    if (!seen[row.key]) lines.push_back(cat("  ", row.key, ": gone"));
+  }
+  if (lines.size() > limit) {
+    const auto rest = lines.size() - limit;
+    lines.resize(limit);
+    lines.push_back(cat("  … and ", rest, " more ", before.title));
+  }
+  return lines;
+}
+
+std::string table_text(const Table& table) {
+  std::vector<std::vector<std::string>> grid;
+  std::vector<std::string> header{table.title};
+  header.insert(header.end(), table.columns.begin(), table.columns.end());
+  grid.push_back(header);
+  for (const auto& row : table.rows) {
+    std::vector<std::string> line{row.key};
+    line.insert(line.end(), row.cells.begin(), row.cells.end());
+    grid.push_back(line);
+  }
+  std::vector<std::size_t> widths(header.size(), 0);
+  for (const auto& line : grid) {
+    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+  }
+  std::string text;
+  for (const auto& line : grid) {
+    std::string out;
+    for (std::size_t i = 0; i < line.size(); ++i) {
+      out += line[i];
+      if (i + 1 < line.size()) out += std::string(widths[i] - line[i].size() + 2, ' ');
+    }
+    text += out.substr(0, out.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+}  // namespace ingot

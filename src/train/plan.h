@@ -1,0 +1,47 @@
+#pragma once
+// What a config would do, without data: sizes, costs, and everything that acts on each parameter and layer.
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "train/experiment.h"
+
+namespace ingot {
+
+/// Declares and lays out the model; allocates nothing. `vocab_size` in place of the tokenizer's. With `probe` false an
+/// `auto` precision counts as fp32 instead of being measured. Durations in epochs are taken as 1000 steps an epoch, since
+/// no data is open.
+struct PlanOptions {
+  std::optional<std::int64_t> vocab_size;
+  bool probe = true;
+};
+Experiment plan_experiment(const RunConfig& config, const Families& families, const PlanOptions& options);
+
+/// A row of a table: what it is about, then its cells.
+struct TableRow {
+  std::string key;
+  std::vector<std::string> cells;
+};
+struct Table {
+  std::string title;
+  std::vector<std::string> columns;  // of the cells
+  std::vector<TableRow> rows;
+};
+
+/// Each parameter: shape, roles, part, depth, init, parametrization, constraints, optimizer, peak lr, decay.
+Table parameter_table(const Experiment& experiment);
+/// Each sub-layer: what it does, with all settings.
+Table layer_table(const Experiment& experiment);
+/// The course of the run: steps, batch, learning-rate factor along the run, clipping, loss.
+Table course_table(const Experiment& experiment);
+
+/// Rows that differ, as text: "  layers.0.mixer.q.weight: init normal(0, 0.02) -> normal(0, 0.01)"; at most `limit`, then a
+/// count of the rest.
+std::vector<std::string> compare_tables(const Table& before, const Table& after, std::size_t limit = 20);
+
+/// Aligned columns.
+std::string table_text(const Table& table);
+
+}  // namespace ingot

@@ -1,0 +1,48 @@
+#include "train/trained_model.h"
+
+#include "base/text.h"
+#include "checkpoint/checkpoint.h"
+#include "config/document.h"
+#include "config/reader.h"
+#include "data/data_module.h"
+#include "device/machine.h"
+#include "registry/lookup.h"
+
+namespace ingot {
+namespace {
+
+RunConfig saved_config(const fs::path& checkpoint, const Families& families) {
+  const auto name = (checkpoint / "config.yaml").string();
+  const auto document = Document::parse(read_checkpoint_config(checkpoint), name, {}, checkpoint);
+  return read_run_config(document, families, UnsetNames::kAccept);
+}
+
+/// RUN of RUN/checkpoints/step-…
+fs::path run_of(const fs::path& checkpoint) { return fs::absolute(checkpoint).lexically_normal().parent_path().parent_path(); }
+
+}  // namespace
+
+TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families) {
+  TrainedModel out;
+  out.checkpoint = resolve_checkpoint(run_or_checkpoint);
+  out.step = read_state(out.checkpoint).at("step").get<std::int64_t>();
+  out.config = saved_config(out.checkpoint, families);
+  out.tokenizer = open_run_tokenizer(families.get<TokenizerEntry>(), run_of(out.checkpoint));
+  set_threads(usable_cores());
+  keep_freed_memory();
+  ModelOptions options;
+  options.vocab_size = out.tokenizer->vocab_size();
+  options.seq_len = out.config.data.seq_len;
+  options.stream_dtype = out.config.train.stream == StreamType::kBfloat16 ? at::kBFloat16 : at::kFloat;
+  out.store = std::make_unique<ParameterStore>();
+  out.model = std::make_unique<LanguageModel>(out.config.model, options, families, *out.store);
+  StoreOptions store_options;
+  store_options.compute_dtype = out.config.train.precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat;
+  out.store->layout(out.config.weights, out.model->num_sublayers(), store_options);
+  out.store->allocate();
+  load_checkpoint(out.checkpoint, LoadWhat::kWeights, out.store->state(), {});
+  out.store->materialise();
+  return out;
+}
+
+}  // namespace ingot

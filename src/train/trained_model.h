@@ -1,0 +1,26 @@
+#pragma once
+// A model with its trained weights, opened from a run or a checkpoint directory.
+
+#include <memory>
+#include <string>
+
+#include "data/tokenizer.h"
+#include "model/language_model.h"
+#include "train/config.h"
+
+namespace ingot {
+
+struct TrainedModel {
+  fs::path checkpoint;
+  std::int64_t step = 0;
+  RunConfig config;
+  std::shared_ptr<const Tokenizer> tokenizer;
+  std::unique_ptr<ParameterStore> store;
+  std::unique_ptr<LanguageModel> model;
+};
+
+/// The newest valid checkpoint of a run, or the one given. Weights only; no gradients are kept, no data is opened.
+/// Throws CheckpointError or DataError (no tokenizer beside the run).
+TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families);
+
+}  // namespace ingot
