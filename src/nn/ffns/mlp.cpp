@@ -1,0 +1,119 @@
+// Two-layer feed-forward: y = W_down act(W_up x + b_up) + b_down
+//
+//   x [B, T, d]; W_up [w, d], W_down [d, w]; the biases are optional.
+//   Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762, eq. 2, with any activation.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/linear.h>
+
+#include "config/fields.h"
+#include "config/units.h"
+#include "nn/activation.h"
+#include "nn/bind.h"
+#include "nn/branch.h"
+#include "nn/linear.h"
+
+namespace ingot {
+namespace mlp {
+
+struct Config {
+  Variant<ActivationEntry> activation{"gelu"};
+  Width width = Width::times(4);
+  std::int64_t multiple_of = 1;
+  bool bias = false;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("activation", c.activation, "the function between the two products");
+  f.field("width", c.width, "inner width, or its ratio to d_model such as 4x");
+  f.field("multiple_of", c.multiple_of, "a width given as a ratio is rounded up to a multiple of this",
+          Rule{}.at_least(1));
+  f.field("bias", c.bias, "whether both products have a bias");
+}
+
+class Mlp final : public Ffn {
+ public:
+  Mlp(const Config& config, const BranchContext& context)
+      : d_model_(context.d_model), width_(config.width.resolve(context.d_model, config.multiple_of)) {
+    const Variant<ActivationEntry> activation = bound(config.activation, context.families);
+    activation_ = activation.entry().make(activation.settings());
+    up_ = Linear(context.scope, reads_stream_spec("up.weight", "up", width_, d_model_));
+    if (config.bias) up_bias_ = context.scope.declare(bias_spec("up.bias", width_));
+    if (context.site_norm) hidden_norm_ = context.site_norm(Site::kHidden, context.scope.sub("hidden_norm"), width_, 1);
+    down_ = Linear(context.scope, writes_stream_spec("down.weight", "down", d_model_, width_));
+    if (config.bias) down_bias_ = context.scope.declare(bias_spec("down.bias", d_model_));
+  }
+
+  at::Tensor forward(const at::Tensor& x, const SequenceContext& /*context*/) const override {
+    at::Tensor hidden = activation_->forward(with_bias(up_.forward(x), up_bias_));
+    if (hidden_norm_) hidden = hidden_norm_->forward(hidden);
+    return with_bias(down_.forward(hidden), down_bias_);
+  }
+
+  std::vector<FlopItem> flops() const override {
+    const double product = 2.0 * static_cast<double>(d_model_ * width_);
+    return {{"up", product}, {"activation", static_cast<double>(width_)}, {"down", product}};
+  }
+
+  double activation_bytes(Recompute policy, int element_bytes) const override {
+    const auto input = static_cast<double>(d_model_), hidden = static_cast<double>(width_);
+    return element_bytes * (policy == Recompute::kFull ? input : input + 2 * hidden);
+  }
+
+ private:
+  static at::Tensor with_bias(const at::Tensor& x, const Param& bias) {
+    return bias ? x + bias.compute().to(x.scalar_type()) : x;
+  }
+
+  std::int64_t d_model_;
+  std::int64_t width_;
+  std::unique_ptr<Activation> activation_;
+  Linear up_;
+  Param up_bias_;
+  std::unique_ptr<Norm> hidden_norm_;
+  Linear down_;
+  Param down_bias_;
+};
+
+at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
+  at::Tensor hidden = at::linear(x, params.at("up.weight"));
+  if (config.bias) hidden = hidden + params.at("up.bias");
+  hidden = config.activation.entry().reference(config.activation.settings(), hidden);
+  const at::Tensor y = at::linear(hidden, params.at("down.weight"));
+  return config.bias ? y + params.at("down.bias") : y;
+}
+
+std::vector<Sample> samples(const Families& families) {
+  std::vector<Sample> out;
+  for (const char* name : {"gelu", "relu2", "silu"}) {
+    Config config;
+    config.activation = make_variant<ActivationEntry>(families, name);
+    out.push_back({name, std::make_shared<ConfigBox<Config>>(config)});
+  }
+  Config config;
+  config.activation = make_variant<ActivationEntry>(families, "gelu");
+  config.width = Width::of(20);
+  config.bias = true;
+  out.push_back({"bias", std::make_shared<ConfigBox<Config>>(config)});
+  return out;
+}
+
+}  // namespace mlp
+
+void register_mlp(Family<FfnEntry>& family) {
+  using mlp::Config;
+  FfnEntry& e = family.add<Config>("mlp", "One projection in, an activation, one projection out.",
+                                   "Vaswani et al. 2017, arXiv:1706.03762");
+  e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Ffn> {
+    return std::make_unique<mlp::Mlp>(config, context);
+  });
+  e.reference = with_settings<Config>(mlp::reference);
+  e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
+    const std::int64_t width = config.width.resolve(d_model, config.multiple_of);
+    return 2 * d_model * width + (config.bias ? width + d_model : 0);
+  });
+  e.sites = {Site::kHidden};
+  e.samples = mlp::samples;
+}
+
+}  // namespace ingot

@@ -1,0 +1,62 @@
+// Learned absolute positions: x_t + weight[t]
+//
+//   weight [L, d], L = prefix + seq_len; t counts from the document's start, the prefix included. Added to the embedding.
+//   Gehring et al. 2017, arXiv:1705.03122; as in GPT-2.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/embedding.h>
+
+#include "base/error.h"
+#include "config/fields.h"
+#include "nn/position.h"
+
+namespace ingot {
+namespace learned {
+
+struct Config {};
+
+void describe(Fields& /*f*/, Config& /*c*/) {}
+
+class Learned final : public Position {
+ public:
+  explicit Learned(const PositionContext& context) {
+    ParamSpec spec;
+    spec.name = "weight";
+    spec.shape = {context.max_length, context.d_model};
+    spec.roles = Role::kPosition;
+    spec.hidden_axis = 1;
+    weight_ = context.scope.declare(spec);
+  }
+
+  at::Tensor embed(const at::Tensor& x, const SequenceContext& context) const override {
+    return x + at::embedding(weight_.compute(), context.position).to(x.scalar_type());
+  }
+
+ private:
+  Param weight_;
+};
+
+std::unique_ptr<Position> make(const Config& /*config*/, const PositionContext& context) {
+  if (!context.at_embedding) throw ConfigError("learned positions are added to the embedding: they belong to `model.position`");
+  return std::make_unique<Learned>(context);
+}
+
+at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const at::Tensor& position, const ParamMap& params) {
+  const at::Tensor rows = params.at("weight").index_select(0, position.flatten());
+  return x + rows.view({position.size(0), position.size(1), x.size(-1)}).to(x.scalar_type());
+}
+
+}  // namespace learned
+
+void register_learned(Family<PositionEntry>& family) {
+  using learned::Config;
+  PositionEntry& e = family.add<Config>("learned", "Adds a learned vector for each position to the embedding.",
+                                        "Gehring et al. 2017, arXiv:1705.03122");
+  e.make = with_settings<Config>(learned::make);
+  e.reference = with_settings<Config>(learned::reference);
+  e.num_parameters = [](const ConfigObject&, const PositionContext& context) {
+    return context.max_length * context.d_model;
+  };
+}
+
+}  // namespace ingot
