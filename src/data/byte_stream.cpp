@@ -1,0 +1,188 @@
+#include "data/byte_stream.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <system_error>
+#include <vector>
+
+#include "base/error.h"
+#include "base/text.h"
+
+namespace ingot {
+namespace {
+
+constexpr std::size_t kPackedBuffer = std::size_t{1} << 18;
+
+class FileStream final : public ByteStream {
+ public:
+  FileStream(int descriptor, std::string name, bool is_file)
+      : descriptor_(descriptor), name_(std::move(name)), is_file_(is_file) {}
+  ~FileStream() override {
+    if (is_file_) ::close(descriptor_);
+  }
+
+  std::size_t read(char* out, std::size_t size) override {
+    std::size_t done = 0;
+    while (done < size) {
+      const ssize_t got = ::read(descriptor_, out + done, size - done);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) throw DataError("cannot read " + name_ + ": " + std::generic_category().message(errno));
+      if (got == 0) break;
+      done += static_cast<std::size_t>(got);
+    }
+    position_ += static_cast<std::int64_t>(done);
+    return done;
+  }
+  std::int64_t packed_position() const override { return position_; }
+  void skip(std::int64_t count) override {
+    if (!is_file_) return ByteStream::skip(count);
+    position_ = ::lseek(descriptor_, count, SEEK_CUR);
+  }
+
+ private:
+  int descriptor_;
+  std::string name_;
+  bool is_file_;
+  std::int64_t position_ = 0;
+};
+
+/// What gzip and zstd have in common: a packed stream read through a buffer.
+class PackedStream : public ByteStream {
+ public:
+  PackedStream(std::unique_ptr<ByteStream> packed, std::string name)
+      : packed_(std::move(packed)), name_(std::move(name)), buffer_(kPackedBuffer) {}
+  std::int64_t packed_position() const override { return packed_->packed_position(); }
+
+ protected:
+  /// Refills the empty buffer; false at the end.
+  bool refill() {
+    begin_ = 0;
+    end_ = packed_->read(buffer_.data(), buffer_.size());
+    return end_ > 0;
+  }
+  [[noreturn]] void fail(const std::string& what) const {
+    const std::int64_t at = packed_->packed_position() - static_cast<std::int64_t>(end_ - begin_);
+    throw DataError(cat(name_, ": byte ", at, ": ", what));
+  }
+
+  std::unique_ptr<ByteStream> packed_;
+  std::string name_;
+  std::vector<char> buffer_;
+  std::size_t begin_ = 0, end_ = 0;
+};
+
+class GzipStream final : public PackedStream {
+ public:
+  GzipStream(std::unique_ptr<ByteStream> packed, std::string name) : PackedStream(std::move(packed), std::move(name)) {
+    if (inflateInit2(&zlib_, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();
+  }
+  ~GzipStream() override { inflateEnd(&zlib_); }
+
+  std::size_t read(char* out, std::size_t size) override {
+    std::size_t done = 0;
+    while (done < size) {
+      if (begin_ == end_ && !refill()) {
+        if (in_member_) fail("the gzip data ends too soon");
+        break;
+      }
+      if (!in_member_) start_member();
+      zlib_.next_in = reinterpret_cast<Bytef*>(buffer_.data() + begin_);
+      zlib_.avail_in = static_cast<uInt>(end_ - begin_);
+      zlib_.next_out = reinterpret_cast<Bytef*>(out + done);
+      zlib_.avail_out = static_cast<uInt>(std::min<std::size_t>(size - done, 1u << 30));
+      const uInt room = zlib_.avail_out;
+      const int status = inflate(&zlib_, Z_NO_FLUSH);
+      begin_ = end_ - zlib_.avail_in;
+      done += room - zlib_.avail_out;
+      if (status == Z_STREAM_END) {
+        in_member_ = false;
+      } else if (status != Z_OK && status != Z_BUF_ERROR) {
+        fail("damaged gzip data");
+      }
+    }
+    return done;
+  }
+
+ private:
+  /// A gzip file may be several members one after the other.
+  void start_member() {
+    inflateReset(&zlib_);
+    in_member_ = true;
+  }
+
+  z_stream zlib_{};
+  bool in_member_ = false;
+};
+
+class ZstdStream final : public PackedStream {
+ public:
+  ZstdStream(std::unique_ptr<ByteStream> packed, std::string name)
+      : PackedStream(std::move(packed), std::move(name)), zstd_(ZSTD_createDStream()) {
+    if (zstd_ == nullptr) throw std::bad_alloc();
+    // Files packed with `--long` need up to 2 GiB of window; the default refuses more than 128 MiB.
+    ZSTD_DCtx_setParameter(zstd_, ZSTD_d_windowLogMax, 31);
+  }
+  ~ZstdStream() override { ZSTD_freeDStream(zstd_); }
+
+  std::size_t read(char* out, std::size_t size) override {
+    ZSTD_outBuffer target{out, size, 0};
+    while (target.pos < size) {
+      // Even without new input the decoder may hold output.
+      if (begin_ == end_ && !has_output_ && !refill()) {
+        if (in_frame_) fail("the zstd data ends too soon");
+        break;
+      }
+      ZSTD_inBuffer source{buffer_.data(), end_, begin_};
+      const std::size_t status = ZSTD_decompressStream(zstd_, &target, &source);
+      begin_ = source.pos;
+      if (ZSTD_isError(status)) fail(std::string("damaged zstd data (") + ZSTD_getErrorName(status) + ")");
+      in_frame_ = status != 0;
+      has_output_ = in_frame_ && target.pos == size;
+    }
+    return target.pos;
+  }
+
+ private:
+  ZSTD_DStream* zstd_;
+  bool in_frame_ = false;
+  bool has_output_ = false;
+};
+
+}  // namespace
+
+void ByteStream::skip(std::int64_t count) {
+  std::vector<char> buffer(kPackedBuffer);
+  while (count > 0) {
+    const std::size_t want = static_cast<std::size_t>(std::min<std::int64_t>(count, kPackedBuffer));
+    const std::size_t got = read(buffer.data(), want);
+    if (got == 0) throw DataError("the input is shorter than it was");
+    count -= static_cast<std::int64_t>(got);
+  }
+}
+
+std::unique_ptr<ByteStream> open_byte_stream(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) {
+    throw DataError("cannot open '" + path.string() + "': " + std::generic_category().message(errno));
+  }
+  auto file = std::make_unique<FileStream>(descriptor, "'" + path.string() + "'", true);
+  unsigned char magic[4] = {};
+  const ssize_t got = ::pread(descriptor, magic, sizeof magic, 0);
+  if (got >= 2 && magic[0] == 0x1F && magic[1] == 0x8B) {
+    return std::make_unique<GzipStream>(std::move(file), path.string());
+  }
+  const unsigned char zstd[4] = {0x28, 0xB5, 0x2F, 0xFD};
+  if (got == 4 && std::memcmp(magic, zstd, 4) == 0) return std::make_unique<ZstdStream>(std::move(file), path.string());
+  return file;
+}
+
+std::unique_ptr<ByteStream> open_standard_input() {
+  return std::make_unique<FileStream>(STDIN_FILENO, "standard input", false);
+}
+
+}  // namespace ingot

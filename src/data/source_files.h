@@ -1,0 +1,28 @@
+#pragma once
+// The files that `paths` of a config name.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/files.h"
+
+namespace ingot {
+
+/// A file as it was when it was looked at.
+struct SourceFile {
+  fs::path path;  // absolute
+  std::int64_t bytes = 0;
+  std::int64_t modified_ns = 0;  // since the epoch
+  bool operator==(const SourceFile&) const = default;
+};
+
+/// Size and time of a file now. Throws DataError if it is missing or not a regular file.
+SourceFile look_at(const fs::path& path);
+
+/// Files, all files of folders (recursive, hidden ones left out), and matches of globs (`*`, `?`, `[…]` in the last part or
+/// in folders). In the order of `paths`, sorted by bytes within each. Throws DataError for a path that matches nothing, a
+/// file named twice, or an empty file that is named itself; empty files in folders are left out.
+std::vector<SourceFile> find_files(const std::vector<std::string>& paths);
+
+}  // namespace ingot

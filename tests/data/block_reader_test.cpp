@@ -1,0 +1,282 @@
+#include "data/block_reader.h"
+
+#include <gtest/gtest.h>
+#include <zlib.h>
+#include <zstd.h>
+
+#include "base/error.h"
+#include "base/random.h"
+#include "data/document_text.h"
+#include "data/utf8.h"
+#include "support.h"
+
+namespace ingot {
+namespace {
+
+DocumentRule rule_of(DocumentRule::Kind kind, std::string separator = "") { return {kind, std::move(separator)}; }
+const DocumentRule kFile = rule_of(DocumentRule::Kind::kFile);
+const DocumentRule kLine = rule_of(DocumentRule::Kind::kLine);
+const DocumentRule kBlankLine = rule_of(DocumentRule::Kind::kBlankLine);
+
+CorpusConfig corpus(const std::vector<fs::path>& paths, const DocumentRule& documents = kFile) {
+  CorpusConfig config;
+  for (const fs::path& path : paths) config.paths.push_back(path.string());
+  config.documents = documents;
+  return config;
+}
+
+/// The documents of segments, joined over blocks.
+std::vector<std::string> read_segments(const std::vector<Segment>& segments, const CorpusConfig& config,
+                                       ReadPosition start = {}, std::optional<std::int64_t> split = std::nullopt) {
+  std::vector<std::string> documents;
+  bool is_open = false;
+  BlockReader reader(segments, config.documents, start);
+  if (split) reader.split_at(*split);
+  for (TextBlock block; reader.next(block);) {
+    for_each_document(block, segments[block.segment], config.documents, config.text_key, [&](const DocumentPart& part) {
+      if (part.begins) documents.emplace_back();
+      EXPECT_EQ(part.begins, !is_open);
+      documents.back() += part.text;
+      is_open = !part.ends;
+    });
+  }
+  EXPECT_FALSE(is_open);
+  return documents;
+}
+
+std::vector<std::string> read_all(const CorpusConfig& config) { return read_segments(find_segments(config), config); }
+
+std::string gzip(const std::string& bytes) {
+  std::string packed(compressBound(bytes.size()) + 64, '\0');
+  z_stream z{};
+  deflateInit2(&z, 6, Z_DEFLATED, 16 + MAX_WBITS, 8, Z_DEFAULT_STRATEGY);
+  z.next_in = reinterpret_cast<Bytef*>(const_cast<char*>(bytes.data()));
+  z.avail_in = static_cast<uInt>(bytes.size());
+  z.next_out = reinterpret_cast<Bytef*>(packed.data());
+  z.avail_out = static_cast<uInt>(packed.size());
+  EXPECT_EQ(deflate(&z, Z_FINISH), Z_STREAM_END);
+  packed.resize(z.total_out);
+  deflateEnd(&z);
+  return packed;
+}
+
+std::string zstd(const std::string& bytes) {
+  std::string packed(ZSTD_compressBound(bytes.size()), '\0');
+  packed.resize(ZSTD_compress(packed.data(), packed.size(), bytes.data(), bytes.size(), 3));
+  return packed;
+}
+
+using Texts = std::vector<std::string>;
+
+TEST(Documents, AFileIsOneDocumentAsItIs) {
+  const TemporaryFolder folder;
+  const std::string text = " one\n\n two \r\n";
+  EXPECT_EQ(read_all(corpus({folder.write("a.txt", text)})), Texts{text});
+  EXPECT_EQ(read_all(corpus({folder.write("bom.txt", "\xEF\xBB\xBFx")})), Texts{"x"});
+}
+
+TEST(Documents, LinesLoseTheirEndAndEmptyOnesVanish) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(read_all(corpus({folder.write("a.txt", "one\n\n two\r\n   \nthree")}, kLine)),
+            (Texts{"one", " two", "three"}));
+}
+
+TEST(Documents, BlankLinesSeparate) {
+  const TemporaryFolder folder;
+  EXPECT_EQ(read_all(corpus({folder.write("a.txt", "\n\none\n 1\n\n\ntwo\n \t\n  three\nmore\n")}, kBlankLine)),
+            (Texts{"one\n 1", "two", "  three\nmore"}));
+  EXPECT_EQ(read_all(corpus({folder.write("b.txt", "one\r\n\r\ntwo\r\n")}, kBlankLine)), (Texts{"one", "two"}));
+}
+
+TEST(Documents, ASeparatorBelongsToNone) {
+  const TemporaryFolder folder;
+  const DocumentRule rule = rule_of(DocumentRule::Kind::kSeparator, "<|end|>");
+  EXPECT_EQ(read_all(corpus({folder.write("a.txt", "<|end|>one\n<|end|>two<|en|><|end|>\n")}, rule)),
+            (Texts{"one\n", "two<|en|>"}));
+}
+
+TEST(Documents, JsonLinesGiveTheirText) {
+  const TemporaryFolder folder;
+  CorpusConfig config = corpus({folder.write(
+      "a.jsonl",
+      "{\"text\": \"one\\n\\u00e9\", \"meta\": {\"text\": 1}}\n\n{\"id\": [1, {\"text\": 2}], \"text\": \"two\"}")});
+  EXPECT_EQ(read_all(config), (Texts{"one\n\u00e9", "two"}));
+  config = corpus({folder.write("b.data", "{\"content\": \"x\"}\n")});
+  config.format = TextFormat::kJsonl;
+  config.text_key = "content";
+  EXPECT_EQ(read_all(config), Texts{"x"});
+}
+
+TEST(Documents, FoldersAndGlobsAreSorted) {
+  const TemporaryFolder folder;
+  folder.write("t/b.txt", "b");
+  folder.write("t/a/z.txt", "z");
+  folder.write("t/a/y.md", "y");
+  folder.write("t/.hidden", "no");
+  folder.write("t/.git/config", "no");
+  folder.write("t/empty.txt", "");
+  EXPECT_EQ(read_all(corpus({folder.path() / "t"})), (Texts{"y", "z", "b"}));
+  EXPECT_EQ(read_all(corpus({folder.path() / "t/*.txt", folder.path() / "t/a/?.md"})).size(), 2u);
+}
+
+TEST(Documents, PackedFilesAreUnpackedByTheirMagicNumber) {
+  const TemporaryFolder folder;
+  const std::string text = sample_text(50000);
+  const std::string lines = "{\"text\": \"one\"}\n{\"text\": \"two\"}\n";
+  EXPECT_EQ(read_all(corpus({folder.write("a.gz", gzip(text))})), Texts{text});
+  EXPECT_EQ(read_all(corpus({folder.write("two_members", gzip(text) + gzip("more"))})), Texts{text + "more"});
+  EXPECT_EQ(read_all(corpus({folder.write("a.txt.zst", zstd(text))})), Texts{text});
+  EXPECT_EQ(read_all(corpus({folder.write("b", zstd("a") + zstd(text))})), Texts{"a" + text});
+  EXPECT_EQ(read_all(corpus({folder.write("l.jsonl.gz", gzip(lines))})), (Texts{"one", "two"}));
+  EXPECT_EQ(read_all(corpus({folder.write("l.jsonl.zst", zstd(lines))})), (Texts{"one", "two"}));
+}
+
+TEST(Documents, LongOnesArriveWhole) {
+  const TemporaryFolder folder;
+  const std::string longer = sample_text(600000);  // several blocks
+  ASSERT_GT(longer.size(), 3 * BlockReader::kBlock);
+  EXPECT_EQ(read_all(corpus({folder.write("a.txt", longer)})), Texts{longer});
+
+  std::string line = longer;
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  EXPECT_EQ(read_all(corpus({folder.write("b.txt", "x\n" + line + "\ny\n")}, kLine)), (Texts{"x", line, "y"}));
+  EXPECT_EQ(read_all(corpus({folder.write("c.txt", "x\n\n" + line + "\n\ny\n")}, kBlankLine)), (Texts{"x", line, "y"}));
+  const DocumentRule rule = rule_of(DocumentRule::Kind::kSeparator, "@@@");
+  EXPECT_EQ(read_all(corpus({folder.write("d.txt", "x@@@" + longer + "@@@y")}, rule)), (Texts{"x", longer, "y"}));
+  EXPECT_EQ(read_all(corpus({folder.write("e.jsonl", "{\"text\": \"x\"}\n{\"text\": \"" + std::string(3 << 20, 'a') +
+                                                         "\"}\n{\"text\": \"y\"}\n")})),
+            (Texts{"x", std::string(3 << 20, 'a'), "y"}));
+  // No place to cut at all.
+  const std::string solid = "\xC3\xA9" + std::string(2 << 20, 'a');
+  EXPECT_EQ(read_all(corpus({folder.write("f.txt", solid)})), Texts{solid});
+}
+
+TEST(Documents, ReadingGoesOnAfterAnyBlock) {
+  const TemporaryFolder folder;
+  std::string lines;
+  for (int i = 0; i < 200000; ++i) lines += "line number " + std::to_string(i * 7919) + "\n";
+  const std::string longer = sample_text(400000);
+  const CorpusConfig config = corpus(
+      {folder.write("a.txt", lines), folder.write("b.txt.gz", gzip(lines)), folder.write("c.txt", "end\n")}, kLine);
+  const std::vector<Segment> segments = find_segments(config);
+  std::vector<std::string> blocks;
+  std::vector<ReadPosition> positions;
+  BlockReader reader(segments, config.documents);
+  for (TextBlock block; reader.next(block);) {
+    blocks.push_back(block.bytes);
+    positions.push_back(reader.position());
+  }
+  ASSERT_GT(blocks.size(), 7u);
+  for (std::size_t i = 0; i < blocks.size(); ++i) {
+    BlockReader again(segments, config.documents, positions[i]);
+    std::size_t next = i + 1;
+    for (TextBlock block; again.next(block); ++next) ASSERT_EQ(block.bytes, blocks[next]);
+    EXPECT_EQ(next, blocks.size());
+  }
+}
+
+TEST(Documents, SplitAtMakesTwo) {
+  const TemporaryFolder folder;
+  const CorpusConfig config = corpus({folder.write("a.txt", "abc\xC3\xA9xyz")});
+  EXPECT_EQ(read_segments(find_segments(config), config, {}, 4), (Texts{"abc", "\xC3\xA9xyz"}));
+  EXPECT_EQ(read_segments(find_segments(config), config, {}, 5), (Texts{"abc\xC3\xA9", "xyz"}));
+}
+
+TEST(Documents, ShardsDivideThem) {
+  const TemporaryFolder folder;
+  std::string lines;
+  for (int i = 0; i < 3000; ++i) lines += std::string(1 + static_cast<std::size_t>(i * i % 97), 'a' + i % 26) + "\n";
+  CorpusConfig config = corpus({folder.write("a.txt", lines), folder.write("b.txt", "one\n"),
+                                folder.write("c.txt.gz", gzip(lines)), folder.write("d.txt", lines)},
+                               kLine);
+  const Texts all = read_all(config);
+  for (const std::int64_t shards : {2, 3, 7, 50, 1000}) {
+    Texts joined;
+    for (std::int64_t i = 0; i < shards; ++i) {
+      const Texts part = read_segments(divide_segments(find_segments(config), kLine, i, shards), config);
+      joined.insert(joined.end(), part.begin(), part.end());
+    }
+    EXPECT_EQ(joined, all) << shards;
+  }
+  // Other files stay whole.
+  config.documents = kFile;
+  Texts joined;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const Texts part = read_segments(divide_segments(find_segments(config), kFile, i, 3), config);
+    joined.insert(joined.end(), part.begin(), part.end());
+  }
+  EXPECT_EQ(joined, read_all(config));
+}
+
+TEST(DocumentErrors, NameFileAndByte) {
+  const TemporaryFolder folder;
+  const auto message = [&](const std::string& name, std::string_view bytes, const DocumentRule& rule = kFile) {
+    const fs::path path = folder.write(name, bytes);
+    return message_of<DataError>([&] { read_all(corpus({path}, rule)); });
+  };
+  const auto contains = [](const std::string& text, const std::string& part) {
+    EXPECT_NE(text.find(part), text.npos) << text;
+  };
+  contains(message("empty.txt", ""), "empty.txt: byte 0: an empty file");
+  contains(message("nul.txt", std::string_view("abc\0def", 7)), "nul.txt: byte 3: a NUL byte");
+  contains(message("latin1.txt", "na\xEFve"), "latin1.txt: byte 2: not UTF-8");
+  contains(message("cut.txt", "na\xC3"), "cut.txt: byte 2: not UTF-8");
+  contains(message("late.txt", std::string(3 << 20, 'a') + "\xFF"), "late.txt: byte 3145728: not UTF-8");
+  contains(message("a.jsonl", "{\"text\": \"x\"}\n{\"text\": oops}\n"), "a.jsonl: byte 14: not JSON from character 1");
+  contains(message("b.jsonl", "{\"txt\": \"x\"}\n"), "b.jsonl: byte 0: no key 'text' (did you mean 'txt'?)");
+  contains(message("c.jsonl", "{\"text\": 5}\n"), "c.jsonl: byte 0: 'text' is a number");
+  contains(message("d.jsonl", "[1]\n"), "d.jsonl: byte 0: a list, expected an object");
+  const std::string packed = gzip(sample_text(1000));
+  contains(message("cut.gz", packed.substr(0, packed.size() / 2)), "cut.gz: byte " + std::to_string(packed.size() / 2));
+  const std::string frame = zstd(sample_text(1000));
+  contains(message("cut.zst", frame.substr(0, frame.size() / 2)), "cut.zst: byte " + std::to_string(frame.size() / 2));
+  contains(message_of<DataError>([&] { read_all(corpus({folder.path() / "none"})); }), "there is no file or folder");
+  contains(message_of<DataError>([&] { read_all(corpus({folder.path() / "*.none"})); }), "no file matches");
+  const fs::path twice = folder.write("twice.txt", "x");
+  contains(message_of<DataError>([&] { read_all(corpus({twice, twice})); }), "twice.txt' is named twice");
+}
+
+TEST(Utf8, FindsTheFirstInvalidByte) {
+  using namespace std::string_literals;
+  for (const auto& [text, valid] : std::vector<std::pair<std::string, std::size_t>>{{"plain ascii text", 16},
+                                                                                    {"caf\xC3\xA9", 5},
+                                                                                    {"\xF0\x9F\x98\x80", 4},
+                                                                                    {"\xEF\xBF\xBF", 3},
+                                                                                    {"a\x80", 1},
+                                                                                    {"\xC0\x80", 0},
+                                                                                    {"\xE0\x9F\x80", 0},
+                                                                                    {"\xED\xA0\x80", 0},
+                                                                                    {"\xF0\x8F\xBF\xBF", 0},
+                                                                                    {"\xF4\x90\x80\x80", 0},
+                                                                                    {"\xF5\x80\x80\x80", 0},
+                                                                                    {"12345678\xE6\x97", 8},
+                                                                                    {"\0x"s, 2}}) {
+    EXPECT_EQ(valid_utf8_prefix(text), valid) << text;
+  }
+}
+
+TEST(Utf8, CodePointsGoThereAndBack) {
+  for (const char32_t c :
+       {U'\0', U'a', U'\x7F', U'\x80', U'\x7FF', U'\x800', U'\xD7FF', U'\xE000', U'\xFFFF', U'\x10000', U'\x10FFFF'}) {
+    std::string text;
+    append_code_point(text, c);
+    ASSERT_EQ(code_point_length(text), text.size());
+    EXPECT_EQ(decode_code_point(text, text.size()), c);
+    for (std::size_t n = 1; n < text.size(); ++n) {
+      EXPECT_TRUE(is_cut_code_point(std::string_view(text).substr(0, n)));
+      EXPECT_EQ(code_point_length(std::string_view(text).substr(0, n)), 0u);
+    }
+    EXPECT_FALSE(is_cut_code_point(text));
+  }
+}
+
+TEST(Utf8, CutsWhereWordsBegin) {
+  EXPECT_EQ(cut_position("one\ntwo three", 8), 4u);     // the start of a line
+  EXPECT_EQ(cut_position("one two  three", 10), 7u);    // before a run of spaces
+  EXPECT_EQ(cut_position("one\n\n\ntwo", 4), 3u + 1u);  // within newlines: no line starts, no space
+  EXPECT_EQ(cut_position("aaaa\xC3\xA9zz", 5), 4u);     // not within a code point
+  EXPECT_EQ(cut_position("aaaaaaaa", 5), 5u);
+}
+
+}  // namespace
+}  // namespace ingot
