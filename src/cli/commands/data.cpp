@@ -1,11 +1,13 @@
-#include <CLI/CLI.hpp>
+#include <ATen/ops/empty.h>
 
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstring>
+#include <memory>
 #include <nlohmann/json.hpp>
 
-#include <algorithm>
-#include <memory>
-
 #include "base/text.h"
+#include "checkpoint/safetensors.h"
 #include "cli/command.h"
 #include "config/document.h"
 #include "data/inspect.h"
@@ -19,6 +21,8 @@ struct Options {
   std::string where;
   std::int64_t step = 1;
   std::int64_t rows = 4;
+  std::int64_t steps = 100;
+  std::string out;
   bool json = false;
 };
 
@@ -33,20 +37,25 @@ nlohmann::ordered_json rows_json(const std::vector<ShownRow>& rows) {
   for (const auto& row : rows) {
     nlohmann::ordered_json line = {{"sample", row.sample}, {"source", row.origin.source}, {"epoch", row.origin.epoch}};
     for (const auto& d : row.documents) {
-      line["documents"].push_back({{"first", d.first}, {"tokens", d.tokens}, {"targets", d.targets}, {"text", d.text}, {"ids", d.ids}});
+      line["documents"].push_back(
+          {{"first", d.first}, {"tokens", d.tokens}, {"targets", d.targets}, {"text", d.text}, {"ids", d.ids}});
     }
     out.push_back(line);
   }
   return out;
 }
 
-ExitCode show(const Options& options, const Families& families) {
-  const auto config = run_config(options.where, families);
+DataModule open_data(const RunConfig& config, const Families& families) {
   PrepareOptions prepare;
   prepare.run_dir = config.run.dir;
   prepare.seed = static_cast<std::uint64_t>(config.run.seed);
   prepare.may_build = false;
-  const auto data = prepare_data(config.data, families.get<TokenizerEntry>(), prepare);
+  return prepare_data(config.data, families.get<TokenizerEntry>(), prepare);
+}
+
+ExitCode show(const Options& options, const Families& families) {
+  const auto config = run_config(options.where, families);
+  const auto data = open_data(config, families);
   const auto rows_per_step = config.train.global_batch.sequences(config.data.seq_len);
   const auto rows = show_samples(data, (options.step - 1) * rows_per_step, std::min(options.rows, rows_per_step));
   print_result(options.json ? rows_json(rows).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
@@ -54,22 +63,57 @@ ExitCode show(const Options& options, const Families& families) {
   return ExitCode::kDone;
 }
 
+/// int32 [count, rows, seq_len], or [rows, seq_len] if `count` is 0.
+at::Tensor to_tensor(const std::vector<std::int32_t>& ids, std::int64_t count, const Batch& batch) {
+  std::vector<std::int64_t> shape = {batch.rows, batch.seq_len};
+  if (count > 0) shape = {count, batch.rows / count, batch.seq_len};
+  const auto tensor = at::empty(shape, at::kInt);
+  std::memcpy(tensor.mutable_data_ptr(), ids.data(), ids.size() * sizeof(std::int32_t));
+  return tensor;
+}
+
+/// Writes the token ids of the first steps and of the validation windows, for training the same batches elsewhere.
+ExitCode export_batches(const Options& options, const Families& families) {
+  const auto config = run_config(options.where, families);
+  const auto data = open_data(config, families);
+  const auto rows = config.train.global_batch.sequences(config.data.seq_len);
+  const auto batch = data.make_batch(0, options.steps * rows);
+  NamedTensors tensors = {{"tokens", to_tensor(batch.tokens, options.steps, batch)},
+                          {"targets", to_tensor(batch.targets, options.steps, batch)}};
+  if (config.data.reset_at_document) {
+    tensors.emplace_back("documents", to_tensor(batch.documents, options.steps, batch));
+  }
+  const auto limit = config.evaluation.tokens ? std::optional(config.evaluation.tokens->value) : std::nullopt;
+  for (const auto& set : data.validation_sets()) {
+    const auto held_out = set.make_batch(0, set.windows(limit));
+    tensors.emplace_back(cat("validation/", set.name(), "/tokens"), to_tensor(held_out.tokens, 0, held_out));
+    tensors.emplace_back(cat("validation/", set.name(), "/targets"), to_tensor(held_out.targets, 0, held_out));
+  }
+  const auto temporary = options.out + ".tmp";
+  write_safetensors(temporary, tensors);
+  rename_durably(temporary, options.out, ExitCode::kData);
+  print_result(cat(options.out, ": ", options.steps, " batches of ", rows, " rows"));
+  return ExitCode::kDone;
+}
+
 /// A run's data lies in its cache; other folders are taken as they are.
 fs::path data_folder(const fs::path& where, const Families& families) {
   if (!fs::exists(where / "config.yaml")) return where;
   const auto config = run_config(where, families);
-  return config.data.cache ? fs::path(*config.data.cache) : where / "data";
+  return config.data.cache.is_auto() ? where / "data" : fs::path(config.data.cache.value());
 }
 
 ExitCode verify(const Options& options, const Families& families) {
   ProgressLine line;
-  const auto report = verify_data(data_folder(options.where, families), [&](const DataProgress& p) {
-    line.show(progress_text(p));
-  });
+  const auto report =
+      verify_data(data_folder(options.where, families), [&](const DataProgress& p) { line.show(progress_text(p)); });
   line.clear();
   if (options.json) {
-    const nlohmann::ordered_json out = {{"files", report.files}, {"bytes", report.bytes}, {"tokens", report.tokens},
-                                        {"documents", report.documents}, {"problems", report.problems}};
+    const nlohmann::ordered_json out = {{"files", report.files},
+                                        {"bytes", report.bytes},
+                                        {"tokens", report.tokens},
+                                        {"documents", report.documents},
+                                        {"problems", report.problems}};
     print_result(out.dump(2));
   } else {
     for (const auto& problem : report.problems) print_result(problem);
@@ -93,11 +137,21 @@ void add_data(CLI::App& app, CommandLine& line) {
   show_command->add_flag("--json", options->json, "one JSON document");
   show_command->footer("Example: ingot data show runs/quickstart --step 100");
   show_command->callback([&line, options] { line.run = [&line, options] { return show(*options, line.families); }; });
+  auto* export_command = command->add_subcommand("export", "Write the token ids of batches to a safetensors file");
+  export_command->add_option("run", options->where, "run directory")->required();
+  export_command->add_option("--out", options->out, "file to write")->required();
+  export_command->add_option("--steps", options->steps, "steps from the first")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  export_command->footer("Example: ingot data export runs/quickstart --steps 100 --out batches.safetensors");
+  export_command->callback(
+      [&line, options] { line.run = [&line, options] { return export_batches(*options, line.families); }; });
   auto* verify_command = command->add_subcommand("verify", "Read every byte and check it");
   verify_command->add_option("folder", options->where, "run directory or folder of shards")->required();
   verify_command->add_flag("--json", options->json, "one JSON document");
   verify_command->footer("Example: ingot data verify runs/quickstart");
-  verify_command->callback([&line, options] { line.run = [&line, options] { return verify(*options, line.families); }; });
+  verify_command->callback(
+      [&line, options] { line.run = [&line, options] { return verify(*options, line.families); }; });
 }
 
 }  // namespace ingot
