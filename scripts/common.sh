@@ -41,6 +41,7 @@ build_jobs() {
 # file below /usr, or `python:MODULE`.
 system_packages() {
   local entry package proof missing=()
+  phase "system packages"
   for entry in "$@"; do
     package=${entry%%:*}
     proof=${entry#*:}

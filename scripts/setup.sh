@@ -38,7 +38,6 @@ CUDA_WHEELS=(nvidia-cudnn-cu13==9.19.0.56 nvidia-cusparselt-cu13==0.8.0 nvidia-n
 CUDA_TOOLKIT=13.0.2
 FORMATTER=clang-format==14.0.6
 
-phase "system packages"
 system_packages \
   g++:g++ cmake:cmake ninja-build:ninja git:git \
   ca-certificates:/etc/ssl/certs/ca-certificates.crt python3:python3 python3-pip:python:pip \
