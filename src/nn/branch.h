@@ -50,8 +50,8 @@ class Mixer {
   /// Copies a state of batch 1 to `batch` rows that can then move apart.
   virtual MixerState expand_state(const MixerState& state, std::int64_t batch) const;
 
-  /// Bytes of the state of one row after `length` tokens.
-  virtual std::int64_t state_bytes(std::int64_t length) const = 0;
+  /// Bytes of the state of one row after `length` tokens, `element_bytes` for what is kept in the compute type.
+  virtual std::int64_t state_bytes(std::int64_t length, int element_bytes) const = 0;
   virtual std::vector<FlopItem> flops(std::int64_t seq_len, std::int64_t prefix) const = 0;
   /// Bytes kept for backward per token at an element size of `element_bytes` for activations.
   virtual double activation_bytes(Recompute policy, int element_bytes) const = 0;

@@ -31,6 +31,8 @@ class JoinedLinear {
   std::vector<at::Tensor> forward(const at::Tensor& x) const;
   /// The product itself, [..., sum of the parts' rows].
   at::Tensor forward_joined(const at::Tensor& x) const;
+  /// The leaf, [sum of the parts' rows, in].
+  const at::Tensor& weight() const { return leaf_.weight(); }
 
  private:
   WeightLeaf leaf_;

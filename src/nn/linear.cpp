@@ -1,0 +1,38 @@
+#include "nn/linear.h"
+
+#include "ops/linear/linear.h"
+
+namespace ingot {
+
+Linear::Linear(const ParamScope& scope, const ParamSpec& spec) : leaf_(scope.leaf_of(scope.declare(spec))) {}
+
+at::Tensor Linear::forward(const at::Tensor& x) const { return ops::linear(x, leaf_.weight(), leaf_.grad()); }
+
+JoinedLinear::JoinedLinear(const ParamScope& scope, const std::vector<ParamSpec>& specs)
+    : leaf_(scope.leaf_of(scope.declare_joined(specs).front())) {}
+
+std::vector<at::Tensor> JoinedLinear::forward(const at::Tensor& x) const {
+  return forward_joined(x).split_with_sizes(leaf_.rows(), -1);
+}
+
+at::Tensor JoinedLinear::forward_joined(const at::Tensor& x) const {
+  return ops::linear(x, leaf_.weight(), leaf_.grad());
+}
+
+ParamSpec reads_stream_spec(std::string name, std::string part, std::int64_t out, std::int64_t d_model) {
+  return {std::move(name), {out, d_model}, Role::kReadsStream, std::move(part), 1, nullptr, ""};
+}
+
+ParamSpec writes_stream_spec(std::string name, std::string part, std::int64_t d_model, std::int64_t in) {
+  return {std::move(name), {d_model, in}, Role::kWritesStream, std::move(part), 0, nullptr, ""};
+}
+
+ParamSpec gain_spec(std::string name, std::int64_t width) {
+  return {std::move(name), {width}, Role::kGain, "", -1, constant_init(1), "ones"};
+}
+
+ParamSpec bias_spec(std::string name, std::int64_t width) {
+  return {std::move(name), {width}, Role::kBias, "", -1, constant_init(0), "zeros"};
+}
+
+}  // namespace ingot

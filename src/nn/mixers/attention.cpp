@@ -1,0 +1,400 @@
+// Softmax attention with grouped key and value heads.
+//
+//   q = W_q x, k = W_k x, v = W_v x;   y = W_o concat_h softmax_j(scale · q_ih · k_jh') v_jh'
+//
+//   x [B, T, d]; H query heads and H' key/value heads of width K, head h reads h' = h / (H/H'); W_q [HK, d],
+//   W_k, W_v [H'K, d], W_o [d, HK]; scale K^-1/2 unless set. Query i sees key j of its document iff 0 <= i - j < window
+//   (no window: all j <= i); the rows of the meta prefix are ordinary keys, or always seen with `always_see_prefix`.
+//   Vaswani et al. 2017, arXiv:1706.03762, section 3.2; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
+//
+//   State: keys and values (turned by the position encoding) [B, S, H', K] and their positions within the document
+//   [B, S]; where rows may hold several documents also [B, S] bool, whether the row belongs to the last one. `length` is
+//   the number of rows in use. Under a window only the rows that a later token can see are kept.
+
+#include "ops/attention/attention.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros_like.h>
+
+#include <limits>
+
+#include "base/text.h"
+#include "config/fields.h"
+#include "nn/bind.h"
+#include "nn/branch.h"
+#include "nn/key_value_state.h"
+#include "nn/linear.h"
+#include "nn/position.h"
+
+namespace ingot {
+namespace attention {
+
+struct Config {
+  std::optional<std::int64_t> num_heads;
+  std::optional<std::int64_t> num_kv_heads;
+  std::optional<std::int64_t> head_dim;
+  std::optional<std::int64_t> window;
+  bool always_see_prefix = false;
+  Variant<PositionEntry> position{"none"};
+  std::optional<double> scale;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("num_heads", c.num_heads, "query heads; d_model / head_dim if absent", Rule{}.at_least(1));
+  f.field("num_kv_heads", c.num_kv_heads, "key and value heads, a divisor of num_heads; num_heads if absent",
+          Rule{}.at_least(1));
+  f.field("head_dim", c.head_dim, "width of a head; d_model / num_heads if absent", Rule{}.at_least(1));
+  f.field("window", c.window, "a token sees itself and the window - 1 tokens before it; everything if absent",
+          Rule{}.at_least(1));
+  f.field("always_see_prefix", c.always_see_prefix, "whether meta tokens are seen from any distance");
+  f.field("position", c.position, "position encoding of queries and keys");
+  f.field("scale", c.scale, "factor of the scores; head_dim^-1/2 if absent", Rule{}.above(0));
+}
+
+struct Sizes {
+  std::int64_t heads, kv_heads, head_dim;
+
+  Sizes(const Config& c, std::int64_t d_model) {
+    heads = c.num_heads ? *c.num_heads : d_model / c.head_dim.value_or(d_model);
+    head_dim = c.head_dim ? *c.head_dim : d_model / heads;
+    kv_heads = c.num_kv_heads.value_or(heads);
+  }
+  double scale(const Config& c) const { return c.scale.value_or(1 / std::sqrt(static_cast<double>(head_dim))); }
+};
+
+std::vector<std::pair<std::string, std::string>> validate(const Config& c, std::int64_t d_model) {
+  if (!c.num_heads && !c.head_dim) return {{"num_heads", "missing: expected num_heads or head_dim"}};
+  if (!c.num_heads && d_model % *c.head_dim != 0) {
+    return {{"head_dim", cat(*c.head_dim, " does not divide d_model ", d_model)}};
+  }
+  if (!c.head_dim && d_model % *c.num_heads != 0) {
+    return {{"num_heads", cat(*c.num_heads, " does not divide d_model ", d_model)}};
+  }
+  const Sizes sizes(c, d_model);
+  if (sizes.heads % sizes.kv_heads != 0) {
+    return {{"num_kv_heads", cat(sizes.kv_heads, " does not divide num_heads ", sizes.heads)}};
+  }
+  return {};
+}
+
+/// The first row alone where all rows agree.
+at::Tensor distinct_rows(const at::Tensor& position) {
+  return position.size(0) > 1 && position.stride(0) == 0 ? position.narrow(0, 0, 1) : position;
+}
+
+class Attention final : public Mixer {
+ public:
+  Attention(const Config& config, const BranchContext& context)
+      : sizes_(config, context.d_model),
+        d_model_(context.d_model),
+        window_(config.window.value_or(0)),
+        always_see_prefix_(config.always_see_prefix),
+        scale_(sizes_.scale(config)) {
+    const std::int64_t width = sizes_.heads * sizes_.head_dim, kv_width = sizes_.kv_heads * sizes_.head_dim;
+    qkv_ = JoinedLinear(context.scope, {reads_stream_spec("q.weight", "q", width, d_model_),
+                                        reads_stream_spec("k.weight", "k", kv_width, d_model_),
+                                        reads_stream_spec("v.weight", "v", kv_width, d_model_)});
+    const auto norm = [&](Site site, const std::string& name, std::int64_t heads) {
+      if (!context.site_norm) return std::unique_ptr<Norm>();
+      return context.site_norm(site, context.scope.sub(name), sizes_.head_dim, heads);
+    };
+    q_norm_ = norm(Site::kQ, "q_norm", sizes_.heads);
+    k_norm_ = norm(Site::kK, "k_norm", sizes_.kv_heads);
+    v_norm_ = norm(Site::kV, "v_norm", sizes_.kv_heads);
+    const Variant<PositionEntry> position = bound(config.position, context.families);
+    position_ = position.entry().make(position.settings(), {context.scope.sub("position"), d_model_, sizes_.head_dim,
+                                                            context.max_length, /*at_embedding=*/false});
+    o_ = Linear(context.scope, writes_stream_spec("o.weight", "o", d_model_, width));
+  }
+
+  at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {
+    auto [q, k, v] = project(x, context);
+    const Sources sources(context, states);
+    const at::Tensor mask = make_mask(q, context, sources);
+    if (sources.any()) {
+      k = join_rows(sources.with(0, k));
+      v = join_rows(sources.with(1, v));
+    }
+    if (states.final != nullptr) *states.final = final_state(k, v, context, sources);
+    return o_.forward(ops::attention(q, k, v, mask, scale_).flatten(2));
+  }
+
+  at::Tensor step(const at::Tensor& x, const SequenceContext& context, MixerState& state) const override {
+    const auto [q, k, v] = project(x, context);
+    const std::int64_t front = always_see_prefix_ ? context.prefix : 0;
+    const bool masked = state.tensors.size() == 4;
+    if (is_full(state)) trim(state, front);
+    std::vector<at::Tensor> row = {k, v, context.position};
+    if (masked) row.push_back(at::ones_like(context.position, context.position.options().dtype(at::kBool)));
+    append_row(state, row);
+    std::int64_t first = 0;
+    if (window_ > 0 && front == 0 && !masked) first = std::max<std::int64_t>(0, state.length - window_);
+    const auto seen = [&](std::size_t index) { return in_use(state, index).narrow(1, first, state.length - first); };
+    at::Tensor mask;
+    if (masked || (window_ > 0 && state.length - first > window_)) {
+      mask = ops::attention_mask(context.position, seen(2), masked ? seen(3).unsqueeze(1) : at::Tensor(), rule(context),
+                                 ops::attention_type(q));
+    }
+    return o_.forward(ops::attention(q, seen(0), seen(1), mask, scale_).flatten(2));
+  }
+
+  MixerState make_state(std::int64_t batch) const override {
+    const at::TensorOptions options = qkv_.weight().options().requires_grad(false);
+    const at::Tensor none = at::empty({batch, 0, sizes_.kv_heads, sizes_.head_dim}, options);
+    return {{none, none.clone(), at::empty({batch, 0}, options.dtype(at::kLong))}, 0};
+  }
+
+  std::int64_t state_bytes(std::int64_t length, int element_bytes) const override {
+    const std::int64_t rows = window_ > 0 ? std::min(length, window_ - 1) : length;
+    return rows * (2 * sizes_.kv_heads * sizes_.head_dim * element_bytes + 8);
+  }
+
+  std::vector<FlopItem> flops(std::int64_t seq_len, std::int64_t prefix) const override {
+    double keys = 0;
+    for (std::int64_t t = 0; t < seq_len; ++t) keys += static_cast<double>(visible(prefix, t));
+    keys /= static_cast<double>(std::max<std::int64_t>(seq_len, 1));
+    const auto width = static_cast<double>(sizes_.heads * sizes_.head_dim);
+    const auto kv_width = static_cast<double>(sizes_.kv_heads * sizes_.head_dim);
+    const auto d = static_cast<double>(d_model_);
+    return {{"q", 2 * d * width},         {"k", 2 * d * kv_width},      {"v", 2 * d * kv_width},
+            {"scores", 2 * width * keys}, {"values", 2 * width * keys}, {"o", 2 * d * width}};
+  }
+
+  double activation_bytes(Recompute policy, int element_bytes) const override {
+    const auto width = static_cast<double>(sizes_.heads * sizes_.head_dim);
+    const auto kv_width = static_cast<double>(sizes_.kv_heads * sizes_.head_dim);
+    const auto d = static_cast<double>(d_model_);
+    if (policy == Recompute::kFull) return element_bytes * d;
+    // The softmax core keeps q, k, v and y in fp32, and the log-sum of every score row.
+    const double core = 4 * (2 * width + 2 * kv_width + static_cast<double>(sizes_.heads));
+    return element_bytes * (d + width) + core;
+  }
+
+ private:
+  /// Keys that lie before this call's own.
+  struct Sources {
+    const MixerState* fresh = nullptr;
+    const MixerState* incoming = nullptr;
+
+    Sources(const SequenceContext& context, const StateFlow& states) {
+      const auto used = [](const MixerState* state) { return state != nullptr && state->length > 0 ? state : nullptr; };
+      incoming = used(states.incoming);
+      // A row that continues a document meets the fresh state only where it begins another one.
+      if (states.incoming == nullptr || context.may_reset) fresh = used(states.fresh);
+      continues = states.incoming != nullptr;
+    }
+    bool any() const { return fresh != nullptr || incoming != nullptr; }
+    bool has_valid() const { return incoming != nullptr && incoming->tensors.size() == 4; }
+    /// Tensor `index` of the sources, then this call's own.
+    std::vector<at::Tensor> with(std::size_t index, const at::Tensor& own) const {
+      std::vector<at::Tensor> parts;
+      if (fresh != nullptr) parts.push_back(in_use(*fresh, index));
+      if (incoming != nullptr) parts.push_back(in_use(*incoming, index));
+      parts.push_back(own);
+      return parts;
+    }
+    bool continues = false;
+  };
+
+  struct Heads {
+    at::Tensor q, k, v;
+  };
+
+  /// q [B, T, H, K]; k, v [B, T, H', K], normalised and turned.
+  Heads project(const at::Tensor& x, const SequenceContext& context) const {
+    const std::int64_t batch = x.size(0), length = x.size(1), width = sizes_.head_dim;
+    const at::Tensor joined = qkv_.forward_joined(x).view({batch, length, -1, width});
+    const bool together = !q_norm_ && !k_norm_;
+    if (together) {
+      const std::vector<at::Tensor> parts =
+          joined.split_with_sizes({sizes_.heads + sizes_.kv_heads, sizes_.kv_heads}, 2);
+      const at::Tensor turned = position_ ? position_->rotate(parts[0], context) : parts[0];
+      const std::vector<at::Tensor> qk = turned.split_with_sizes({sizes_.heads, sizes_.kv_heads}, 2);
+      return {qk[0], qk[1], v_norm_ ? v_norm_->forward(parts[1]) : parts[1]};
+    }
+    const std::vector<at::Tensor> parts = joined.split_with_sizes({sizes_.heads, sizes_.kv_heads, sizes_.kv_heads}, 2);
+    at::Tensor q = q_norm_ ? q_norm_->forward(parts[0]) : parts[0];
+    at::Tensor k = k_norm_ ? k_norm_->forward(parts[1]) : parts[1];
+    if (position_) {
+      q = position_->rotate(q, context);
+      k = position_->rotate(k, context);
+    }
+    return {q, k, v_norm_ ? v_norm_->forward(parts[2]) : parts[2]};
+  }
+
+  ops::KeyRule rule(const SequenceContext& context) const { return {window_, always_see_prefix_ ? context.prefix : 0}; }
+
+  /// Undefined where plain causality is all there is.
+  at::Tensor make_mask(const at::Tensor& q, const SequenceContext& context, const Sources& sources) const {
+    const std::int64_t length = q.size(1);
+    if (!sources.any() && !context.may_reset && (window_ == 0 || window_ >= length)) return {};
+    const std::int64_t fresh = sources.fresh != nullptr ? sources.fresh->length : 0;
+    const std::int64_t incoming = sources.incoming != nullptr ? sources.incoming->length : 0;
+    const at::ScalarType type = ops::attention_type(q);
+    const std::string key = cat("attention ", window_, " ", always_see_prefix_, " ", fresh, " ", incoming, " ",
+                                sources.continues, " ", static_cast<int>(type));
+    return context.cached(key, [&] {
+      const at::Tensor position = distinct_rows(context.position);
+      return ops::attention_mask(position, join_rows(sources.with(2, position)), same_document(context, sources),
+                                 rule(context), type);
+    });
+  }
+
+  /// [B, T, S] bool over all keys, or undefined if every key is of every query's document.
+  static at::Tensor same_document(const SequenceContext& context, const Sources& sources) {
+    if (!context.may_reset && !sources.has_valid()) return {};
+    const at::Tensor document = context.may_reset ? context.document : at::zeros_like(distinct_rows(context.position));
+    const at::Tensor query = document.unsqueeze(2);
+    const auto columns = [&](const at::Tensor& seen, const MixerState& state) {
+      return seen.expand({seen.size(0), seen.size(1), state.length});
+    };
+    std::vector<at::Tensor> parts;
+    if (sources.fresh != nullptr) {
+      parts.push_back(columns(sources.continues ? query > 0 : query >= 0, *sources.fresh));
+    }
+    if (sources.incoming != nullptr) {
+      at::Tensor seen = columns(query == 0, *sources.incoming);
+      if (sources.has_valid()) seen = seen & in_use(*sources.incoming, 3).unsqueeze(1);
+      parts.push_back(seen);
+    }
+    parts.push_back(query == document.unsqueeze(1));
+    std::int64_t batch = 1;
+    for (const at::Tensor& part : parts) batch = std::max(batch, part.size(0));
+    for (at::Tensor& part : parts) part = part.expand({batch, part.size(1), part.size(2)});
+    return at::cat(parts, 2);
+  }
+
+  /// k, v: all keys and values of the call, those before it included.
+  MixerState final_state(const at::Tensor& k, const at::Tensor& v, const SequenceContext& context,
+                         const Sources& sources) const {
+    const at::Tensor own = distinct_rows(context.position);
+    MixerState state{{k, v, sources.any() ? join_rows(sources.with(2, own)) : own}, k.size(1)};
+    const at::Tensor same = same_document(context, sources);
+    if (same.defined()) {
+      state.tensors.push_back(same.select(1, same.size(1) - 1));
+      return state;
+    }
+    std::int64_t front = 0;
+    if (always_see_prefix_) {
+      // The prefix itself, which starts from nothing, is kept whole.
+      const std::int64_t before = k.size(1) - own.size(1);
+      front = before == 0 && !sources.continues ? k.size(1) : std::min(context.prefix, before);
+    }
+    trim(state, front);
+    return state;
+  }
+
+  /// Drops what no later token sees: all but the first `front` and the last window - 1 rows. States of rows with several
+  /// documents keep everything: what is last differs from row to row.
+  void trim(MixerState& state, std::int64_t front) const {
+    if (window_ > 0 && state.tensors.size() < 4) keep_rows(state, front, window_ - 1);
+  }
+
+  std::int64_t visible(std::int64_t prefix, std::int64_t t) const {
+    const std::int64_t all = prefix + t + 1;
+    if (window_ == 0 || all <= window_) return all;
+    const std::int64_t far_prefix = always_see_prefix_ ? std::min(prefix, all - window_) : 0;
+    return window_ + far_prefix;
+  }
+
+  Sizes sizes_;
+  std::int64_t d_model_;
+  std::int64_t window_;
+  bool always_see_prefix_;
+  double scale_;
+  JoinedLinear qkv_;
+  std::unique_ptr<Norm> q_norm_, k_norm_, v_norm_;
+  std::unique_ptr<Position> position_;
+  Linear o_;
+};
+
+/// Positions within documents, from 0.
+at::Tensor positions(const at::Tensor& document, std::int64_t batch, std::int64_t length, const at::Tensor& like) {
+  const at::Tensor index = at::arange(length, like.options().dtype(at::kLong)).expand({batch, length});
+  if (!document.defined()) return index;
+  const at::Tensor same = document.unsqueeze(2) == document.unsqueeze(1);
+  return same.tril().sum(2) - 1;
+}
+
+at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params, const at::Tensor& document) {
+  const std::int64_t batch = x.size(0), length = x.size(1);
+  const Sizes sizes(config, x.size(2));
+  const at::Tensor position = positions(document, batch, length, x);
+  const auto heads = [&](const std::string& part, std::int64_t count) {
+    return at::linear(x, params.at(part + ".weight")).view({batch, length, count, sizes.head_dim});
+  };
+  const auto& encoding = config.position;
+  const auto turned = [&](const at::Tensor& h) {
+    return encoding.entry().reference(encoding.settings(), h, position, params);
+  };
+  const std::int64_t group = sizes.heads / sizes.kv_heads;
+  const at::Tensor q = turned(heads("q", sizes.heads));
+  const at::Tensor k = turned(heads("k", sizes.kv_heads)).repeat_interleave(group, 2);
+  const at::Tensor v = heads("v", sizes.kv_heads).repeat_interleave(group, 2);
+  std::vector<at::Tensor> rows;
+  for (std::int64_t t = 0; t < length; ++t) {
+    const std::int64_t first = config.window ? std::max<std::int64_t>(0, t + 1 - *config.window) : 0;
+    const at::Tensor keys = k.narrow(1, first, t + 1 - first), values = v.narrow(1, first, t + 1 - first);
+    at::Tensor scores = (keys * q.narrow(1, t, 1)).sum(-1, true) * sizes.scale(config);  // [B, S, H, 1]
+    if (document.defined()) {
+      const at::Tensor other = document.narrow(1, first, t + 1 - first) != document.narrow(1, t, 1);
+      scores = scores.masked_fill(other.view({batch, -1, 1, 1}), -std::numeric_limits<double>::infinity());
+    }
+    rows.push_back((at::softmax(scores, 1) * values).sum(1));
+  }
+  return at::linear(at::stack(rows, 1).flatten(2), params.at("o.weight"));
+}
+
+std::vector<Sample> samples(const Families& families) {
+  std::vector<Sample> out;
+  const auto add = [&](const std::string& name, Config config, const std::string& position) {
+    config.position = make_variant<PositionEntry>(families, position);
+    out.push_back({name, std::make_shared<ConfigBox<Config>>(config)});
+  };
+  Config config;
+  config.num_heads = 4;
+  add("plain", config, "none");
+  config.num_kv_heads = 2;
+  add("grouped_rope", config, "rope");
+  config.window = 5;
+  add("window", config, "rope");
+  config.always_see_prefix = true;
+  add("window_and_prefix", config, "rope");
+  Config wide;
+  wide.num_heads = 3;
+  wide.num_kv_heads = 1;
+  wide.head_dim = 6;
+  wide.scale = 0.3;
+  add("wide", wide, "rope");
+  return out;
+}
+
+}  // namespace attention
+
+void register_attention(Family<MixerEntry>& family) {
+  using attention::Config;
+  MixerEntry& e =
+      family.add<Config>("attention", "Softmax attention with grouped key/value heads and an optional window.",
+                         "Vaswani et al. 2017, arXiv:1706.03762");
+  e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Mixer> {
+    return std::make_unique<attention::Attention>(config, context);
+  });
+  e.validate = with_settings<Config>(attention::validate);
+  e.reference = with_settings<Config>(attention::reference);
+  e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
+    const attention::Sizes sizes(config, d_model);
+    return 2 * d_model * (sizes.heads + sizes.kv_heads) * sizes.head_dim;
+  });
+  e.sites = {Site::kQ, Site::kK, Site::kV};
+  e.samples = attention::samples;
+}
+
+}  // namespace ingot
