@@ -129,8 +129,8 @@ bool BlockReader::next(TextBlock& block) {
   }
   Cut cut = find_cut();
   if (split_ && position_.segment == 0 && position_.offset < *split_) {
-    const auto room = static_cast<std::size_t>(*split_ - position_.offset);
-    if (room <= cut.length) cut = {std::max<std::size_t>(utf8_boundary(view(), room), 1), false};
+    const std::size_t first = utf8_boundary(view(), static_cast<std::size_t>(*split_ - position_.offset));
+    if (first > 0 && first <= cut.length) cut = {first, false};
   }
   block.segment = position_.segment;
   block.offset = position_.offset;

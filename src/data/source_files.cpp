@@ -77,7 +77,7 @@ std::vector<SourceFile> find_files(const std::vector<std::string>& paths) {
     const std::size_t before = files.size();
     for (const fs::path& match : matches) {
       if (!fs::is_directory(match)) {
-        add(match, true);
+        add(match, exists);
       } else {
         for (const fs::path& file : files_in(match)) add(file, false);
       }

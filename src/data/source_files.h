@@ -22,7 +22,8 @@ SourceFile look_at(const fs::path& path);
 
 /// Files, all files of folders (recursive, hidden ones left out), and matches of globs (`*`, `?`, `[…]` in the last part or
 /// in folders). In the order of `paths`, sorted by bytes within each. Throws DataError for a path that matches nothing, a
-/// file named twice, or an empty file that is named itself; empty files in folders are left out.
+/// file named twice, or an empty file that is named itself; empty files in folders and among
+/// matches are left out.
 std::vector<SourceFile> find_files(const std::vector<std::string>& paths);
 
 }  // namespace ingot

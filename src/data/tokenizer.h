@@ -95,4 +95,6 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const Family<TokenizerEntry>& fa
 /// Empty if the tokenizer has no text.
 std::vector<std::int32_t> token_bytes(const Tokenizer& tokenizer);
 
+void register_all_tokenizers(Family<TokenizerEntry>& family);
+
 }  // namespace ingot
