@@ -13,40 +13,38 @@
 
 namespace ingot {
 
-/// A stored tensor of a parametrization; `suffix` is appended to the parameter's name ("" for
-/// plain, ".v", ".g").
+/// A stored tensor of a parametrization; `suffix` is appended to the parameter's name ("" for plain, ".v", ".g").
 struct MasterSpec {
   std::string suffix;
   std::vector<std::int64_t> shape;
-  bool trained = true;  // false: state such as a power-iteration vector, saved with the model,
-                        // without gradient
+  bool trained = true;  // false: state such as a power-iteration vector, saved with the model, without gradient
   bool decays = true;   // whether weight decay that selects the parameter acts on this tensor
 };
 
-/// A map from stored masters to the weight that the model uses. Stateless: everything that changes
-/// is a master. Tensors are views into the store's flat buffers, of the master dtype (fp32; fp64 in
-/// tests).
+/// A map from stored masters to the weight that the model uses. Stateless: everything that changes is a master.
+/// Tensors are views into the store's flat buffers, of the master dtype (fp32; fp64 in tests).
 class Parametrization {
  public:
   virtual ~Parametrization() = default;
-  /// Whether it is defined for this parameter. Others that the config selects stay `plain`; a
-  /// setting that reaches none at all is a config error.
+  /// Whether it is defined for this parameter. Others that the config selects stay `plain`; a setting that reaches none
+  /// at all is a config error.
   virtual bool applies(const ParamInfo& info) const { return info.roles.any(matrix_roles()); }
   virtual std::vector<MasterSpec> masters(const ParamInfo& info) const = 0;
   virtual Granularity granularity() const = 0;
 
   /// weight <- f(masters). `weight` may have a lower precision. Pure.
   virtual void materialise(const std::vector<at::Tensor>& masters, at::Tensor& weight) const = 0;
-  /// master_grads[i] <- (df/dmaster_i)^T weight_grad. Both in master dtype; state masters have an
-  /// undefined gradient.
+  /// master_grads[i] <- (df/dmaster_i)^T weight_grad. Both in master dtype; state masters have an undefined gradient.
   virtual void pull_back(const std::vector<at::Tensor>& masters, const at::Tensor& weight_grad,
                          std::vector<at::Tensor>& master_grads) const = 0;
   /// Moves the state once per training step.
   virtual void advance(std::vector<at::Tensor>& masters) const { (void)masters; }
 
-  /// Chooses masters such that f(masters) = weight. Used by inits and constraints. False if it
-  /// cannot.
-  virtual bool assign(const at::Tensor& weight, std::vector<at::Tensor>& masters) const = 0;
+  /// Chooses masters such that f(masters) = weight, or, where no masters give it, the natural ones to start from
+  /// `weight`. Used by inits and constraints.
+  virtual void assign(const at::Tensor& weight, std::vector<at::Tensor>& masters) const = 0;
+  /// Whether `assign` reproduces every weight. Constraints on a parameter whose parametrization cannot are an error.
+  virtual bool can_assign() const { return true; }
 
   /// True only for the identity: compute gradient and master gradient are then one buffer.
   virtual bool is_identity() const { return false; }
@@ -61,8 +59,7 @@ struct ParametrizationEntry : Entry {
 class Constraint {
  public:
   virtual ~Constraint() = default;
-  /// Whether the constraint has anything to do on this parameter (one that selects nothing at all
-  /// is a config error).
+  /// Whether the constraint has anything to do on this parameter (one that selects nothing at all is a config error).
   virtual bool applies(const ParamInfo& info) const = 0;
   virtual Granularity granularity(const ParamInfo& info) const = 0;
   /// In place, in master dtype. Idempotent up to rounding.
@@ -90,8 +87,7 @@ class Init {
 
 struct InitEntry : Entry {
   static constexpr const char* kFamily = "inits";
-  std::function<std::unique_ptr<Init>(const ConfigObject& settings, const InitContext& context)>
-      make;
+  std::function<std::unique_ptr<Init>(const ConfigObject& settings, const InitContext& context)> make;
 };
 
 /// Filled by generated tables.

@@ -1,6 +1,6 @@
 #pragma once
-// What is known of a parameter from its declaration. Constraints, inits, groups, decay, sharding
-// and probes select by these facts, never by hard-coded names.
+// What is known of a parameter from its declaration. Constraints, inits, groups, decay, sharding and probes select by
+// these facts, never by hard-coded names.
 
 #include <cstdint>
 #include <functional>
@@ -60,22 +60,19 @@ enum class Granularity { kElement, kRow, kColumn, kMatrix };
 
 /// Fills an fp32 or fp64 CPU tensor of the parameter's shape; all randomness comes from the stream.
 struct ParamInfo;
-using InitFunction =
-    std::function<void(at::Tensor& weight, const ParamInfo& info, RandomStream& random)>;
+using InitFunction = std::function<void(at::Tensor& weight, const ParamInfo& info, RandomStream& random)>;
 
 struct ParamInfo {
-  std::string name;  // "layers.4.mixer.q.weight": random key, checkpoint key, glob target
+  std::string name;                 // "layers.4.mixer.q.weight": random key, checkpoint key, glob target
   std::vector<std::int64_t> shape;  // weights are [out, in]
   RoleSet roles;
-  std::string part;  // "q", "k", "v", "o", "gate", "up", "down", "z", "x", "b", "c", "dt", "out",
-                     // "beta" or ""
-  std::string op;    // the operator's name in the pattern ("D", "Swa"), "" outside the stack
-  int depth = -1;    // index of the sub-layer, -1 outside the stack
+  std::string part;      // "q", "k", "v", "o", "gate", "up", "down", "z", "x", "b", "c", "dt", "out", "beta" or ""
+  std::string op;        // the operator's name in the pattern ("D", "Swa"), "" outside the stack
+  int depth = -1;        // index of the sub-layer, -1 outside the stack
   int hidden_axis = -1;  // the axis whose length is d_model, -1 if none
   std::int64_t fan_in = 0;
   std::int64_t fan_out = 0;
-  /// Set where the definition of the module fixes the start value (gains 1, a_log, …);
-  /// `weights.init` does the rest.
+  /// Set where the definition of the module fixes the start value (gains 1, a_log, …); `weights.init` does the rest.
   InitFunction fixed_init;
   std::string fixed_init_name;  // as `plan --params` shows it: "ones", "log_uniform(1, 16)"
 

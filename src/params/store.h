@@ -40,7 +40,8 @@ class Param {
   Param() = default;
   explicit operator bool() const { return declared_ != nullptr; }
   const ParamInfo& info() const;
-  /// The weight that the model uses. For a joined parameter a view of its rows of the leaf.
+  /// The weight that the model uses. For a joined parameter a view of its rows of the leaf: differentiable, but its
+  /// gradient passes through a zero-padded copy of the leaf's.
   at::Tensor compute() const;
 
  private:
@@ -56,8 +57,7 @@ class WeightLeaf {
   explicit operator bool() const { return leaf_ != nullptr; }
   /// [sum of rows, in]; requires grad. The same tensor on every call.
   const at::Tensor& weight() const;
-  /// Gradient buffer in master dtype, same shape, always defined: operations may add into it
-  /// directly.
+  /// Gradient buffer in master dtype, same shape, always defined: operations may add into it directly.
   const at::Tensor& grad() const;
   /// Row counts of the parts, in order.
   const std::vector<std::int64_t>& rows() const;
@@ -68,8 +68,7 @@ class WeightLeaf {
   const params_detail::Leaf* leaf_ = nullptr;
 };
 
-/// A running statistic. `value` is read during the step; `accumulator` is added to and applied once
-/// per step.
+/// A running statistic. `value` is read during the step; `accumulator` is added to and applied once per step.
 class Buffer {
  public:
   Buffer() = default;
@@ -78,14 +77,12 @@ class Buffer {
 
  private:
   friend class ParameterStore;
-  Buffer(const at::Tensor* value, const at::Tensor* accumulator)
-      : value_(value), accumulator_(accumulator) {}
+  Buffer(const at::Tensor* value, const at::Tensor* accumulator) : value_(value), accumulator_(accumulator) {}
   const at::Tensor* value_ = nullptr;
   const at::Tensor* accumulator_ = nullptr;
 };
 
-/// What a module says of a parameter; the scope adds name, depth and operator. fan_in and fan_out
-/// default to the shape's.
+/// What a module says of a parameter; the scope adds its name's prefix, depth and operator. fan_in and fan_out default to the shape's.
 struct ParamSpec {
   std::string name;  // below the scope: "weight", "q.weight"
   std::vector<std::int64_t> shape;
@@ -103,8 +100,7 @@ struct BufferSpec {
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> accumulator_shape;
   double initial = 0;
-  /// value <- update(value, accumulator), after the accumulator was summed over ranks and
-  /// micro-batches.
+  /// value <- update(value, accumulator), after the accumulator was summed over ranks and micro-batches.
   std::function<void(at::Tensor& value, const at::Tensor& accumulator)> update;
 };
 
@@ -118,8 +114,7 @@ class ParamScope {
   ParamScope at(int depth, const std::string& op) const;
 
   Param declare(const ParamSpec& spec) const;
-  /// Parameters with equal column counts that share one leaf. Returned in order; their leaf is
-  /// `leaf_of` any of them.
+  /// Parameters with equal column counts that share one leaf. Returned in order; their leaf is `leaf_of` any of them.
   std::vector<Param> declare_joined(const std::vector<ParamSpec>& specs) const;
   Buffer declare_buffer(const BufferSpec& spec) const;
   WeightLeaf leaf_of(const Param& param) const;
@@ -146,10 +141,9 @@ struct Master {
   std::int64_t numel = 0;
   bool trained = true;
   bool decays = true;
-  Granularity granularity =
-      Granularity::kElement;  // the coarsest of parametrization and constraints
-  at::Tensor value;           // undefined before allocate
-  at::Tensor grad;            // likewise
+  Granularity granularity = Granularity::kElement;  // the coarsest of parametrization and constraints
+  at::Tensor value;                                 // undefined before allocate
+  at::Tensor grad;                                  // likewise
 };
 
 struct StoreOptions {
@@ -173,18 +167,15 @@ class ParameterStore {
   ParameterStore(const ParameterStore&) = delete;
   ParameterStore& operator=(const ParameterStore&) = delete;
 
-  // -- declare (through ParamScope). Throws std::logic_error on a second parameter of one name or
-  // after layout.
+  // -- declare (through ParamScope). Throws std::logic_error on a second parameter of one name or after layout.
   Param declare(ParamInfo info);
   std::vector<Param> declare_joined(std::vector<ParamInfo> infos);
   Buffer declare_buffer(const std::string& name, const BufferSpec& spec);
   WeightLeaf leaf_of(const Param& param) const;
-  /// All leaves in declaration order. Their `grad()` are what micro-batches add to and ranks
-  /// reduce.
+  /// All leaves in declaration order. Their `grad()` are what micro-batches add to and ranks reduce.
   std::vector<WeightLeaf> leaves() const;
 
-  // -- layout. Throws ConfigError if a selector or a constraint matches nothing, or if a constraint
-  // meets a
+  // -- layout. Throws ConfigError if a selector or a constraint matches nothing, or if a constraint meets a
   //    parametrization that cannot `assign`.
   void layout(const WeightsConfig& config, int num_sublayers, const StoreOptions& options);
   bool laid_out() const;
@@ -207,14 +198,12 @@ class ParameterStore {
   const at::Tensor& flat_grads() const;
   /// [m] master dtype: the accumulators of all buffers, reduced over ranks like gradients.
   const at::Tensor& flat_accumulators() const;
-  /// Start values from (seed, parameter name), drawn on the CPU; then constraints, then
-  /// `materialise`.
+  /// Start values from (seed, parameter name), drawn on the CPU; then constraints, then `materialise`.
   void initialise(std::uint64_t seed);
 
   // -- the step
   void zero_grads();
-  /// Maps gradients of compute weights to gradients of masters. Once per step, after the reduction
-  /// over ranks.
+  /// Maps gradients of compute weights to gradients of masters. Once per step, after the reduction over ranks.
   void pull_back();
   /// Puts every constrained weight back on its set.
   void constrain();
@@ -222,14 +211,13 @@ class ParameterStore {
   void advance();
   /// Compute weights from masters.
   void materialise();
-  /// Swaps the masters' values with those of `flat` ([n] with the offsets of `masters()`, such as
-  /// running averages) and materialises. A second call with the same tensor restores both.
+  /// Swaps the masters' values with those of `flat` ([n] with the offsets of `masters()`, such as running averages) and
+  /// materialises. A second call with the same tensor restores both.
   void exchange_masters(const at::Tensor& flat);
   /// value <- update(value, accumulator) for every buffer, accumulators to zero.
   void apply_buffers();
 
-  /// Name -> tensor of everything that a checkpoint's model file holds: masters and buffers. Views,
-  /// not copies.
+  /// Name -> tensor of everything that a checkpoint's model file holds: masters and buffers. Views, not copies.
   std::vector<std::pair<std::string, at::Tensor>> state() const;
 
  private:

@@ -20,10 +20,14 @@ struct WeightOverride {
 };
 void describe(Fields& f, WeightOverride& c);
 
+/// How learning rates and start values follow the width of the model.
+enum class Scaling { kStandard };
+
 struct WeightsConfig {
   Variant<ParametrizationEntry> parametrization{"plain"};
   std::vector<Variant<ConstraintEntry>> constraints;
   Variant<InitEntry> init{"normal"};
+  Scaling scaling = Scaling::kStandard;
   std::vector<WeightOverride> overrides;
 };
 void describe(Fields& f, WeightsConfig& c);

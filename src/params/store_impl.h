@@ -1,0 +1,115 @@
+#pragma once
+// What the parts of ParameterStore share. Private to src/params/store_*.cpp.
+
+#include <deque>
+#include <memory>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "params/store.h"
+
+namespace ingot {
+namespace params_detail {
+
+/// A parameter. Its choices are made by `layout`, its tensors by `allocate`.
+struct Declared {
+  ParamInfo info;
+  Leaf* leaf = nullptr;
+  std::int64_t first_row = 0;  // within the leaf
+
+  std::shared_ptr<const Parametrization> parametrization;
+  std::vector<std::shared_ptr<const Constraint>> constraints;
+  std::shared_ptr<const Init> init;  // null: info.fixed_init
+  ParamChoice choice;
+  std::size_t first_master = 0;  // in Impl::masters
+  std::size_t num_masters = 0;
+
+  std::vector<at::Tensor> values;  // of the masters, in order
+  std::vector<at::Tensor> grads;   // likewise; undefined for state
+  at::Tensor weight;               // its rows of the leaf, without history
+  at::Tensor weight_grad;
+};
+
+/// Where a leaf's weight lies.
+enum class LeafKind {
+  kMaster,       // the masters themselves
+  kCast,         // the low buffer; gradient = master gradient
+  kMaterialised  // the low or the high buffer, by dtype; own gradient
+};
+
+struct Leaf {
+  std::vector<Declared*> parts;
+  std::vector<std::int64_t> rows;
+  std::vector<std::int64_t> shape;
+  std::int64_t numel = 0;
+
+  LeafKind kind = LeafKind::kMaster;
+  at::ScalarType dtype = at::kFloat;
+  std::int64_t master_offset = 0;  // kMaster, kCast
+  std::int64_t weight_offset = 0;  // kCast, kMaterialised
+  std::int64_t grad_offset = 0;    // kMaterialised
+
+  at::Tensor weight;
+  at::Tensor grad;
+};
+
+struct DeclaredBuffer {
+  std::string name;
+  BufferSpec spec;
+  at::Tensor value;
+  at::Tensor accumulator;
+};
+
+/// Masters whose cast is one copy: neighbours in the flat masters and, at the same distances, in the low buffer.
+struct CastRun {
+  std::int64_t master_offset = 0;
+  std::int64_t weight_offset = 0;
+  std::int64_t numel = 0;
+};
+
+/// Elements. 64 bytes of the narrowest compute type (bf16), so that offsets serve every dtype.
+constexpr std::int64_t kAlignment = 32;
+inline std::int64_t align_up(std::int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
+
+std::int64_t product(const std::vector<std::int64_t>& shape);
+
+}  // namespace params_detail
+
+struct ParameterStore::Impl {
+  // declare
+  std::deque<params_detail::Declared> params;
+  std::deque<params_detail::Leaf> leaves;
+  std::deque<params_detail::DeclaredBuffer> buffers;
+  std::set<std::string> names;
+
+  // layout
+  bool laid_out = false;
+  StoreOptions options;
+  int num_sublayers = 0;
+  std::vector<Master> masters;
+  std::vector<params_detail::CastRun> cast_runs;
+  std::int64_t master_numel = 0;
+  std::int64_t low_numel = 0;   // weights in compute dtype
+  std::int64_t high_numel = 0;  // materialised weights in master dtype
+  std::int64_t grad_numel = 0;  // gradients of materialised weights
+
+  // allocate
+  bool allocated = false;
+  at::Tensor flat_masters, flat_grads, flat_low, flat_high, flat_weight_grads, flat_accumulators;
+
+  void add_name(const std::string& name);
+  void check_declaring() const;
+  void check_allocated(const char* what) const;
+
+  void choose(const WeightsConfig& config);
+  void place_masters();
+  void place_weights();
+
+  void make_masters();
+  void make_leaves();
+  void make_buffers();
+  void fill(params_detail::Declared& param, std::uint64_t seed);
+};
+
+}  // namespace ingot

@@ -1,0 +1,277 @@
+// ParameterStore: which parametrization, constraints and init each parameter has, and where everything lies.
+
+#include <c10/core/ScalarType.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "params/store_impl.h"
+#include "params/weights_config.h"
+
+namespace ingot {
+
+using params_detail::align_up;
+using params_detail::Declared;
+using params_detail::LeafKind;
+
+namespace {
+
+/// A member of a list of the config, with its place and whether any parameter took it.
+template <class Object>
+struct Made {
+  std::string path;
+  std::string name;
+  std::shared_ptr<const Object> object;
+  bool used = false;
+};
+
+template <class Object, class Entry, class... Args>
+Made<Object> make_from(const Variant<Entry>& variant, std::string path, const Args&... args) {
+  return {std::move(path), variant.name(), variant.entry().make(variant.settings(), args...)};
+}
+
+using MadeConstraints = std::vector<Made<Constraint>>;
+
+MadeConstraints make_constraints(const std::vector<Variant<ConstraintEntry>>& variants, const std::string& path) {
+  MadeConstraints out;
+  for (std::size_t i = 0; i < variants.size(); ++i) {
+    out.push_back(make_from<Constraint>(variants[i], cat(path, "[", i, "]")));
+  }
+  return out;
+}
+
+/// One level of settings: the section's own, or an override's.
+struct Level {
+  std::string path;
+  const Selector* match = nullptr;  // null: everything
+  bool matched = false;
+  std::optional<Made<Parametrization>> parametrization;
+  std::optional<MadeConstraints> constraints;
+  std::optional<Made<Init>> init;
+};
+
+std::vector<Level> make_levels(const WeightsConfig& config, const InitContext& context) {
+  std::vector<Level> levels(1 + config.overrides.size());
+  levels[0].path = "weights";
+  levels[0].parametrization = make_from<Parametrization>(config.parametrization, "weights.parametrization");
+  levels[0].constraints = make_constraints(config.constraints, "weights.constraints");
+  levels[0].init = make_from<Init>(config.init, "weights.init", context);
+  for (std::size_t i = 0; i < config.overrides.size(); ++i) {
+    const WeightOverride& override = config.overrides[i];
+    Level& level = levels[i + 1];
+    level.path = cat("weights.overrides[", i, "]");
+    level.match = &override.match;
+    if (override.parametrization) {
+      level.parametrization = make_from<Parametrization>(*override.parametrization, level.path + ".parametrization");
+    }
+    if (override.constraints) {
+      level.constraints = make_constraints(*override.constraints, level.path + ".constraints");
+    }
+    if (override.init) level.init = make_from<Init>(*override.init, level.path + ".init", context);
+  }
+  return levels;
+}
+
+/// The settings that hold for one parameter.
+struct Settings {
+  Made<Parametrization>* parametrization = nullptr;
+  MadeConstraints* constraints = nullptr;
+  Made<Init>* init = nullptr;
+};
+
+Settings settings_for(std::vector<Level>& levels, const ParamInfo& info, int num_sublayers) {
+  Settings settings;
+  for (Level& level : levels) {
+    if (level.match != nullptr && !level.match->matches(info, num_sublayers)) continue;
+    level.matched = true;
+    if (level.parametrization) settings.parametrization = &*level.parametrization;
+    if (level.constraints) settings.constraints = &*level.constraints;
+    const bool is_fixed = level.match == nullptr && info.fixed_init;
+    if (level.init && !is_fixed) settings.init = &*level.init;
+  }
+  return settings;
+}
+
+/// Throws if anything that the config says has no effect on any parameter.
+void check_used(const std::vector<Level>& levels) {
+  for (const Level& level : levels) {
+    if (level.match != nullptr && !level.matched) {
+      throw ConfigError(cat(level.path, ".match: ", level.match->text(), " selects no parameter of this model"));
+    }
+    if (level.parametrization && !level.parametrization->used) {
+      throw ConfigError(cat(level.parametrization->path, ": ", level.parametrization->name,
+                            " reaches no parameter, expected at least one that it is defined for"));
+    }
+    if (!level.constraints) continue;
+    for (const auto& constraint : *level.constraints) {
+      if (constraint.used) continue;
+      throw ConfigError(cat(constraint.path, ": ", constraint.name,
+                            " applies to no parameter, expected at least one that it constrains"));
+    }
+  }
+}
+
+/// What a parametrization that is not defined for a parameter leaves it with.
+class Identity final : public Parametrization {
+ public:
+  bool applies(const ParamInfo&) const override { return true; }
+  std::vector<MasterSpec> masters(const ParamInfo& info) const override { return {{"", info.shape}}; }
+  Granularity granularity() const override { return Granularity::kElement; }
+  void materialise(const std::vector<at::Tensor>& masters, at::Tensor& weight) const override {
+    weight.copy_(masters.at(0));
+  }
+  void pull_back(const std::vector<at::Tensor>&, const at::Tensor& weight_grad,
+                 std::vector<at::Tensor>& master_grads) const override {
+    master_grads.at(0).copy_(weight_grad);
+  }
+  void assign(const at::Tensor& weight, std::vector<at::Tensor>& masters) const override {
+    masters.at(0).copy_(weight);
+  }
+  bool is_identity() const override { return true; }
+};
+
+void take(Declared& param, Settings settings, const std::shared_ptr<const Parametrization>& identity) {
+  param.choice.info = &param.info;
+  if (settings.parametrization->object->applies(param.info)) {
+    settings.parametrization->used = true;
+    param.parametrization = settings.parametrization->object;
+    param.choice.parametrization = settings.parametrization->name;
+  } else {
+    param.parametrization = identity;
+    param.choice.parametrization = "plain";
+  }
+  for (auto& constraint : *settings.constraints) {
+    if (!constraint.object->applies(param.info)) continue;
+    if (!param.parametrization->can_assign()) {
+      throw ConfigError(cat(constraint.path, ": ", constraint.name, " cannot act on '", param.info.name,
+                            "', whose parametrization ", param.choice.parametrization,
+                            " cannot take a given weight; expected constraints only on others"));
+    }
+    constraint.used = true;
+    param.constraints.push_back(constraint.object);
+    param.choice.constraints.push_back(constraint.name);
+  }
+  if (settings.init != nullptr) {
+    settings.init->used = true;
+    param.init = settings.init->object;
+  }
+  param.choice.init = param.init != nullptr ? param.init->text(param.info) : param.info.fixed_init_name;
+}
+
+Granularity coarser(Granularity a, Granularity b) {
+  if (a == b || b == Granularity::kElement) return a;
+  if (a == Granularity::kElement) return b;
+  return Granularity::kMatrix;
+}
+
+Granularity granularity_of(const Declared& param) {
+  Granularity granularity = param.parametrization->granularity();
+  for (const auto& constraint : param.constraints) {
+    granularity = coarser(granularity, constraint->granularity(param.info));
+  }
+  return granularity;
+}
+
+}  // namespace
+
+void ParameterStore::Impl::choose(const WeightsConfig& config) {
+  std::vector<Level> levels = make_levels(config, InitContext{num_sublayers});
+  const auto identity = std::make_shared<const Identity>();
+  for (Declared& param : params) take(param, settings_for(levels, param.info, num_sublayers), identity);
+  check_used(levels);
+}
+
+void ParameterStore::Impl::place_masters() {
+  std::int64_t offset = 0;
+  for (auto& leaf : leaves) {
+    offset = align_up(offset);
+    leaf.master_offset = offset;
+    const bool is_plain = std::all_of(leaf.parts.begin(), leaf.parts.end(),
+                                      [](const Declared* part) { return part->parametrization->is_identity(); });
+    for (Declared* part : leaf.parts) {
+      part->first_master = masters.size();
+      for (auto& spec : part->parametrization->masters(part->info)) {
+        if (!is_plain) offset = align_up(offset);
+        Master master;
+        master.name = part->info.name + spec.suffix;
+        master.param = &part->info;
+        master.shape = spec.shape;
+        master.offset = offset;
+        master.numel = params_detail::product(spec.shape);
+        master.trained = spec.trained;
+        master.decays = spec.decays;
+        master.granularity = granularity_of(*part);
+        offset += master.numel;
+        if (!spec.suffix.empty()) add_name(master.name);
+        masters.push_back(std::move(master));
+      }
+      part->num_masters = masters.size() - part->first_master;
+    }
+    leaf.dtype = leaf.parts.front()->info.keeps_master_dtype() ? options.master_dtype : options.compute_dtype;
+    if (!is_plain) {
+      leaf.kind = LeafKind::kMaterialised;
+    } else {
+      leaf.kind = leaf.dtype == options.master_dtype ? LeafKind::kMaster : LeafKind::kCast;
+    }
+  }
+  master_numel = align_up(offset);
+}
+
+void ParameterStore::Impl::place_weights() {
+  // A run goes on across leaves that keep the master dtype (gains between matrices): casting these few values too, into
+  // slots that nobody reads, costs less than a copy for each stretch between them.
+  bool run_is_open = false;
+  for (auto& leaf : leaves) {
+    if (leaf.kind == LeafKind::kMaterialised) {
+      std::int64_t& numel = leaf.dtype == options.master_dtype ? high_numel : low_numel;
+      leaf.weight_offset = numel;
+      leaf.grad_offset = grad_numel;
+      numel = align_up(numel + leaf.numel);
+      grad_numel = align_up(grad_numel + leaf.numel);
+      run_is_open = false;
+    }
+    if (leaf.kind != LeafKind::kCast) continue;
+    if (!run_is_open) cast_runs.push_back({leaf.master_offset, low_numel, 0});
+    run_is_open = true;
+    auto& run = cast_runs.back();
+    run.numel = leaf.master_offset + leaf.numel - run.master_offset;
+    leaf.weight_offset = run.weight_offset + leaf.master_offset - run.master_offset;
+    low_numel = align_up(leaf.weight_offset + leaf.numel);
+  }
+}
+
+void ParameterStore::layout(const WeightsConfig& config, int num_sublayers, const StoreOptions& options) {
+  impl_->check_declaring();
+  impl_->options = options;
+  impl_->num_sublayers = num_sublayers;
+  impl_->choose(config);
+  impl_->place_masters();
+  impl_->place_weights();
+  impl_->laid_out = true;
+}
+
+bool ParameterStore::laid_out() const { return impl_->laid_out; }
+
+const StoreOptions& ParameterStore::options() const { return impl_->options; }
+
+const std::vector<Master>& ParameterStore::masters() const { return impl_->masters; }
+
+std::vector<ParamChoice> ParameterStore::choices() const {
+  std::vector<ParamChoice> out;
+  for (const auto& param : impl_->params) out.push_back(param.choice);
+  return out;
+}
+
+ParameterStore::Memory ParameterStore::memory() const {
+  const auto high = static_cast<std::int64_t>(c10::elementSize(impl_->options.master_dtype));
+  const auto low = static_cast<std::int64_t>(c10::elementSize(impl_->options.compute_dtype));
+  Memory memory;
+  memory.masters = impl_->master_numel * high;
+  memory.gradients = (impl_->master_numel + impl_->grad_numel) * high;
+  memory.weights = impl_->low_numel * low + impl_->high_numel * high;
+  return memory;
+}
+
+}  // namespace ingot

@@ -1,0 +1,23 @@
+#include "params/weights_config.h"
+
+#include "config/fields.h"
+
+namespace ingot {
+
+void describe(Fields& f, WeightOverride& c) {
+  f.field("match", c.match, "the parameters that this entry changes", Rule{}.required());
+  f.field("parametrization", c.parametrization, "in place of `weights.parametrization`");
+  f.field("constraints", c.constraints, "in place of `weights.constraints`; [] for none");
+  f.field("init", c.init, "in place of `weights.init` and of a start value that the module fixes");
+}
+
+void describe(Fields& f, WeightsConfig& c) {
+  f.field("parametrization", c.parametrization, "how the weight that the model uses follows from what is trained");
+  f.field("constraints", c.constraints, "sets on which every update puts the weights back, applied in this order");
+  f.field("init", c.init, "start values of parameters whose module does not fix them");
+  f.choice("scaling", c.scaling, {{"standard", Scaling::kStandard}},
+           "how learning rates and start values follow the width: standard leaves them as they are written");
+  f.field("overrides", c.overrides, "changes for some parameters, in order; later ones win, key by key");
+}
+
+}  // namespace ingot
