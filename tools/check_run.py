@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Reads an Ingot run with the packages its users have: safetensors, json, tensorboard.
 
 Packages: numpy safetensors tensorboard. Run: python tools/check_run.py RUN [--checkpoint DIR]

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Ingot against PyTorch on nanoGPT's CPU setting: interleaved runs, ratio of medians.
 
 Packages: torch==2.11.0 numpy safetensors pyyaml (CPU), and a built Ingot. Run from anywhere:
@@ -6,7 +7,7 @@ Packages: torch==2.11.0 numpy safetensors pyyaml (CPU), and a built Ingot. Run f
 
 Speed: each round runs Ingot once and PyTorch once per mode (eager, compile) and precision (fp32, autocast, bf16), in an order
 that changes from round to round, so that slow moments of the machine meet everybody. A run's speed is that of its median step;
-the table gives the median over rounds and its ratio to Ingot's. Loss: the same seeds, all of the last tenth scored.
+the table gives the median over rounds and its ratio to Ingot's. Loss: the same start weights and data order.
 Tables go to stderr, one JSON document to stdout.
 """
 
@@ -16,25 +17,18 @@ import json
 import pathlib
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 
-ROOT = pathlib.Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent / "compare"))
+from ingot_runs import ROOT, Ingot, call  # noqa: E402
+
 TOKENS_PER_STEP = 12 * 64
 
 
-def run_ingot(options, steps, seed, folder, overrides):
-    """One run into `folder`; returns the lines of its metrics.jsonl."""
-    run_dir = pathlib.Path(folder) / "run"
-    command = [options.ingot, "train", options.config, f"data.train.paths=[{json.dumps(options.text)}]",
-               f"run.dir={run_dir}", f"run.seed={seed}", f"train.duration={steps} steps", "--resume", "never", *overrides]
-    if options.threads:
-        command.append(f"train.threads={options.threads}")
-    done = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr[-2000:]}")
-    return [json.loads(line) for line in (run_dir / "metrics.jsonl").read_text().splitlines()]
+def make_ingot(options, *overrides):
+    threads = [f"train.threads={options.threads}"] if options.threads else []
+    return Ingot(options.ingot, options.config, [f"data.train.paths=[{json.dumps(options.text)}]", *threads, *overrides])
 
 
 def run_pytorch(options, steps, seed, mode, precision, *more):
@@ -43,16 +37,13 @@ def run_pytorch(options, steps, seed, mode, precision, *more):
                "--total-steps", str(options.total_steps), "--seed", str(seed), "--mode", mode, "--precision", precision, *more]
     if options.threads:
         command += ["--threads", str(options.threads)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    if done.returncode != 0:
-        raise SystemExit(f"{' '.join(command)}\nended with {done.returncode}:\n{done.stderr[-2000:]}")
-    return json.loads(done.stdout.splitlines()[0])
+    return json.loads(call(command).splitlines()[0])
 
 
 def ingot_speed(options, seed):
     with tempfile.TemporaryDirectory() as folder:
-        lines = run_ingot(options, options.steps, seed, folder,
-                          ["log.every=1 steps", f"evaluation.every={options.steps} steps"])
+        lines = make_ingot(options, "log.every=1 steps", f"evaluation.every={options.steps} steps").train(
+            f"{folder}/run", options.steps, f"run.seed={seed}")
     seconds = [line["step_seconds"] for line in lines if line["kind"] == "train"]
     return TOKENS_PER_STEP / statistics.median(seconds[len(seconds) // 5:])
 
@@ -83,18 +74,19 @@ def compare_speed(options):
             "ratio_to_best": medians["ingot"] / medians[best]}
 
 
-def ingot_loss(options, seed):
-    """Nats per character over the whole last tenth, from the run's last evaluation."""
-    with tempfile.TemporaryDirectory() as folder:
-        lines = run_ingot(options, options.steps, seed, folder, [])
-    return [line for line in lines if line["kind"] == "eval"][-1]["loss"]
-
-
 def compare_loss(options):
+    """Full runs from the same start weights in the same data order; the whole last tenth is scored after the last step."""
     losses = {"ingot": [], "pytorch": []}
     for seed in options.seeds:
-        losses["ingot"].append(ingot_loss(options, seed))
-        losses["pytorch"].append(run_pytorch(options, options.steps, seed, "eager", "fp32")["held_out_loss"])
+        with tempfile.TemporaryDirectory() as folder:
+            ingot = make_ingot(options, f"run.seed={seed}", f"data.cache={folder}/data")
+            lines = ingot.train(f"{folder}/run", options.steps)
+            start = ingot.start_weights(f"{folder}/start")
+            batches = ingot.export_batches(f"{folder}/run", options.steps)
+            losses["ingot"].append([line for line in lines if line["kind"] == "eval"][-1]["loss"])
+            result = run_pytorch(options, options.steps, seed, "eager", "fp32", "--checkpoint", str(start),
+                                 "--batches", str(batches))
+        losses["pytorch"].append(result["held_out_loss"])
         print(f"seed {seed}: ingot {losses['ingot'][-1]:.4f}, pytorch {losses['pytorch'][-1]:.4f}", file=sys.stderr)
     means = {name: statistics.fmean(values) for name, values in losses.items()}
     print(f"mean: ingot {means['ingot']:.4f}, pytorch {means['pytorch']:.4f}, "

@@ -4,8 +4,7 @@ Packages: torch==2.11.0 numpy safetensors pyyaml (CPU). Run:
     python tools/compare/hybrid.py CHECKPOINT BATCHES.safetensors [--against RUN/metrics.jsonl]
 
 CHECKPOINT is a checkpoint directory of an Ingot run, whose weights start the training and whose config.yaml gives model,
-optimizer, schedule, clipping and constraints. BATCHES holds `tokens` and `targets` and may hold `documents`, each int32
-[steps, B, T]. Prints {"step", "loss", "grad_norm", "lr"} for every step; with --against it then compares the losses and
+optimizer, schedule, clipping and constraints. BATCHES comes from `ingot data export RUN --steps N --out FILE`. Prints {"step", "loss", "grad_norm", "lr"} for every step; with --against it then compares the losses and
 exits with 1 if they differ by more than --tolerance (relative).
 
 Written for clearness: every document is run as a sequence of its own behind the meta tokens, and mixers use forms that are
@@ -213,7 +212,7 @@ def main():
 
     config = read_config(options.checkpoint)
     params = read_weights(options.checkpoint, getattr(torch, options.dtype))
-    batches = read_batches(options.batches)
+    batches = {name: value for name, value in read_batches(options.batches).items() if "/" not in name}
     total = options.total_steps or duration_in_steps(config["train"]["duration"])
     steps = min(options.steps or total, batches["tokens"].shape[0])
     losses = {}

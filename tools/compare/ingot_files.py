@@ -30,7 +30,8 @@ def read_weights(checkpoint, dtype=torch.float32):
 
 
 def read_batches(path):
-    """`tokens`, `targets` and, where given, `documents`, each [steps, B, T] int32; target -1 means none."""
+    """What `ingot data export` writes: `tokens`, `targets` and, if rows hold several documents, `documents`, each
+    [steps, B, T] int32, target -1 meaning none; `validation/SET/tokens` and `.../targets` [windows, T]."""
     return {name: value.long() for name, value in load_file(path).items()}
 
 
@@ -87,13 +88,14 @@ def rate_factor(schedule, step, total):
     kind, options = variant(schedule or "constant")
     warmup = duration_in_steps(options.get("warmup"), total)
     ratio = options.get("final_ratio", 0)
+    nanogpt = options.get("alignment", "standard") == "nanogpt"  # the peak at step `warmup`, the last rate at `total`
     if step < warmup:
-        return (step + 1) / warmup
+        return (step + 1) / (warmup + nanogpt)
     if kind == "constant":
         return 1.0
     if kind not in ("cosine", "linear"):
         raise SystemExit(f"schedule '{kind}': expected constant, cosine or linear")
-    progress = min((step + (ratio > 0) - warmup) / (total - warmup), 1)
+    progress = min((step + (ratio > 0 and not nanogpt) - warmup) / (total - warmup), 1)
     fall = (1 + math.cos(math.pi * progress)) / 2 if kind == "cosine" else 1 - progress
     return ratio + (1 - ratio) * fall
 

@@ -26,7 +26,7 @@ from ingot_files import rate_factor, read_batches, read_losses, read_weights, co
 
 LAYERS, WIDTH, HEADS, CONTEXT, BATCH = 4, 128, 4, 64, 12
 PEAK, BETAS, DECAY, CLIP = 1e-3, (0.9, 0.99), 0.1, 1.0
-SCHEDULE = {"type": "cosine", "warmup": "100 steps", "final_ratio": 0.1}
+SCHEDULE = {"type": "cosine", "warmup": "100 steps", "final_ratio": 0.1, "alignment": "nanogpt"}
 
 
 class Block(nn.Module):
@@ -108,18 +108,21 @@ def random_batches(ids, steps, seed):
         yield windows[:, :-1], windows[:, 1:]
 
 
-@torch.no_grad()
-def held_out_loss(model, ids, rows=256):
-    """Mean loss over ids[1:], each scored once in windows of CONTEXT that do not overlap."""
+def windows_of(ids):
+    """tokens and targets [windows, CONTEXT] in which each id but the first is the target of one window."""
     count = len(ids) - 1
-    windows = math.ceil(count / CONTEXT)
-    tokens = F.pad(ids[:-1], (0, windows * CONTEXT - count)).view(windows, CONTEXT)
-    targets = F.pad(ids[1:], (0, windows * CONTEXT - count), value=-1).view(windows, CONTEXT)
+    padding = -count % CONTEXT
+    return (F.pad(ids[:-1], (0, padding)).view(-1, CONTEXT), F.pad(ids[1:], (0, padding), value=-1).view(-1, CONTEXT))
+
+
+@torch.no_grad()
+def held_out_loss(model, tokens, targets, rows=256):
+    """Mean loss over all targets."""
     total = 0.0
-    for start in range(0, windows, rows):
+    for start in range(0, len(tokens), rows):
         part = slice(start, start + rows)
         total += model(tokens[part], targets[part]).item() * (targets[part] >= 0).sum().item()
-    return total / count
+    return total / (targets >= 0).sum().item()
 
 
 def train(model, batches, steps, total, precision):
@@ -155,8 +158,7 @@ def main():
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, help="default: torch's choice")
     parser.add_argument("--checkpoint", help="checkpoint directory of an Ingot run with the start weights")
-    parser.add_argument("--batches", help="safetensors with tokens and targets [steps, B, T], and held_out ids [n] if "
-                                          "Ingot's ids are not in code point order")
+    parser.add_argument("--batches", help="file of `ingot data export`: data order and held-out windows")
     parser.add_argument("--against", help="metrics.jsonl of the Ingot run (log.every 1): compare the losses")
     parser.add_argument("--tolerance", type=float, default=1e-5)
     parser.add_argument("--no-evaluation", action="store_true")
@@ -166,11 +168,12 @@ def main():
     torch.manual_seed(options.seed)
 
     train_ids, valid_ids, vocab_size = read_text(options.text)
-    batches = random_batches(train_ids, options.steps, options.seed)
+    batches, held_out = random_batches(train_ids, options.steps, options.seed), windows_of(valid_ids)
     if options.batches:
         given = read_batches(options.batches)
         batches = zip(given["tokens"], given["targets"])
-        valid_ids = given.get("held_out", valid_ids)
+        held_out = [next(value for name, value in given.items() if name.startswith("validation/") and name.endswith(part))
+                    for part in ("/tokens", "/targets")]
     weights = read_weights(options.checkpoint) if options.checkpoint else None
     model = CharModel(weights["embedding.weight"].shape[0] if weights else vocab_size)
     if weights:
@@ -186,7 +189,7 @@ def main():
               "train_loss": statistics.fmean(list(losses.values())[-100:])}
     if not options.no_evaluation:
         with torch.autocast("cpu", torch.bfloat16, enabled=options.precision == "autocast"):
-            result["held_out_loss"] = held_out_loss(model.eval(), valid_ids)
+            result["held_out_loss"] = held_out_loss(model.eval(), *held_out)
     print(json.dumps(result))
     if options.against and not compare_losses(losses, read_losses(options.against), options.tolerance):
         raise SystemExit(1)
