@@ -111,12 +111,16 @@ class Reader final : public Fields {
   }
 
   void on_short_form(LeafRef& leaf, const std::function<void(Fields&)>& describe) override {
-    const Node* node = values_.back().node;
-    const bool is_scalar = node != nullptr && node->kind == Node::Kind::kScalar;
-    if (is_scalar) return on_leaf(leaf);
-    const bool is_wrong = node != nullptr && node->kind != Node::Kind::kMap;
-    if (is_wrong) return wrong_kind(leaf.expected() + ", or a mapping with the keys " + list_of(key_names(describe)));
-    read_struct(node, {}, values_.back().path, describe);
+    const Value at = values_.back();
+    if (at.node == nullptr) {
+      if (leaf.format().text.empty()) read_struct(nullptr, {}, at.path, describe);
+    } else if (at.node->kind == Node::Kind::kScalar) {
+      on_leaf(leaf);
+    } else if (at.node->kind == Node::Kind::kMap) {
+      read_struct(at.node, {}, at.path, describe);
+    } else {
+      wrong_kind(leaf.expected() + ", or a mapping with the keys " + list_of(key_names(describe)));
+    }
   }
 
   void on_list(ListRef& list) override {
