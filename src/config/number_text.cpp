@@ -97,6 +97,7 @@ bool reads_as_other_type(std::string_view text) {
                                                digits == ".NaN" || digits == ".NAN" || digits == ".Inf");
   if (is_special) return true;
   if (!is_digit(digits[0]) && digits[0] != '.') return false;
+  if (digits.find(' ') != std::string_view::npos && digits.find(':') == std::string_view::npos) return false;
   return digits.find_first_not_of("0123456789.eE+-_:xXabcdefABCDEFtTzZo ") == std::string_view::npos;
 }
 

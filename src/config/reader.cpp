@@ -27,6 +27,11 @@ int latest_rank(const Node& node) {
   return rank;
 }
 
+/// null and [] choose nothing, so they exclude nothing.
+bool holds_something(const Node& node) {
+  return node.kind == Node::Kind::kList ? !node.items.empty() : node.kind != Node::Kind::kNull;
+}
+
 /// Why a scalar that looks right to a person is refused.
 std::string trap_hint(const Scalar& scalar, const std::string& json_type) {
   const std::string& text = scalar.text;
@@ -238,7 +243,7 @@ class Reader final : public Fields {
   /// Of two keys that exclude each other the one set later counts; set in one place they are a mistake.
   bool is_replaced(const Node& parent, const Node& node, const std::string& path, const FieldInfo& info) {
     const Node* other = parent.member(info.rule.other_key);
-    if (other == nullptr || other->kind == Node::Kind::kNull) return false;
+    if (other == nullptr || !holds_something(*other) || !holds_something(node)) return false;
     const int mine = latest_rank(node), theirs = latest_rank(*other);
     if (mine == theirs && info.name < info.rule.other_key) {
       problems_.add(node, path, std::string("excludes '") + info.rule.other_key + "', which is set as well");
