@@ -69,12 +69,9 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
   for (int depth = 0; depth < num_sublayers; ++depth) declare_sublayer(depth, pattern[static_cast<std::size_t>(depth)]);
   final_norm = norms->make(Site::kFinal, root.sub("final_norm"), config.d_model, 1);
 
-  ResidualContext residual_context;
-  residual_context.scope = root.sub("residual");
-  residual_context.d_model = config.d_model;
-  residual_context.num_sublayers = num_sublayers;
-  residual_context.branch_scale = [this](int depth) { return placement->branch_scale(depth); };
-  residual_context.skip_scale = [this](int depth) { return placement->skip_scale(depth); };
+  const ResidualContext residual_context{root.sub("residual"), config.d_model, num_sublayers,
+                                         [this](int depth) { return placement->branch_scale(depth); },
+                                         [this](int depth) { return placement->skip_scale(depth); }};
   const auto rule = config.residual ? *config.residual : make_variant<ResidualEntry>(families, placement->residual());
   residual = rule.entry().make(rule.settings(), residual_context);
   residual_text = variant_text(rule);
@@ -154,9 +151,10 @@ double LanguageModel::activation_bytes(std::int64_t rows, std::int64_t seq_len, 
 }
 
 std::int64_t LanguageModel::state_bytes(std::int64_t length) const {
+  const auto element_bytes = static_cast<int>(c10::elementSize(impl_->store.options().compute_dtype));
   std::int64_t bytes = 0;
   for (const auto& layer : impl_->layers) {
-    if (layer.mixer) bytes += layer.mixer->state_bytes(impl_->meta_tokens() + length);
+    if (layer.mixer) bytes += layer.mixer->state_bytes(impl_->meta_tokens() + length, element_bytes);
   }
   return bytes;
 }

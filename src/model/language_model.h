@@ -9,7 +9,7 @@
 
 #include "model/model_config.h"
 #include "nn/context.h"
-#include "objective/objective.h"
+#include "params/head_weights.h"
 
 namespace ingot {
 

@@ -3,16 +3,9 @@
 
 #include <ATen/core/Tensor.h>
 
-#include "params/store.h"
+#include "params/head_weights.h"
 
 namespace ingot {
-
-/// The head as the loss sees it: logits = scale_rows(W) h.
-struct HeadWeights {
-  WeightLeaf weight;           // [V padded, D]
-  std::int64_t vocab_size = 0;  // rows beyond it are padding: masked out
-  bool normalise_rows = false;  // divide each logit by the norm of its row (released Nemotron-Flash)
-};
 
 /// Values over the micro-batch, fp32 scalars on the device. `total` carries the graph.
 struct LossSums {

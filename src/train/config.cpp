@@ -149,9 +149,9 @@ RunConfig read_run_config(const Document& given, const Families& families, Unset
   const FamiliesLookup lookup(families);
   read_config(document, lookup, config, problems, options);
   check_across_sections(config, problems);
+  check_data_config(config.data, problems, "data");
   if (problems.empty()) validate(config.model, problems);
   problems.throw_if_any();
-  check_data_config(config.data);
   if (config.run.dir.empty()) config.run.dir = cat("runs/", config.run.name);
   config.run.dir = fs::absolute(config.run.dir).lexically_normal().string();
   return config;

@@ -1,4 +1,5 @@
 #include "train/evaluate.h"
+#include "objective/objective.h"
 
 #include <algorithm>
 #include <cmath>

@@ -1,7 +1,10 @@
 #include "train/generate.h"
+#include "objective/objective.h"
 
 #include <algorithm>
 
+#include <ATen/core/TensorBody.h>
+#include <ATen/ops/argmax.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/sort.h>
@@ -17,7 +20,7 @@ TokenId choose_token(const at::Tensor& logits, const GenerateOptions& options, d
   auto [sorted, order] = at::sort(logits.to(at::kDouble), /*stable=*/true, /*dim=*/0, /*descending=*/true);
   auto count = sorted.size(0);
   if (options.top_k > 0) count = std::min(count, options.top_k);
-  const auto probabilities = at::softmax(sorted.slice(0, 0, count) / options.temperature, 0).contiguous();
+  const auto probabilities = at::softmax(sorted.slice(0, 0, count).div(options.temperature), 0).contiguous();
   const double* p = probabilities.const_data_ptr<double>();
   std::int64_t kept = 0;
   double total = 0;

@@ -1,4 +1,5 @@
 #include "train/step.h"
+#include "objective/objective.h"
 
 #include <cmath>
 

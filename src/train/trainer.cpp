@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "train/loop.h"
+#include "train/report.h"
 #include "train/run_lock.h"
 #include "train/run_status.h"
 #include "train/signals.h"

@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "base/files.h"
+#include "objective/objective.h"
 #include "base/text.h"
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"

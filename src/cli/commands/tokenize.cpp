@@ -18,7 +18,7 @@ namespace {
 
 /// The settings as a config, so that one reader serves files and flags.
 struct TokenizeSettings {
-  CorpusConfig input;
+  TrainDataConfig input;
   Variant<TokenizerEntry> tokenizer;
 };
 void describe(Fields& f, TokenizeSettings& c) {
@@ -49,7 +49,7 @@ TokenizeRequest request_of(const Options& options, const Families& families) {
   problems.throw_if_any();
   TokenizeRequest request;
   request.input = settings.input;
-  request.input.paths = options.paths;
+  static_cast<std::vector<std::string>&>(request.input.paths) = options.paths;
   request.tokenizer = settings.tokenizer;
   if (!options.tokenizer_file.empty()) request.tokenizer_file = options.tokenizer_file;
   request.output = options.output;
