@@ -165,19 +165,22 @@ void ByteStream::skip(std::int64_t count) {
   }
 }
 
-std::unique_ptr<ByteStream> open_byte_stream(const fs::path& path) {
+std::unique_ptr<ByteStream> open_plain_file(const fs::path& path) {
   const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) {
     throw DataError("cannot open '" + path.string() + "': " + std::generic_category().message(errno));
   }
-  auto file = std::make_unique<FileStream>(descriptor, "'" + path.string() + "'", true);
-  unsigned char magic[4] = {};
-  const ssize_t got = ::pread(descriptor, magic, sizeof magic, 0);
-  if (got >= 2 && magic[0] == 0x1F && magic[1] == 0x8B) {
-    return std::make_unique<GzipStream>(std::move(file), path.string());
+  return std::make_unique<FileStream>(descriptor, "'" + path.string() + "'", true);
+}
+
+std::unique_ptr<ByteStream> open_byte_stream(const fs::path& path) {
+  char magic[4] = {};
+  open_plain_file(path)->read(magic, sizeof magic);
+  auto file = open_plain_file(path);
+  if (std::memcmp(magic, "\x1F\x8B", 2) == 0) return std::make_unique<GzipStream>(std::move(file), path.string());
+  if (std::memcmp(magic, "\x28\xB5\x2F\xFD", 4) == 0) {
+    return std::make_unique<ZstdStream>(std::move(file), path.string());
   }
-  const unsigned char zstd[4] = {0x28, 0xB5, 0x2F, 0xFD};
-  if (got == 4 && std::memcmp(magic, zstd, 4) == 0) return std::make_unique<ZstdStream>(std::move(file), path.string());
   return file;
 }
 

@@ -22,6 +22,8 @@ class ByteStream {
 };
 
 std::unique_ptr<ByteStream> open_byte_stream(const fs::path& path);
+/// The bytes as they are in the file.
+std::unique_ptr<ByteStream> open_plain_file(const fs::path& path);
 std::unique_ptr<ByteStream> open_standard_input();
 
 }  // namespace ingot
