@@ -1,0 +1,152 @@
+#include "ops/short_conv/short_conv.h"
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include "device/parallel.h"
+#include "ops/kernel_types.h"
+#include "ops/short_conv/cpu.h"
+
+namespace ingot::ops {
+
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// Channels that one task handles: few enough that a row of the backward's scratch stays near.
+constexpr std::int64_t kChannels = 256;
+
+struct Inputs {
+  at::Tensor x, weight, bias, incoming, fresh, origin;
+  bool silu = false;
+
+  /// Brings everything into the layout of the kernels; absent tails become zeros.
+  void lay_out() {
+    if (x.stride(2) != 1 && x.size(2) != 1) x = x.contiguous();
+    weight = weight.t().contiguous();
+    const std::vector<std::int64_t> tail = {1, weight.size(0) - 1, x.size(2)};
+    incoming = incoming.defined() ? incoming.to(x.scalar_type()).contiguous() : at::zeros(tail, x.options());
+    fresh = fresh.defined() ? fresh.to(x.scalar_type()).contiguous() : at::zeros(tail, x.options());
+    if (origin.defined()) origin = origin.contiguous();
+    if (bias.defined()) bias = bias.contiguous();
+  }
+
+  template <class T, class A>
+  short_conv_cpu::Conv<T, A> row(std::int64_t b) const {
+    const auto tail = [&](const at::Tensor& t) { return raw<T>(t) + (t.size(0) > 1 ? b : 0) * t.size(1) * t.size(2); };
+    return {raw<T>(x) + b * x.stride(0),
+            x.stride(1),
+            x.size(1),
+            x.size(2),
+            weight.size(0),
+            raw<A>(weight),
+            raw<A>(bias),
+            tail(incoming),
+            tail(fresh),
+            origin.defined() ? origin.const_data_ptr<std::int64_t>() + b * x.size(1) : nullptr,
+            silu};
+  }
+};
+
+/// f(batch row, first channel, channel after the last).
+template <class F>
+void for_blocks(const at::Tensor& x, F f) {
+  const std::int64_t blocks = (x.size(2) + kChannels - 1) / kChannels;
+  const std::int64_t tasks = x.size(0) * blocks;
+  parallel_for(0, tasks, x.numel() < kSerialElements ? tasks : 1, [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t task = first; task < last; ++task) {
+      const std::int64_t begin = task % blocks * kChannels;
+      f(task / blocks, begin, std::min(begin + kChannels, x.size(2)));
+    }
+  });
+}
+
+at::Tensor forward(const Inputs& in) {
+  const at::Tensor y = at::empty(in.x.sizes(), in.x.options());
+  with_kernel_types(in.x.scalar_type(), [&]<class T, class A>() {
+    for_blocks(in.x, [&](std::int64_t b, std::int64_t begin, std::int64_t end) {
+      in.row<T, A>(b).forward(raw<T>(y) + b * in.x.size(1) * in.x.size(2), begin, end);
+    });
+  });
+  return y;
+}
+
+/// Sums over the batch where all rows shared one tensor. parts [B, ...] -> [1 or B, ...] in the dtype of `like`.
+at::Tensor like_source(const at::Tensor& parts, const at::Tensor& like) {
+  return (like.size(0) == 1 ? parts.sum(0, true) : parts).to(like.scalar_type());
+}
+
+struct ConvFunction : torch::autograd::Function<ConvFunction> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
+                            const at::Tensor& incoming, const at::Tensor& fresh, const at::Tensor& origin, bool silu) {
+    ctx->save_for_backward({x, weight, bias, incoming, fresh, origin});
+    ctx->saved_data["silu"] = silu;
+    Inputs in{x, weight, bias, incoming, fresh, origin, silu};
+    in.lay_out();
+    return ops::forward(in);
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "short_conv has no second derivative");
+    const variable_list saved = ctx->get_saved_variables();
+    Inputs in{saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], ctx->saved_data["silu"].toBool()};
+    in.lay_out();
+    const at::Tensor dy = grads[0].contiguous();
+    const std::int64_t batch = in.x.size(0), length = in.x.size(1), channels = in.x.size(2), taps = in.weight.size(0);
+    const at::TensorOptions options = in.weight.options();
+    const at::Tensor dx = at::empty(in.x.sizes(), in.x.options());
+    // Parts of the parameters' gradients for each batch row, summed in order: the same bits on any number of threads.
+    const at::Tensor dweight = at::zeros({batch, taps, channels}, options);
+    const at::Tensor dbias = in.bias.defined() ? at::zeros({batch, channels}, options) : at::Tensor();
+    const at::Tensor dincoming = at::zeros({batch, taps - 1, channels}, options);
+    const at::Tensor dfresh = at::zeros({batch, taps - 1, channels}, options);
+    with_kernel_types(in.x.scalar_type(), [&]<class T, class A>() {
+      for_blocks(in.x, [&](std::int64_t b, std::int64_t begin, std::int64_t end) {
+        std::vector<A> scratch(static_cast<std::size_t>(length * (end - begin)));
+        in.row<T, A>(b).backward(
+            {raw<T>(dy) + b * length * channels, raw<T>(dx) + b * length * channels,
+             raw<A>(dweight) + b * taps * channels, dbias.defined() ? raw<A>(dbias) + b * channels : nullptr,
+             raw<A>(dincoming) + b * (taps - 1) * channels, raw<A>(dfresh) + b * (taps - 1) * channels, scratch.data()},
+            begin, end);
+      });
+    });
+    const auto tail_grad = [&](std::size_t index, const at::Tensor& parts) {
+      return saved[index].defined() ? like_source(parts, saved[index]) : at::Tensor();
+    };
+    return {dx,
+            dweight.sum(0).t(),
+            dbias.defined() ? dbias.sum(0) : at::Tensor(),
+            tail_grad(3, dincoming),
+            tail_grad(4, dfresh),
+            {},
+            {}};
+  }
+};
+
+bool needs_grad(std::initializer_list<at::Tensor> tensors) {
+  if (!at::GradMode::is_enabled()) return false;
+  for (const at::Tensor& tensor : tensors) {
+    if (tensor.defined() && tensor.requires_grad()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const ConvTails& tails,
+                      const at::Tensor& origin, bool silu) {
+  if (!has_cpu_kernel(x) || weight.size(1) > short_conv_cpu::kMaxTaps || weight.size(1) < 2) {
+    return short_conv_reference(x, weight, bias, tails, origin, silu);
+  }
+  if (needs_grad({x, weight, bias, tails.incoming, tails.fresh})) {
+    return ConvFunction::apply(x, weight, bias, tails.incoming, tails.fresh, origin, silu);
+  }
+  Inputs in{x, weight, bias, tails.incoming, tails.fresh, origin, silu};
+  in.lay_out();
+  return forward(in);
+}
+
+}  // namespace ingot::ops

@@ -1,0 +1,42 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/where.h>
+#include <ATen/ops/zeros.h>
+
+#include "ops/ssd/ssd.h"
+
+namespace ingot::ops {
+
+Recurrence ssd_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
+                         const RecurrentStates& states, const at::Tensor& origin) {
+  const std::int64_t group = v.size(2) / q.size(2);
+  const std::vector<std::int64_t> shape = {q.size(0), v.size(2), q.size(3), v.size(3)};
+  const auto start = [&](const at::Tensor& s) {
+    return s.defined() ? s.to(v.scalar_type()).expand(shape) : at::zeros(shape, v.options());
+  };
+  at::Tensor state = start(states.incoming);
+  const at::Tensor fresh = start(states.fresh);
+  std::vector<at::Tensor> rows;
+  for (std::int64_t t = 0; t < q.size(1); ++t) {
+    if (origin.defined()) state = at::where((origin.select(1, t) == t).view({-1, 1, 1, 1}), fresh, state);
+    const at::Tensor key = k.select(1, t).repeat_interleave(group, 1).unsqueeze(-1);
+    const at::Tensor query = q.select(1, t).repeat_interleave(group, 1).unsqueeze(2);
+    state = at::exp(g.select(1, t)).unsqueeze(-1).unsqueeze(-1) * state + key * v.select(1, t).unsqueeze(2);
+    rows.push_back(at::matmul(query, state).squeeze(2));
+  }
+  return {at::stack(rows, 1), state};
+}
+
+at::Tensor ssd_step(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
+                    at::Tensor& state) {
+  const at::ScalarType type = state.scalar_type();
+  const std::int64_t group = v.size(1) / q.size(1);
+  const at::Tensor key = k.to(type).repeat_interleave(group, 1).unsqueeze(-1);
+  const at::Tensor query = q.to(type).repeat_interleave(group, 1).unsqueeze(2);
+  state.mul_(at::exp(g.to(type)).unsqueeze(-1).unsqueeze(-1)).addcmul_(key, v.to(type).unsqueeze(2));
+  return at::matmul(query, state).squeeze(2).to(v.scalar_type());
+}
+
+}  // namespace ingot::ops
