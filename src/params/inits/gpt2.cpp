@@ -1,0 +1,61 @@
+// Normal values, smaller where a branch writes to the residual stream, so that the stream's variance at the top does not
+// grow with depth.
+//
+//   W ~ N(0, std^2)           elsewhere
+//   W ~ N(0, std^2 / S)       matrices that write to the stream; S: residual branches (2 for each GPT-2 layer)
+//
+// Radford et al. 2019 ("Language Models are Unsupervised Multitask Learners"), section 2.3.
+
+#include <cmath>
+
+#include "base/text.h"
+#include "config/fields.h"
+#include "config/units.h"
+#include "params/families.h"
+
+namespace ingot {
+namespace gpt2 {
+namespace {
+
+struct Gpt2Config {
+  double std = 0.02;
+};
+
+void describe(Fields& f, Gpt2Config& c) {
+  f.field("std", c.std, "standard deviation before the scaling by depth", Rule{}.at_least(0));
+}
+
+class Gpt2 final : public Init {
+ public:
+  Gpt2(const Gpt2Config& config, const InitContext& context) : std_(config.std), branches_(context.num_sublayers) {}
+
+  void fill(at::Tensor& weight, const ParamInfo& info, RandomStream& random) const override {
+    normal_init(std_of(info))(weight, info, random);
+  }
+  std::string text(const ParamInfo& info) const override { return cat("normal(0, ", format_double(std_of(info)), ")"); }
+
+ private:
+  double std_of(const ParamInfo& info) const {
+    const bool is_scaled = info.roles.has(Role::kWritesStream) && branches_ > 0;
+    return is_scaled ? std_ / std::sqrt(static_cast<double>(branches_)) : std_;
+  }
+
+  double std_;
+  int branches_;
+};
+
+}  // namespace
+}  // namespace gpt2
+
+void register_gpt2(Family<InitEntry>& family) {
+  using gpt2::Gpt2Config;
+  auto& entry = family.add<Gpt2Config>(
+      "gpt2", "Normal values, smaller by the root of the depth where a branch writes to the residual stream.",
+      "Radford et al. 2019, section 2.3");
+  entry.make =
+      with_settings<Gpt2Config>([](const Gpt2Config& config, const InitContext& context) -> std::unique_ptr<Init> {
+        return std::make_unique<gpt2::Gpt2>(config, context);
+      });
+}
+
+}  // namespace ingot
