@@ -7,6 +7,7 @@ find_package(CLI11 REQUIRED)
 find_package(ZLIB REQUIRED)
 if(INGOT_TESTS)
   find_package(GTest REQUIRED)
+  find_package(benchmark REQUIRED)
 endif()
 
 # Debian ships no CMake files for these.

@@ -5,7 +5,8 @@
 #
 # Tests: foo_test.cpp goes to <name>_tests, label unit; foo_slow_test.cpp, foo_dist_test.cpp and foo_gpu_test.cpp go to
 # <name>_slow_tests and so on, labelled by the suffix; all of tests/dist is labelled dist. Other .cpp files there are
-# helpers, linked into each of the module's test binaries. Test code sees INGOT_SOURCE_DIR and, in dist, train, study and
+# helpers, linked into each of the module's test binaries; foo_bench.cpp holds microbenchmarks of the target <name>_bench,
+# which only a request builds. Test code sees INGOT_SOURCE_DIR and, in dist, train, study and
 # cli, INGOT_BINARY (path of the program under test), and links tests/support as `test_support`.
 
 # A target that owns a precompiled header needs one source; reusers take header and flags from it.
@@ -107,7 +108,9 @@ endfunction()
 function(ingot_module_tests name torch)
   file(GLOB_RECURSE files CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/tests/${name}/*.cpp)
   set(helpers ${files})
-  list(FILTER helpers EXCLUDE REGEX "_test\\.cpp$")
+  list(FILTER helpers EXCLUDE REGEX "_(test|bench)\\.cpp$")
+  set(benches ${files})
+  list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
   list(FILTER files INCLUDE REGEX "_test\\.cpp$")
   if(helpers)
     add_library(${name}_test_helpers STATIC ${helpers})
@@ -121,6 +124,12 @@ function(ingot_module_tests name torch)
     if(torch)
       target_precompile_headers(${name}_test_helpers REUSE_FROM ingot_test_pch)
     endif()
+  endif()
+  if(benches)
+    add_executable(${name}_bench EXCLUDE_FROM_ALL ${benches})
+    target_include_directories(${name}_bench PRIVATE ${PROJECT_SOURCE_DIR}/src)
+    target_link_libraries(${name}_bench PRIVATE ingot_warnings ingot_${name} benchmark::benchmark_main)
+    ingot_set_rpath(${name}_bench ${PROJECT_BINARY_DIR}/tests)
   endif()
   foreach(suffix slow dist gpu)
     set(chosen ${files})
