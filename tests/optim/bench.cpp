@@ -134,8 +134,9 @@ void check_golden_trajectories(const std::string& file, const std::string& type)
   const Golden golden(file);
   const auto cases = nlohmann::json::parse(golden.metadata("settings"));
   ASSERT_FALSE(cases.empty());
-  for (auto [name, settings] : cases.items()) {
+  for (const auto& [name, golden_settings] : cases.items()) {
     SCOPED_TRACE(name);
+    auto settings = golden_settings;
     const auto max_norm = settings.at("max_norm");
     settings.erase("max_norm");
     settings["type"] = type;

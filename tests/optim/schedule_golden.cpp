@@ -20,8 +20,9 @@ std::unique_ptr<Schedule> make_schedule(const std::string& yaml, std::int64_t to
 void check_golden_schedules(const std::string& kind) {
   std::ifstream file(INGOT_SOURCE_DIR "/tests/golden/schedules.json");
   ASSERT_TRUE(file);
+  const auto cases = nlohmann::json::parse(file);
   int checked = 0;
-  for (const auto& [name, golden] : nlohmann::json::parse(file).items()) {
+  for (const auto& [name, golden] : cases.items()) {
     if (golden.at("kind") != kind) continue;
     SCOPED_TRACE(name);
     std::string yaml = cat("{type: ", kind, ", warmup: ", golden.value("warmup", 0), " steps");

@@ -1,0 +1,31 @@
+#include "objective/objective.h"
+
+#include "ops/linear_cross_entropy/linear_cross_entropy.h"
+
+namespace ingot {
+namespace {
+
+ops::LinearHead linear_head(const HeadWeights& head) {
+  return {head.weight.weight(), head.weight.grad(), head.vocab_size, head.normalise_rows};
+}
+
+at::Tensor as_rows(const at::Tensor& hidden) { return hidden.reshape({-1, hidden.size(-1)}); }
+
+}  // namespace
+
+LossSums cross_entropy(const at::Tensor& hidden, const HeadWeights& head, const at::Tensor& targets, double z_loss) {
+  const auto sums = ops::linear_cross_entropy(as_rows(hidden), linear_head(head), targets.reshape({-1}), z_loss);
+  return {sums.total, sums.cross_entropy, sums.z_loss};
+}
+
+at::Tensor token_losses(const at::Tensor& hidden, const HeadWeights& head, const at::Tensor& targets) {
+  return ops::cross_entropy_of_rows(as_rows(hidden), linear_head(head), targets.reshape({-1})).view(targets.sizes());
+}
+
+at::Tensor logits(const at::Tensor& hidden, const HeadWeights& head) {
+  auto shape = hidden.sizes().vec();
+  shape.back() = head.vocab_size;
+  return ops::head_logits(as_rows(hidden), linear_head(head)).view(shape);
+}
+
+}  // namespace ingot

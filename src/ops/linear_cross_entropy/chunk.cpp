@@ -1,0 +1,112 @@
+#include "ops/linear_cross_entropy/chunk.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/logsumexp.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "device/parallel.h"
+#include "ops/kernel_types.h"
+#include "ops/linear_cross_entropy/softmax_kernels.h"
+
+namespace ingot::ops {
+namespace {
+
+template <class T>
+softmax_kernels::Chunk<T> kernel_chunk(const LogitChunk& chunk) {
+  return {raw<T>(chunk.logits),
+          chunk.logits.stride(0),
+          chunk.logits.size(1),
+          raw<T>(chunk.column_scale),
+          raw<std::int64_t>(chunk.targets),
+          chunk.z_loss,
+          raw<T>(chunk.cross_entropy),
+          raw<T>(chunk.z)};
+}
+
+/// f(block, first row, last row) for blocks of kBlockRows rows.
+template <class F>
+void for_each_block(const LogitChunk& chunk, F f) {
+  const std::int64_t rows = chunk.logits.size(0);
+  const std::int64_t blocks = (rows + kBlockRows - 1) / kBlockRows;
+  const std::int64_t grain = std::max<std::int64_t>(1, kSerialElements / (kBlockRows * chunk.logits.size(1)));
+  parallel_for(0, blocks, grain, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t block = begin; block < end; ++block) {
+      f(block, block * kBlockRows, std::min(rows, (block + 1) * kBlockRows));
+    }
+  });
+}
+
+template <class T>
+void kernel_losses(const LogitChunk& chunk) {
+  const auto c = kernel_chunk<T>(chunk);
+  for_each_block(chunk,
+                 [&](std::int64_t, std::int64_t begin, std::int64_t end) { softmax_kernels::losses(c, begin, end); });
+}
+
+template <class T>
+void kernel_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient, const at::Tensor& moments) {
+  const auto c = kernel_chunk<T>(chunk);
+  softmax_kernels::GradientOut out;
+  out.factor = factor;
+  if (gradient.scalar_type() == at::kBFloat16) out.gradient = raw<std::uint16_t>(gradient);
+  const auto vocab = chunk.logits.size(1);
+  const auto blocks = (chunk.logits.size(0) + kBlockRows - 1) / kBlockRows;
+  at::Tensor partial;  // of `moments`, one row a block: the order of additions is then that of the rows
+  if (moments.defined()) partial = at::zeros({blocks, vocab}, moments.options());
+  T* const sums = raw<T>(partial);
+  for_each_block(chunk, [&](std::int64_t block, std::int64_t begin, std::int64_t end) {
+    softmax_kernels::losses_and_gradient(c, out, sums != nullptr ? sums + block * vocab : nullptr, begin, end);
+  });
+  for (std::int64_t block = 0; sums != nullptr && block < blocks; ++block) at::Tensor(moments).add_(partial[block]);
+}
+
+/// Any device: losses, and the log-sum-exp [rows, 1].
+at::Tensor tensor_losses(const LogitChunk& chunk) {
+  at::Tensor logits = chunk.logits;
+  if (chunk.column_scale.defined()) logits.mul_(chunk.column_scale);
+  const auto has_target = chunk.targets.ge(0);
+  const auto lse = at::logsumexp(logits, {1}, true);
+  const auto target_logits = logits.gather(1, chunk.targets.clamp_min(0).unsqueeze(1));
+  at::Tensor(chunk.cross_entropy).copy_((lse - target_logits).squeeze(1) * has_target);
+  at::Tensor(chunk.z).copy_(lse.square().squeeze(1) * has_target * chunk.z_loss);
+  return lse;
+}
+
+void tensor_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient, const at::Tensor& moments) {
+  const auto lse = tensor_losses(chunk);
+  const auto has_target = chunk.targets.ge(0).unsqueeze(1).to(lse.scalar_type());
+  auto d = at::exp(chunk.logits - lse) * (1 + 2 * chunk.z_loss * lse);
+  d.scatter_add_(1, chunk.targets.clamp_min(0).unsqueeze(1), -has_target);
+  d.mul_(has_target * factor);
+  if (moments.defined()) at::Tensor(moments).add_((d * chunk.logits).sum(0));
+  if (chunk.column_scale.defined()) d.mul_(chunk.column_scale);
+  at::Tensor(gradient).copy_(d);
+}
+
+}  // namespace
+
+void chunk_losses(const LogitChunk& chunk) {
+  if (!has_cpu_kernel(chunk.logits)) {
+    tensor_losses(chunk);
+  } else if (chunk.logits.scalar_type() == at::kDouble) {
+    kernel_losses<double>(chunk);
+  } else {
+    kernel_losses<float>(chunk);
+  }
+}
+
+void chunk_losses_and_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient,
+                               const at::Tensor& moments) {
+  if (!has_cpu_kernel(chunk.logits)) {
+    tensor_gradient(chunk, factor, gradient, moments);
+  } else if (chunk.logits.scalar_type() == at::kDouble) {
+    kernel_gradient<double>(chunk, factor, gradient, moments);
+  } else {
+    kernel_gradient<float>(chunk, factor, gradient, moments);
+  }
+}
+
+}  // namespace ingot::ops

@@ -1,0 +1,244 @@
+// For each chunk of rows, with s_v = 1/||W_v|| or 1:
+//
+//   Z = s ⊙ (H W^T)                             [rows, V], fp32
+//   loss_i = lse(Z_i) - Z_{i,target} + c lse(Z_i)²
+//   D = softmax(Z) (1 + 2 c lse) - onehot(target)
+//   dH  = (s ⊙ D) W         dW += (s ⊙ D)^T H         and with normalised rows  dW_v -= s_v² (sum_i D_iv Z_iv) W_v
+//
+// The last term comes from z = W·h/||W||: dz/dW = h/||W|| - z W/||W||².
+
+#include "ops/linear_cross_entropy/linear_cross_entropy.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/_assert_async.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
+
+#include <algorithm>
+#include <numeric>
+#include <stdexcept>
+
+#include "ops/kernel_types.h"
+#include "ops/linear_cross_entropy/chunk.h"
+#include "ops/wide_matmul.h"
+
+namespace ingot::ops {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+constexpr std::int64_t kLogitBytes = 64 << 20;  // of a chunk
+constexpr std::int64_t kMinRows = 256;          // fewer make the products slow
+constexpr std::int64_t kStrideUnit = 16;        // logits rows start at 64 bytes
+
+std::int64_t rounded_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
+
+/// Rows of a chunk, from the shapes alone so that the order of additions is a property of the model.
+std::int64_t chunk_rows(std::int64_t rows, std::int64_t vocab) {
+  const std::int64_t fit = kLogitBytes / (4 * vocab) / kBlockRows * kBlockRows;
+  return std::min(std::max(fit, kMinRows), rounded_up(std::max<std::int64_t>(rows, 1), kBlockRows));
+}
+
+/// What one pass over all rows makes.
+struct Wanted {
+  bool hidden_gradient = false;
+  bool weight_gradient = false;
+  double factor = 1;  // of both gradients
+};
+
+/// Walks through the chunks of one call.
+class Pass {
+ public:
+  Pass(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets, double z_loss,
+       const Wanted& wanted);
+
+  at::Tensor cross_entropy, z;  // [N]
+  at::Tensor hidden_gradient;   // [N, D] in hidden's dtype, if wanted
+
+ private:
+  void run_chunk(std::int64_t begin, std::int64_t end);
+  void add_norm_gradient();
+
+  const Wanted wanted_;
+  const double z_loss_;
+  at::ScalarType wide_;
+  at::Tensor hidden_, weight_, weight_grad_, targets_, scale_, moments_;
+  at::Tensor logits_, low_gradient_;  // [chunk, stride]; the gradient in bf16 for bf16 factors
+};
+
+Pass::Pass(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets, double z_loss,
+           const Wanted& wanted)
+    : wanted_(wanted), z_loss_(z_loss), wide_(wide_type(head.weight.scalar_type())), targets_(targets.contiguous()) {
+  const auto rows = hidden.size(0), vocab = head.vocab_size;
+  const bool trains = wanted.hidden_gradient || wanted.weight_gradient;
+  weight_ = head.weight.narrow(0, 0, vocab);
+  hidden_ = hidden.to(weight_.scalar_type()).contiguous();
+  const auto options = weight_.options().dtype(wide_).requires_grad(false);
+  if (head.normalise_rows) scale_ = at::linalg_vector_norm(weight_, 2, {1}, false, wide_).reciprocal();
+  if (head.normalise_rows && wanted.weight_gradient) moments_ = at::zeros({vocab}, options);
+  if (wanted.weight_gradient) weight_grad_ = head.weight_grad.narrow(0, 0, vocab);
+  if (wanted.hidden_gradient) hidden_gradient = at::empty(hidden.sizes(), hidden.options().requires_grad(false));
+  cross_entropy = at::empty({rows}, options);
+  z = at::empty({rows}, options);
+  const auto step = chunk_rows(rows, vocab);
+  logits_ = at::empty({step, rounded_up(vocab, kStrideUnit)}, options);
+  if (trains && weight_.scalar_type() != wide_) low_gradient_ = at::empty(logits_.sizes(), hidden_.options());
+  for (std::int64_t begin = 0; begin < rows; begin += step) run_chunk(begin, std::min(begin + step, rows));
+  if (moments_.defined()) add_norm_gradient();
+}
+
+void Pass::run_chunk(std::int64_t begin, std::int64_t end) {
+  const auto count = end - begin, vocab = weight_.size(0);
+  const auto rows_of = [&](const at::Tensor& x) { return x.narrow(0, begin, count); };
+  const auto logits = logits_.narrow(0, 0, count).narrow(1, 0, vocab);
+  wide_matmul(logits, rows_of(hidden_), weight_.t(), false);
+
+  LogitChunk chunk;
+  chunk.logits = logits;
+  chunk.column_scale = scale_;
+  chunk.targets = rows_of(targets_);
+  chunk.z_loss = z_loss_;
+  chunk.cross_entropy = rows_of(cross_entropy);
+  chunk.z = rows_of(z);
+  if (!wanted_.hidden_gradient && !wanted_.weight_gradient) return chunk_losses(chunk);
+  at::Tensor gradient = logits;
+  if (low_gradient_.defined()) gradient = low_gradient_.narrow(0, 0, count).narrow(1, 0, vocab);
+  chunk_losses_and_gradient(chunk, wanted_.factor, gradient, moments_);
+
+  if (wanted_.weight_gradient) wide_matmul(weight_grad_, gradient.t(), rows_of(hidden_), true);
+  if (!wanted_.hidden_gradient) return;
+  auto out = rows_of(hidden_gradient);
+  if (out.scalar_type() == weight_.scalar_type()) {
+    at::mm_out(out, gradient, weight_);
+  } else if (out.scalar_type() == wide_) {
+    wide_matmul(out, gradient, weight_, false);
+  } else {
+    out.copy_(at::mm(gradient, weight_));
+  }
+}
+
+void Pass::add_norm_gradient() {
+  const auto share = moments_ * scale_.square();
+  weight_grad_.addcmul_(weight_.to(wide_), share.unsqueeze(1), -1);
+}
+
+/// Sum of fp32 or fp64 rows, taken in fp64 and in their order on CPUs, where at::sum depends on the number of threads.
+at::Tensor sum_of_rows(const at::Tensor& rows) {
+  if (!rows.is_cpu()) return rows.sum(at::kDouble).to(rows.scalar_type());
+  const auto wide = rows.to(at::kDouble);
+  const double* values = wide.const_data_ptr<double>();
+  return at::full({}, std::accumulate(values, values + wide.numel(), 0.0), rows.options());
+}
+
+LinearCrossEntropySums sums_of(const Pass& pass) {
+  LinearCrossEntropySums sums;
+  sums.cross_entropy = sum_of_rows(pass.cross_entropy);
+  sums.z_loss = sum_of_rows(pass.z);
+  sums.total = sums.cross_entropy + sums.z_loss;
+  return sums;
+}
+
+void check(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets) {
+  const auto& weight = head.weight;
+  if (hidden.dim() != 2 || weight.dim() != 2 || hidden.size(1) != weight.size(1) || targets.dim() != 1 ||
+      targets.size(0) != hidden.size(0) || targets.scalar_type() != at::kLong) {
+    throw std::invalid_argument("linear_cross_entropy: expected hidden [N, D], weight [V, D] and int64 targets [N]");
+  }
+  if (head.vocab_size < 1 || head.vocab_size > weight.size(0)) {
+    throw std::invalid_argument("linear_cross_entropy: vocab_size is outside the weight's rows");
+  }
+  if (!targets.is_cpu()) return;
+  const auto ids = targets.contiguous();
+  const auto* values = ids.const_data_ptr<std::int64_t>();
+  if (std::any_of(values, values + ids.numel(), [&](std::int64_t id) { return id < -1 || id >= head.vocab_size; })) {
+    throw std::out_of_range("linear_cross_entropy: a target is outside the vocabulary");
+  }
+}
+
+struct LinearCrossEntropyFunction : torch::autograd::Function<LinearCrossEntropyFunction> {
+  static variable_list forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
+                               const at::Tensor& weight_grad, const at::Tensor& targets, std::int64_t vocab_size,
+                               bool normalise_rows, double z_loss) {
+    Wanted wanted;
+    wanted.hidden_gradient = hidden.requires_grad();
+    wanted.weight_gradient = weight.requires_grad() && weight_grad.defined();
+    const Pass pass(hidden, {weight, weight_grad, vocab_size, normalise_rows}, targets, z_loss, wanted);
+    const auto sums = sums_of(pass);
+    context->mark_non_differentiable({sums.cross_entropy, sums.z_loss});
+    context->save_for_backward({hidden, weight, targets, pass.hidden_gradient});
+    if (wanted.weight_gradient) context->saved_data["weight_grad"] = weight_grad;
+    context->saved_data["vocab_size"] = vocab_size;
+    context->saved_data["normalise_rows"] = normalise_rows;
+    context->saved_data["z_loss"] = z_loss;
+    context->saved_data["used"] = false;
+    return {sums.total, sums.cross_entropy, sums.z_loss};
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list grads) {
+    if (at::GradMode::is_enabled()) throw std::logic_error("linear_cross_entropy has no gradient of its gradient");
+    if (context->saved_data["used"].toBool()) {
+      throw std::logic_error("linear_cross_entropy: a second backward; the weight's gradient is already added");
+    }
+    context->saved_data["used"] = true;
+    const auto saved = context->get_saved_variables();
+    const auto& upstream = grads[0];
+    if (context->saved_data.count("weight_grad") != 0) add_rest_of_weight_gradient(context, saved, upstream);
+    at::Tensor hidden_gradient = saved[3];
+    if (hidden_gradient.defined()) hidden_gradient = hidden_gradient * upstream;
+    return {hidden_gradient, {}, {}, {}, {}, {}, {}};
+  }
+
+ private:
+  /// forward added the gradient for an upstream gradient of 1.
+  static void add_rest_of_weight_gradient(AutogradContext* context, const variable_list& saved,
+                                          const at::Tensor& upstream) {
+    if (!upstream.is_cpu()) {
+      return at::_assert_async(upstream.eq(1), "linear_cross_entropy: the upstream gradient must be 1 on this device");
+    }
+    Wanted wanted;
+    wanted.weight_gradient = true;
+    wanted.factor = upstream.item<double>() - 1;
+    if (wanted.factor == 0) return;
+    auto& data = context->saved_data;
+    const LinearHead head = {saved[1], data["weight_grad"].toTensor(), data["vocab_size"].toInt(),
+                             data["normalise_rows"].toBool()};
+    const Pass rest(saved[0], head, saved[2], data["z_loss"].toDouble(), wanted);
+  }
+};
+
+}  // namespace
+
+LinearCrossEntropySums linear_cross_entropy(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets,
+                                            double z_loss) {
+  check(hidden, head, targets);
+  if (!at::GradMode::is_enabled() || !(hidden.requires_grad() || head.weight.requires_grad())) {
+    return sums_of(Pass(hidden, head, targets, z_loss, {}));
+  }
+  const auto out = LinearCrossEntropyFunction::apply(hidden, head.weight, head.weight_grad, targets, head.vocab_size,
+                                                     head.normalise_rows, z_loss);
+  return {out[0], out[1], out[2]};
+}
+
+at::Tensor cross_entropy_of_rows(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets) {
+  const at::NoGradGuard no_grad;
+  check(hidden, head, targets);
+  return Pass(hidden, head, targets, 0, {}).cross_entropy;
+}
+
+at::Tensor head_logits(const at::Tensor& hidden, const LinearHead& head) {
+  const at::NoGradGuard no_grad;
+  const auto wide = wide_type(head.weight.scalar_type());
+  const auto weight = head.weight.narrow(0, 0, head.vocab_size);
+  const auto logits = at::empty({hidden.size(0), head.vocab_size}, hidden.options().dtype(wide));
+  wide_matmul(logits, hidden.to(weight.scalar_type()), weight.t(), false);
+  if (head.normalise_rows) at::Tensor(logits).div_(at::linalg_vector_norm(weight, 2, {1}, false, wide));
+  return logits;
+}
+
+}  // namespace ingot::ops

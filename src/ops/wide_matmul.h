@@ -1,0 +1,13 @@
+#pragma once
+// Products whose result is wider than their factors.
+
+#include <ATen/core/Tensor.h>
+
+namespace ingot::ops {
+
+/// c <- a b, or c <- c + a b. a [m, k] and b [k, n] of one dtype, either may be a transposed view; c [m, n] with rows of unit
+/// stride: fp32 for bf16 and fp32 factors, fp64 for fp64. Sums stay in c's dtype throughout: a gradient of many micro-batches
+/// loses nothing to bf16. On CPUs bf16 factors use the matrix units, if there are any.
+void wide_matmul(at::Tensor c, const at::Tensor& a, const at::Tensor& b, bool accumulate);
+
+}  // namespace ingot::ops
