@@ -4,10 +4,9 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include <array>
 #include <cerrno>
+#include <memory>
 #include <system_error>
-#include <vector>
 
 #include "base/text.h"
 
@@ -55,11 +54,12 @@ FileDigest digest_file(const fs::path& path) {
   if (fd < 0) fail(errno);
   ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   Digester digester;
-  std::vector<char> buffer(std::size_t{1} << 20);
+  constexpr std::size_t kBuffer = std::size_t{1} << 20;
+  const auto buffer = std::make_unique_for_overwrite<char[]>(kBuffer);
   for (;;) {
-    const ssize_t got = ::read(fd, buffer.data(), buffer.size());
+    const ssize_t got = ::read(fd, buffer.get(), kBuffer);
     if (got < 0 && errno == EINTR) continue;
-    if (got > 0) digester.add(buffer.data(), static_cast<std::size_t>(got));
+    if (got > 0) digester.add(buffer.get(), static_cast<std::size_t>(got));
     if (got > 0) continue;
     const int reason = errno;
     ::close(fd);
