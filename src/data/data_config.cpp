@@ -148,6 +148,11 @@ void check_data_config(const DataConfig& config, Problems& problems, const std::
     if (!names.insert(source.name).second) add(key + ".name", "a second source named '" + source.name + "'");
     if (source.paths.empty()) add(key + ".paths", "no paths");
   }
+  std::size_t weighted = 0;
+  for (const SourceConfig& source : config.train.sources) weighted += source.weight.has_value();
+  if (weighted != 0 && weighted != config.train.sources.size()) {
+    add(".train.sources", "only some of them have a weight, expected all or none");
+  }
   const ValidationConfig& validation = config.validation;
   if (!validation.sets.empty() && (validation.fraction || !validation.paths.empty())) {
     add(".validation", "sets exclude fraction and paths");

@@ -98,7 +98,10 @@ void MegatronWriter::finish() {
     for (std::int64_t i = 0; i <= documents; ++i) put(index, i);
   }
   index.finish();
-  fs::remove(lengths_path());
+}
+
+void MegatronWriter::remove_lengths(const fs::path& folder, const std::string& stem) {
+  fs::remove(folder / (stem + ".lengths"));
 }
 
 }  // namespace ingot

@@ -17,7 +17,7 @@ struct MegatronProgress {
   std::int64_t largest_id = -1;
 };
 
-/// Files while writing: STEM.bin and STEM.lengths (i32, one for each document). `finish` turns the latter into STEM.idx.
+/// Files while writing: STEM.bin and STEM.lengths (i32, one for each document). `finish` makes STEM.idx from the latter.
 /// Ids are stored as u16 if the vocabulary is below 65500 (as Megatron does), else as i32.
 class MegatronWriter {
  public:
@@ -32,8 +32,10 @@ class MegatronWriter {
   const MegatronProgress& progress() const { return progress_; }
   /// Everything so far is on disk.
   void sync();
-  /// Writes the index, syncs and removes the lengths. Precondition: no open document.
+  /// Writes the index; all is on disk. May be repeated with a writer that goes on. Precondition: no open document.
   void finish();
+  /// The lengths are not needed any more once the caller has noted that `finish` succeeded.
+  static void remove_lengths(const fs::path& folder, const std::string& stem);
 
  private:
   fs::path bin_path() const { return folder_ / (stem_ + ".bin"); }
