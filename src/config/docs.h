@@ -22,7 +22,7 @@ std::vector<FieldDoc> docs_of_fields(const std::function<void(Fields&)>& describ
 std::vector<FieldDoc> field_docs(const Entry& entry);
 
 template <class C>
-std::vector<FieldDoc> config_docs(const C& defaults = {}) {
+std::vector<FieldDoc> config_docs(const C& defaults = C()) {
   C copy = defaults;
   return docs_of_fields([&copy](Fields& f) { describe(f, copy); });
 }

@@ -14,7 +14,7 @@ std::string schema_of_fields(const std::string& title, const VariantLookup& look
                              const std::function<void(Fields&)>& describe);
 
 template <class C>
-std::string json_schema(const std::string& title, const VariantLookup& lookup, const C& defaults = {}) {
+std::string json_schema(const std::string& title, const VariantLookup& lookup, const C& defaults = C()) {
   C copy = defaults;
   return schema_of_fields(title, lookup, [&copy](Fields& f) { describe(f, copy); });
 }
