@@ -200,7 +200,7 @@ struct ByteUnit {
   const char* name;
   double bytes;
 };
-// Binary units first: what is exact in both is written in binary. "B" is the tail of all and comes last.
+// "B" is the tail of all and comes last.
 constexpr std::array<ByteUnit, 10> kByteUnits = {{{"TiB", 0x1p40},
                                                   {"GiB", 0x1p30},
                                                   {"MiB", 0x1p20},
@@ -227,11 +227,14 @@ bool Codec<ByteSize>::parse(const Scalar& scalar, ByteSize& v) {
   return false;
 }
 Scalar Codec<ByteSize>::format(const ByteSize& v) {
+  std::string best = std::to_string(v.bytes) + " B";
   for (const ByteUnit& unit : kByteUnits) {
     const auto size = static_cast<std::int64_t>(unit.bytes);
-    if (v.bytes != 0 && size > 1 && v.bytes % size == 0) return {std::to_string(v.bytes / size) + " " + unit.name};
+    if (v.bytes == 0 || size == 1 || v.bytes % size != 0) continue;
+    const std::string text = std::to_string(v.bytes / size) + " " + unit.name;
+    if (text.size() < best.size()) best = text;
   }
-  return {std::to_string(v.bytes) + " B"};
+  return {best};
 }
 const char* Codec<ByteSize>::json_type() { return "string"; }
 std::optional<double> Codec<ByteSize>::number(const ByteSize& v) { return static_cast<double>(v.bytes); }

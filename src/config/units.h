@@ -15,10 +15,10 @@ namespace ingot {
 
 /// What turns durations into steps; a duration says which of these it lacks.
 struct DurationContext {
-  std::optional<double> tokens_per_step;
-  std::optional<double> tokens_per_epoch;
-  std::optional<double> parameters;
-  std::optional<std::int64_t> total_steps;
+  std::optional<double> tokens_per_step = {};
+  std::optional<double> tokens_per_epoch = {};
+  std::optional<double> parameters = {};
+  std::optional<std::int64_t> total_steps = {};
 };
 
 /// `2000 steps`, `1.5B tokens`, `3 epochs`, `2%` of the run, `20 tokens/parameter`.
