@@ -1,8 +1,5 @@
 #include "ops/linear_cross_entropy/chunk.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/exp.h>
-#include <ATen/ops/logsumexp.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -63,34 +60,11 @@ void kernel_gradient(const LogitChunk& chunk, double factor, const at::Tensor& g
   for (std::int64_t block = 0; sums != nullptr && block < blocks; ++block) at::Tensor(moments).add_(partial[block]);
 }
 
-/// Any device: losses, and the log-sum-exp [rows, 1].
-at::Tensor tensor_losses(const LogitChunk& chunk) {
-  at::Tensor logits = chunk.logits;
-  if (chunk.column_scale.defined()) logits.mul_(chunk.column_scale);
-  const auto has_target = chunk.targets.ge(0);
-  const auto lse = at::logsumexp(logits, {1}, true);
-  const auto target_logits = logits.gather(1, chunk.targets.clamp_min(0).unsqueeze(1));
-  at::Tensor(chunk.cross_entropy).copy_((lse - target_logits).squeeze(1) * has_target);
-  at::Tensor(chunk.z).copy_(lse.square().squeeze(1) * has_target * chunk.z_loss);
-  return lse;
-}
-
-void tensor_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient, const at::Tensor& moments) {
-  const auto lse = tensor_losses(chunk);
-  const auto has_target = chunk.targets.ge(0).unsqueeze(1).to(lse.scalar_type());
-  auto d = at::exp(chunk.logits - lse) * (1 + 2 * chunk.z_loss * lse);
-  d.scatter_add_(1, chunk.targets.clamp_min(0).unsqueeze(1), -has_target);
-  d.mul_(has_target * factor);
-  if (moments.defined()) at::Tensor(moments).add_((d * chunk.logits).sum(0));
-  if (chunk.column_scale.defined()) d.mul_(chunk.column_scale);
-  at::Tensor(gradient).copy_(d);
-}
-
 }  // namespace
 
 void chunk_losses(const LogitChunk& chunk) {
   if (!has_cpu_kernel(chunk.logits)) {
-    tensor_losses(chunk);
+    chunk_reference(chunk, 1, {}, {});
   } else if (chunk.logits.scalar_type() == at::kDouble) {
     kernel_losses<double>(chunk);
   } else {
@@ -101,7 +75,7 @@ void chunk_losses(const LogitChunk& chunk) {
 void chunk_losses_and_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient,
                                const at::Tensor& moments) {
   if (!has_cpu_kernel(chunk.logits)) {
-    tensor_gradient(chunk, factor, gradient, moments);
+    chunk_reference(chunk, factor, gradient, moments);
   } else if (chunk.logits.scalar_type() == at::kDouble) {
     kernel_gradient<double>(chunk, factor, gradient, moments);
   } else {

@@ -24,4 +24,7 @@ void chunk_losses(const LogitChunk& chunk);
 void chunk_losses_and_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient,
                                const at::Tensor& moments);
 
+/// Both in plain ATen calls, for devices without a kernel; `gradient` undefined: losses only.
+void chunk_reference(const LogitChunk& chunk, double factor, const at::Tensor& gradient, const at::Tensor& moments);
+
 }  // namespace ingot::ops

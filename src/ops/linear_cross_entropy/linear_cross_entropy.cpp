@@ -21,6 +21,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 
 #include "ops/kernel_types.h"
@@ -163,16 +164,17 @@ void check(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& t
 
 struct LinearCrossEntropyFunction : torch::autograd::Function<LinearCrossEntropyFunction> {
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
-                               const at::Tensor& weight_grad, const at::Tensor& targets, std::int64_t vocab_size,
-                               bool normalise_rows, double z_loss) {
+                               const std::optional<at::Tensor>& weight_grad, const at::Tensor& targets,
+                               std::int64_t vocab_size, bool normalise_rows, double z_loss) {
     Wanted wanted;
     wanted.hidden_gradient = hidden.requires_grad();
-    wanted.weight_gradient = weight.requires_grad() && weight_grad.defined();
-    const Pass pass(hidden, {weight, weight_grad, vocab_size, normalise_rows}, targets, z_loss, wanted);
+    wanted.weight_gradient = weight.requires_grad() && weight_grad.has_value();
+    const LinearHead head = {weight, weight_grad.value_or(at::Tensor()), vocab_size, normalise_rows};
+    const Pass pass(hidden, head, targets, z_loss, wanted);
     const auto sums = sums_of(pass);
     context->mark_non_differentiable({sums.cross_entropy, sums.z_loss});
     context->save_for_backward({hidden, weight, targets, pass.hidden_gradient});
-    if (wanted.weight_gradient) context->saved_data["weight_grad"] = weight_grad;
+    if (wanted.weight_gradient) context->saved_data["weight_grad"] = head.weight_grad;
     context->saved_data["vocab_size"] = vocab_size;
     context->saved_data["normalise_rows"] = normalise_rows;
     context->saved_data["z_loss"] = z_loss;
@@ -220,7 +222,9 @@ LinearCrossEntropySums linear_cross_entropy(const at::Tensor& hidden, const Line
   if (!at::GradMode::is_enabled() || !(hidden.requires_grad() || head.weight.requires_grad())) {
     return sums_of(Pass(hidden, head, targets, z_loss, {}));
   }
-  const auto out = LinearCrossEntropyFunction::apply(hidden, head.weight, head.weight_grad, targets, head.vocab_size,
+  std::optional<at::Tensor> weight_grad;  // arguments of a Function are not undefined
+  if (head.weight_grad.defined()) weight_grad = head.weight_grad;
+  const auto out = LinearCrossEntropyFunction::apply(hidden, head.weight, weight_grad, targets, head.vocab_size,
                                                      head.normalise_rows, z_loss);
   return {out[0], out[1], out[2]};
 }

@@ -28,8 +28,8 @@ struct LinearCrossEntropySums {
 /// Works through chunks of rows. With gradients wanted, a chunk's gradients are made right after its loss: that of `hidden` is
 /// kept for backward, that of the weight is added to `weight_grad` AT ONCE, for an upstream gradient of 1. Backward with
 /// another upstream gradient g runs over the chunks again and adds the missing (g - 1) times (CPU; a GPU asserts g = 1). So a
-/// total made with gradients on must be back-propagated exactly once. Differentiable once. The result does not depend on the
-/// number of threads.
+/// total made with gradients on must be back-propagated exactly once. Differentiable once. Apart from
+/// the matrix products, which are LibTorch's, the result does not depend on the number of threads.
 LinearCrossEntropySums linear_cross_entropy(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets,
                                             double z_loss);
 
