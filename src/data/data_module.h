@@ -117,8 +117,10 @@ class DataModule {
   /// tokenizer, names and weights of sources. Not over paths, times or validation. Part of the
   /// run's identity.
   const std::string& identity() const;
-  /// Where shards and tokenizer lie.
+  /// The cache: tokenizers, and shards made from text.
   const fs::path& folder() const;
+  /// The folders with the manifests of all data in use, in the cache or not.
+  const std::vector<fs::path>& folders() const;
 
  private:
   std::shared_ptr<const Parts> parts_;

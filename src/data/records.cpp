@@ -95,7 +95,8 @@ ShardRecord record_shard(const fs::path& path, const fs::path& shown_folder, Sha
   const auto shard = kind == ShardKind::kMegatron ? open_megatron(path) : open_llmc(path, eos);
   shard->check_index();
   const auto shown = [&](const fs::path& file) {
-    return shown_folder.empty() ? fs::absolute(file).lexically_normal() : shown_folder / file.filename();
+    return shown_folder.empty() ? fs::absolute(file).lexically_normal()
+                                : (shown_folder / file.filename()).lexically_normal();
   };
   ShardRecord record;
   record.kind = kind;

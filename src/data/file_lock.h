@@ -1,0 +1,24 @@
+#pragma once
+// Keeps two processes on one machine from writing into one folder.
+
+#include <string>
+
+#include "base/files.h"
+
+namespace ingot {
+
+/// An advisory lock on `folder`/.lock, which vanishes with the process.
+class FolderLock {
+ public:
+  enum class IfTaken { kWait, kFail };
+  /// Creates the folder. Throws DataError if it cannot, or, with kFail, if another process holds the lock.
+  FolderLock(const fs::path& folder, IfTaken if_taken, const std::string& name = ".lock");
+  FolderLock(const FolderLock&) = delete;
+  FolderLock& operator=(const FolderLock&) = delete;
+  ~FolderLock();
+
+ private:
+  int descriptor_ = -1;
+};
+
+}  // namespace ingot

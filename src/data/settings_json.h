@@ -1,0 +1,17 @@
+#pragma once
+// What was asked for, as JSON with sorted keys: equal settings, equal text.
+
+#include <string>
+
+#include "data/corpus_scan.h"
+#include "data/data_config.h"
+
+namespace ingot {
+
+/// {"type": …, "field": "value as a dump writes it", …}.
+std::string tokenizer_settings(const Variant<TokenizerEntry>& tokenizer);
+
+/// Paths, format and text key.
+std::string corpus_settings(const CorpusConfig& corpus);
+
+}  // namespace ingot
