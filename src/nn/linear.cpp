@@ -1,5 +1,8 @@
 #include "nn/linear.h"
 
+#include <cmath>
+
+#include "base/text.h"
 #include "ops/linear/linear.h"
 
 namespace ingot {
@@ -33,6 +36,29 @@ ParamSpec gain_spec(std::string name, std::int64_t width) {
 
 ParamSpec bias_spec(std::string name, std::int64_t width) {
   return {std::move(name), {width}, Role::kBias, "", -1, constant_init(0), "zeros"};
+}
+
+namespace {
+
+/// The same for taps and bias: what a convolution over one channel of `taps` inputs gets by default elsewhere.
+void set_conv_init(ParamSpec& spec, std::int64_t taps) {
+  const double bound = 1 / std::sqrt(static_cast<double>(taps));
+  spec.fixed_init = uniform_init(-bound, bound);
+  spec.fixed_init_name = cat("uniform(", -bound, ", ", bound, ")");
+}
+
+}  // namespace
+
+ParamSpec conv_weight_spec(std::string name, std::string part, std::int64_t channels, std::int64_t taps) {
+  ParamSpec spec{std::move(name), {channels, taps}, Role::kConv, std::move(part), -1, nullptr, ""};
+  set_conv_init(spec, taps);
+  return spec;
+}
+
+ParamSpec conv_bias_spec(std::string name, std::int64_t channels, std::int64_t taps) {
+  ParamSpec spec = bias_spec(std::move(name), channels);
+  set_conv_init(spec, taps);
+  return spec;
 }
 
 }  // namespace ingot

@@ -43,5 +43,8 @@ ParamSpec reads_stream_spec(std::string name, std::string part, std::int64_t out
 ParamSpec writes_stream_spec(std::string name, std::string part, std::int64_t d_model, std::int64_t in);
 ParamSpec gain_spec(std::string name, std::int64_t width);
 ParamSpec bias_spec(std::string name, std::int64_t width);
+/// Depthwise convolution [channels, taps] and its bias, both uniform within 1/sqrt(taps) of 0 at the start.
+ParamSpec conv_weight_spec(std::string name, std::string part, std::int64_t channels, std::int64_t taps);
+ParamSpec conv_bias_spec(std::string name, std::int64_t channels, std::int64_t taps);
 
 }  // namespace ingot

@@ -1,0 +1,230 @@
+// DeltaNet: linear attention whose state is corrected by the delta rule.
+//
+//   q, k, v = silu(conv(W_q x)), silu(conv(W_k x)), silu(conv(W_v x));  beta = sigmoid(W_beta x)
+//   per head:  k_t = k / sqrt(|k|² + eps), q_t = K^-1/2 q / sqrt(|q|² + eps)
+//              S_t = (I - beta_t k_t k_tᵀ) S_{t-1} + beta_t k_t v_tᵀ,   o_t = S_tᵀ q_t
+//   y = W_o concat_h rms_norm(o_h) gain
+//
+//   x [B, T, d]; H heads of width K; W_q, W_k, W_v [HK, d], W_beta [H, d], W_o [d, HK]; depthwise causal convolutions of a few
+//   taps without bias, [HK, taps]; gain [K], shared by the heads. No position encoding.
+//   Yang et al. 2024, "Parallelizing Linear Transformers with the Delta Rule", arXiv:2406.06484; this form as in
+//   Nemotron-Flash, arXiv:2511.18890.
+//
+//   State: the convolution's last inputs [B, taps - 1, 3HK] and S [B, H, K, K] in fp32.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/sigmoid.h>
+#include <ATen/ops/zeros.h>
+
+#include "base/text.h"
+#include "config/fields.h"
+#include "nn/branch.h"
+#include "nn/documents.h"
+#include "nn/linear.h"
+#include "ops/delta_rule/delta_rule.h"
+#include "ops/kernel_types.h"
+#include "ops/rms_norm/rms_norm.h"
+#include "ops/short_conv/short_conv.h"
+
+namespace ingot {
+namespace delta_net {
+
+struct Config {
+  std::optional<std::int64_t> num_heads;
+  std::optional<std::int64_t> head_dim;
+  std::int64_t conv_kernel = 4;
+  double qk_norm_eps = 1e-6;
+  double output_norm_eps = 1e-5;
+  std::int64_t chunk = 64;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("num_heads", c.num_heads, "heads; d_model / head_dim if absent", Rule{}.at_least(1));
+  f.field("head_dim", c.head_dim, "width of a head; d_model / num_heads if absent", Rule{}.at_least(1));
+  f.field("conv_kernel", c.conv_kernel, "taps of the convolutions", Rule{}.at_least(2).at_most(8));
+  f.field("qk_norm_eps", c.qk_norm_eps, "added to the squared length of queries and keys", Rule{}.above(0));
+  f.field("output_norm_eps", c.output_norm_eps, "added to the mean square of a head's output", Rule{}.above(0));
+  f.field("chunk", c.chunk, "tokens computed at once in training", Rule{}.at_least(1).layout());
+}
+
+struct Sizes {
+  std::int64_t heads, head_dim, width;
+
+  Sizes(const Config& c, std::int64_t d_model) {
+    heads = c.num_heads ? *c.num_heads : d_model / c.head_dim.value_or(d_model);
+    head_dim = c.head_dim ? *c.head_dim : d_model / heads;
+    width = heads * head_dim;
+  }
+};
+
+std::vector<std::pair<std::string, std::string>> validate(const Config& c, std::int64_t d_model) {
+  if (!c.num_heads && !c.head_dim) return {{"num_heads", "missing: expected num_heads or head_dim"}};
+  if (!c.num_heads && d_model % *c.head_dim != 0) {
+    return {{"head_dim", cat(*c.head_dim, " does not divide d_model ", d_model)}};
+  }
+  if (!c.head_dim && d_model % *c.num_heads != 0) {
+    return {{"num_heads", cat(*c.num_heads, " does not divide d_model ", d_model)}};
+  }
+  return {};
+}
+
+double query_scale(const Sizes& sizes) { return 1 / std::sqrt(static_cast<double>(sizes.head_dim)); }
+
+class DeltaNet final : public Mixer {
+ public:
+  DeltaNet(const Config& config, const BranchContext& context)
+      : config_(config), sizes_(config, context.d_model), d_model_(context.d_model) {
+    const ParamScope& scope = context.scope;
+    qkv_beta_ = JoinedLinear(scope, {reads_stream_spec("q.weight", "q", sizes_.width, d_model_),
+                                     reads_stream_spec("k.weight", "k", sizes_.width, d_model_),
+                                     reads_stream_spec("v.weight", "v", sizes_.width, d_model_),
+                                     reads_stream_spec("beta.weight", "beta", sizes_.heads, d_model_)});
+    std::vector<ParamSpec> convs;
+    for (const char* part : {"q", "k", "v"}) {
+      convs.push_back(conv_weight_spec(cat(part, "_conv.weight"), part, sizes_.width, config.conv_kernel));
+    }
+    conv_ = scope.leaf_of(scope.declare_joined(convs).front());
+    gain_ = scope.declare(gain_spec("output_norm.gain", sizes_.head_dim));
+    o_ = Linear(scope, writes_stream_spec("o.weight", "o", d_model_, sizes_.width));
+  }
+
+  at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {
+    const StartTensors tails = start_tensors(context, states, 0), matrices = start_tensors(context, states, 1);
+    const at::Tensor origin = origin_of(context, states);
+    const Heads h = project(x, {tails.incoming, tails.fresh}, origin);
+    const ops::Recurrence out = ops::chunk_delta_rule(h.q, h.k, h.v, h.beta, {matrices.incoming, matrices.fresh},
+                                                      chunks_of(context, states, config_.chunk), config_.chunk);
+    if (states.final != nullptr) {
+      *states.final = {
+          {ops::short_conv_tail(h.conv_input, config_.conv_kernel, {tails.incoming, tails.fresh}, origin), out.state},
+          0};
+    }
+    return finish(out.y);
+  }
+
+  at::Tensor step(const at::Tensor& x, const SequenceContext& /*context*/, MixerState& state) const override {
+    at::Tensor &tail = state.tensors[0], &matrix = state.tensors[1];
+    const Heads h = project(x, {tail, {}}, {});
+    tail = at::cat({tail.narrow(1, 1, tail.size(1) - 1), h.conv_input}, 1);
+    const auto token = [](const at::Tensor& t) { return t.select(1, 0); };
+    return finish(ops::delta_rule_step(token(h.q), token(h.k), token(h.v), token(h.beta), matrix).unsqueeze(1));
+  }
+
+  MixerState make_state(std::int64_t batch) const override {
+    const at::TensorOptions options = qkv_beta_.weight().options().requires_grad(false);
+    const at::ScalarType wide = ops::wide_type(qkv_beta_.weight().scalar_type());
+    return {{at::zeros({batch, config_.conv_kernel - 1, 3 * sizes_.width}, options),
+             at::zeros({batch, sizes_.heads, sizes_.head_dim, sizes_.head_dim}, options.dtype(wide))},
+            0};
+  }
+
+  std::int64_t state_bytes(std::int64_t /*length*/, int element_bytes) const override {
+    return (config_.conv_kernel - 1) * 3 * sizes_.width * element_bytes + 4 * sizes_.width * sizes_.head_dim;
+  }
+
+  std::vector<FlopItem> flops(std::int64_t /*seq_len*/, std::int64_t /*prefix*/) const override {
+    const auto d = static_cast<double>(d_model_), width = static_cast<double>(sizes_.width);
+    const auto dim = static_cast<double>(sizes_.head_dim), chunk = static_cast<double>(config_.chunk);
+    const double projection = 2 * d * width;
+    return {{"q", projection},
+            {"k", projection},
+            {"v", projection},
+            {"beta", 2 * d * static_cast<double>(sizes_.heads)},
+            {"conv", 6 * width * static_cast<double>(config_.conv_kernel)},
+            {"chunk", width * (2 * chunk + 2 * chunk + 2 * chunk + 2 * chunk)},
+            {"state", width * 6 * dim},
+            {"o", projection}};
+  }
+
+  double activation_bytes(Recompute policy, int element_bytes) const override {
+    const auto d = static_cast<double>(d_model_), width = static_cast<double>(sizes_.width);
+    if (policy == Recompute::kFull) return element_bytes * d;
+    const auto chunk = static_cast<double>(config_.chunk), dim = static_cast<double>(sizes_.head_dim);
+    const double projected = element_bytes * (d + 3 * width + 3 * width + 2 * width + 2 * width);
+    // fp32, per head: q, k, v, scaled k, corrected values, the inverse, the scores; the state of each chunk.
+    const double core = 4 * (7 * width + 2 * chunk * static_cast<double>(sizes_.heads) + width * dim / chunk);
+    return projected + core;
+  }
+
+  std::vector<std::string> own_norms() const override {
+    return {cat("q, k: l2, eps ", config_.qk_norm_eps), cat("output_norm: rms_norm, eps ", config_.output_norm_eps)};
+  }
+
+ private:
+  struct Heads {
+    at::Tensor q, k, v, beta;  // [B, T, H, K], beta [B, T, H]
+    at::Tensor conv_input;     // [B, T, 3HK]
+  };
+
+  Heads project(const at::Tensor& x, const ops::ConvTails& tails, const at::Tensor& origin) const {
+    const std::vector<at::Tensor> parts =
+        qkv_beta_.forward_joined(x).split_with_sizes({3 * sizes_.width, sizes_.heads}, -1);
+    const at::Tensor mixed = ops::short_conv(parts[0], conv_.weight(), {}, tails, origin, /*silu=*/true);
+    const std::vector<at::Tensor> qkv =
+        mixed.view({x.size(0), x.size(1), 3 * sizes_.heads, sizes_.head_dim}).split(sizes_.heads, 2);
+    return {ops::l2_norm(qkv[0], config_.qk_norm_eps, query_scale(sizes_)), ops::l2_norm(qkv[1], config_.qk_norm_eps),
+            qkv[2], at::sigmoid(parts[1].to(ops::wide_type(parts[1].scalar_type()))), parts[0]};
+  }
+
+  at::Tensor finish(const at::Tensor& o) const {
+    return o_.forward(ops::rms_norm(o, gain_.compute(), config_.output_norm_eps).flatten(2));
+  }
+
+  Config config_;
+  Sizes sizes_;
+  std::int64_t d_model_;
+  JoinedLinear qkv_beta_;
+  WeightLeaf conv_;
+  Param gain_;
+  Linear o_;
+};
+
+at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params, const at::Tensor& document) {
+  const Sizes sizes(config, x.size(2));
+  const at::Tensor origin = document.defined() ? ops::document_origin(document, false) : at::Tensor();
+  const auto heads = [&](const std::string& part) {
+    const at::Tensor projected = at::linear(x, params.at(part + ".weight"));
+    return ops::short_conv_reference(projected, params.at(part + "_conv.weight"), {}, {}, origin, true)
+        .unflatten(2, {sizes.heads, sizes.head_dim});
+  };
+  const at::Tensor q = ops::l2_norm_reference(heads("q"), config.qk_norm_eps, query_scale(sizes));
+  const at::Tensor k = ops::l2_norm_reference(heads("k"), config.qk_norm_eps);
+  const at::Tensor beta = at::sigmoid(at::linear(x, params.at("beta.weight")));
+  const at::Tensor o = ops::delta_rule_reference(q, k, heads("v"), beta, {}, origin).y;
+  const at::Tensor normed = ops::rms_norm_reference(o, params.at("output_norm.gain"), config.output_norm_eps);
+  return at::linear(normed.flatten(2), params.at("o.weight"));
+}
+
+std::vector<Sample> samples(const Families& /*families*/) {
+  Config plain;
+  plain.num_heads = 4;
+  plain.chunk = 16;
+  Config wide;
+  wide.num_heads = 3;
+  wide.head_dim = 6;
+  wide.conv_kernel = 3;
+  return {{"plain", std::make_shared<ConfigBox<Config>>(plain)}, {"wide", std::make_shared<ConfigBox<Config>>(wide)}};
+}
+
+}  // namespace delta_net
+
+void register_delta_net(Family<MixerEntry>& family) {
+  using delta_net::Config;
+  MixerEntry& e =
+      family.add<Config>("delta_net", "Linear attention with delta-rule updates, short convolutions before it.",
+                         "Yang et al. 2024, arXiv:2406.06484");
+  e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Mixer> {
+    return std::make_unique<delta_net::DeltaNet>(config, context);
+  });
+  e.validate = with_settings<Config>(delta_net::validate);
+  e.reference = with_settings<Config>(delta_net::reference);
+  e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
+    const delta_net::Sizes sizes(config, d_model);
+    return 4 * d_model * sizes.width + d_model * sizes.heads + 3 * config.conv_kernel * sizes.width + sizes.head_dim;
+  });
+  e.samples = delta_net::samples;
+}
+
+}  // namespace ingot

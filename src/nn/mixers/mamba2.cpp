@@ -1,0 +1,278 @@
+// Mamba-2: a state-space recurrence with one decay per head, gated.
+//
+//   z, x', b, c, dt = W_z x, W_x x, W_b x, W_c x, W_dt x;   [x' b c] <- silu(conv([x' b c]) + conv bias)
+//   Δ = softplus(dt + dt_bias), A = -exp(a_log)
+//   per head:  S_t = exp(Δ_t A) S_{t-1} + Δ_t b_t x'_tᵀ,   o_t = S_tᵀ c_t + D x'_t
+//   y = W_out (rms_norm(o ⊙ silu(z)) gain)
+//
+//   x [B, T, d]; inner width I = expand · d in H = I / P heads of width P; G groups of heads share b and c of width N each;
+//   W_z, W_x [I, d], W_b, W_c [GN, d], W_dt [H, d], W_out [d, I]; convolution [I + 2GN, taps] and bias; a_log, dt_bias, D [H];
+//   the norm runs over I / G channels, gain [I].
+//   Dao & Gu 2024, "Transformers are SSMs", arXiv:2405.21060; sizes as in Nemotron-Flash, arXiv:2511.18890.
+//
+//   State: the convolution's last inputs [B, taps - 1, I + 2GN] and S [B, H, N, P] in fp32.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/softplus.h>
+#include <ATen/ops/zeros.h>
+
+#include "base/random.h"
+#include "base/text.h"
+#include "config/fields.h"
+#include "nn/branch.h"
+#include "nn/documents.h"
+#include "nn/linear.h"
+#include "ops/kernel_types.h"
+#include "ops/rms_norm/rms_norm.h"
+#include "ops/short_conv/short_conv.h"
+#include "ops/ssd/ssd.h"
+
+namespace ingot {
+namespace mamba2 {
+
+struct Config {
+  std::int64_t state_dim = 128;
+  std::int64_t expand = 2;
+  std::int64_t head_dim = 64;
+  std::int64_t num_groups = 1;
+  std::int64_t conv_kernel = 4;
+  double norm_eps = 1e-5;
+  std::int64_t chunk = 64;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("state_dim", c.state_dim, "width of b and c, rows of a head's state", Rule{}.at_least(1));
+  f.field("expand", c.expand, "inner width as a multiple of d_model", Rule{}.at_least(1));
+  f.field("head_dim", c.head_dim, "width of a head, a divisor of the inner width", Rule{}.at_least(1));
+  f.field("num_groups", c.num_groups, "groups of heads that share b and c", Rule{}.at_least(1));
+  f.field("conv_kernel", c.conv_kernel, "taps of the convolution", Rule{}.at_least(2).at_most(8));
+  f.field("norm_eps", c.norm_eps, "added to the mean square of the gated output", Rule{}.above(0));
+  f.field("chunk", c.chunk, "tokens computed at once in training", Rule{}.at_least(1).layout());
+}
+
+struct Sizes {
+  std::int64_t inner, heads, head_dim, groups, state;
+
+  Sizes(const Config& c, std::int64_t d_model)
+      : inner(c.expand * d_model),
+        heads(inner / c.head_dim),
+        head_dim(c.head_dim),
+        groups(c.num_groups),
+        state(c.state_dim) {}
+  std::int64_t shared() const { return groups * state; }
+  std::int64_t conv_channels() const { return inner + 2 * shared(); }
+};
+
+std::vector<std::pair<std::string, std::string>> validate(const Config& c, std::int64_t d_model) {
+  const std::int64_t inner = c.expand * d_model;
+  if (inner % c.head_dim != 0) {
+    return {{"head_dim", cat(c.head_dim, " does not divide the inner width ", inner, " (expand * d_model)")}};
+  }
+  if (inner / c.head_dim % c.num_groups != 0) {
+    return {{"num_groups", cat(c.num_groups, " does not divide the ", inner / c.head_dim, " heads")}};
+  }
+  return {};
+}
+
+/// Fills with f(random stream), element by element.
+template <class F>
+InitFunction elementwise_init(F f) {
+  return [f](at::Tensor& weight, const ParamInfo& /*info*/, RandomStream& random) {
+    for (std::int64_t i = 0; i < weight.numel(); ++i) weight.flatten()[i].fill_(f(random));
+  };
+}
+
+ParamSpec scalar_spec(const std::string& name, std::int64_t heads, InitFunction init, const std::string& init_name) {
+  return {name, {heads}, Role::kScalar, "", -1, std::move(init), init_name};
+}
+
+/// The inverse of softplus at a step size drawn log-uniformly from [0.001, 0.1].
+double draw_dt_bias(RandomStream& random) {
+  const double dt = std::max(1e-4, std::exp(random.uniform(std::log(0.001), std::log(0.1))));
+  return dt + std::log(-std::expm1(-dt));
+}
+
+class Mamba2 final : public Mixer {
+ public:
+  Mamba2(const Config& config, const BranchContext& context)
+      : config_(config), sizes_(config, context.d_model), d_model_(context.d_model) {
+    const ParamScope& scope = context.scope;
+    in_ = JoinedLinear(scope, {reads_stream_spec("z.weight", "z", sizes_.inner, d_model_),
+                               reads_stream_spec("x.weight", "x", sizes_.inner, d_model_),
+                               reads_stream_spec("b.weight", "b", sizes_.shared(), d_model_),
+                               reads_stream_spec("c.weight", "c", sizes_.shared(), d_model_),
+                               reads_stream_spec("dt.weight", "dt", sizes_.heads, d_model_)});
+    conv_ = scope.declare(conv_weight_spec("conv.weight", "", sizes_.conv_channels(), config.conv_kernel));
+    conv_bias_ = scope.declare(conv_bias_spec("conv.bias", sizes_.conv_channels(), config.conv_kernel));
+    const auto log_uniform = [](RandomStream& random) { return std::log(random.uniform(1, 16)); };
+    a_log_ = scope.declare(scalar_spec("a_log", sizes_.heads, elementwise_init(log_uniform), "log(uniform(1, 16))"));
+    skip_ = scope.declare(scalar_spec("d", sizes_.heads, constant_init(1), "ones"));
+    dt_bias_ = scope.declare(scalar_spec("dt_bias", sizes_.heads, elementwise_init(draw_dt_bias),
+                                         "inverse_softplus(log_uniform(0.001, 0.1))"));
+    gain_ = scope.declare(gain_spec("gated_norm.gain", sizes_.inner));
+    out_ = Linear(scope, writes_stream_spec("out.weight", "out", d_model_, sizes_.inner));
+  }
+
+  at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {
+    const StartTensors tails = start_tensors(context, states, 0), matrices = start_tensors(context, states, 1);
+    const at::Tensor origin = origin_of(context, states);
+    const Inputs in = project(x, {tails.incoming, tails.fresh}, origin);
+    const ops::Recurrence out = ops::chunk_ssd(in.c, in.b, in.scaled, in.g, {matrices.incoming, matrices.fresh},
+                                               chunks_of(context, states, config_.chunk), config_.chunk);
+    if (states.final != nullptr) {
+      *states.final = {
+          {ops::short_conv_tail(in.conv_input, config_.conv_kernel, {tails.incoming, tails.fresh}, origin), out.state},
+          0};
+    }
+    return finish(out.y, in);
+  }
+
+  at::Tensor step(const at::Tensor& x, const SequenceContext& /*context*/, MixerState& state) const override {
+    at::Tensor &tail = state.tensors[0], &matrix = state.tensors[1];
+    const Inputs in = project(x, {tail, {}}, {});
+    tail = at::cat({tail.narrow(1, 1, tail.size(1) - 1), in.conv_input}, 1);
+    const auto token = [](const at::Tensor& t) { return t.select(1, 0); };
+    return finish(ops::ssd_step(token(in.c), token(in.b), token(in.scaled), token(in.g), matrix).unsqueeze(1), in);
+  }
+
+  MixerState make_state(std::int64_t batch) const override {
+    const at::TensorOptions options = in_.weight().options().requires_grad(false);
+    const at::ScalarType wide = ops::wide_type(in_.weight().scalar_type());
+    return {{at::zeros({batch, config_.conv_kernel - 1, sizes_.conv_channels()}, options),
+             at::zeros({batch, sizes_.heads, sizes_.state, sizes_.head_dim}, options.dtype(wide))},
+            0};
+  }
+
+  std::int64_t state_bytes(std::int64_t /*length*/, int element_bytes) const override {
+    return (config_.conv_kernel - 1) * sizes_.conv_channels() * element_bytes + 4 * sizes_.inner * sizes_.state;
+  }
+
+  std::vector<FlopItem> flops(std::int64_t /*seq_len*/, std::int64_t /*prefix*/) const override {
+    const auto d = static_cast<double>(d_model_), inner = static_cast<double>(sizes_.inner);
+    const auto shared = static_cast<double>(sizes_.shared()), state = static_cast<double>(sizes_.state);
+    const auto chunk = static_cast<double>(config_.chunk), heads = static_cast<double>(sizes_.heads);
+    return {{"z", 2 * d * inner},
+            {"x", 2 * d * inner},
+            {"b", 2 * d * shared},
+            {"c", 2 * d * shared},
+            {"dt", 2 * d * heads},
+            {"conv", 2 * static_cast<double>(sizes_.conv_channels() * config_.conv_kernel)},
+            {"chunk", 2 * chunk * shared + chunk * heads + 2 * chunk * inner},
+            {"state", 4 * state * inner},
+            {"out", 2 * d * inner}};
+  }
+
+  double activation_bytes(Recompute policy, int element_bytes) const override {
+    const auto d = static_cast<double>(d_model_), inner = static_cast<double>(sizes_.inner);
+    if (policy == Recompute::kFull) return element_bytes * d;
+    const auto shared = static_cast<double>(sizes_.shared()), heads = static_cast<double>(sizes_.heads);
+    const auto chunk = static_cast<double>(config_.chunk), state = static_cast<double>(sizes_.state);
+    const double projected = element_bytes * (d + 2 * inner + 2 * shared + heads + inner + 2 * shared + 2 * inner);
+    // fp32: values twice, scores and decays of every head, the state of each chunk.
+    const double core = 4 * (4 * inner + 2 * shared + 3 * chunk * heads + 2 * inner * state / chunk);
+    return projected + core;
+  }
+
+  std::vector<std::string> own_norms() const override {
+    return {cat("gated_norm: rms_norm after the gate, eps ", config_.norm_eps)};
+  }
+
+ private:
+  struct Inputs {
+    at::Tensor z;           // [B, T, I]
+    at::Tensor conv_input;  // [B, T, I + 2GN]
+    at::Tensor x, scaled;   // [B, T, H, P]: x' and Δ x'
+    at::Tensor b, c;        // [B, T, G, N]
+    at::Tensor g;           // [B, T, H]: Δ A
+  };
+
+  Inputs project(const at::Tensor& x, const ops::ConvTails& tails, const at::Tensor& origin) const {
+    const std::int64_t batch = x.size(0), length = x.size(1);
+    const std::vector<at::Tensor> parts =
+        in_.forward_joined(x).split_with_sizes({sizes_.inner, sizes_.conv_channels(), sizes_.heads}, -1);
+    const at::Tensor mixed = ops::short_conv(parts[1], conv_.compute(), conv_bias_.compute(), tails, origin, true);
+    const std::vector<at::Tensor> xbc = mixed.split_with_sizes({sizes_.inner, sizes_.shared(), sizes_.shared()}, -1);
+    const at::Tensor dt = at::softplus(parts[2].to(dt_bias_.compute().scalar_type()) + dt_bias_.compute());
+    const at::Tensor heads = xbc[0].view({batch, length, sizes_.heads, sizes_.head_dim});
+    return {parts[0],
+            parts[1],
+            heads,
+            heads * dt.unsqueeze(-1),
+            xbc[1].view({batch, length, sizes_.groups, sizes_.state}),
+            xbc[2].view({batch, length, sizes_.groups, sizes_.state}),
+            dt * -at::exp(a_log_.compute())};
+  }
+
+  at::Tensor finish(const at::Tensor& recurrent, const Inputs& in) const {
+    const at::Tensor o = (recurrent + in.x * skip_.compute().unsqueeze(-1)).to(in.x.scalar_type()).flatten(2);
+    if (sizes_.groups == 1) return out_.forward(ops::gated_rms_norm(o, in.z, gain_.compute(), config_.norm_eps));
+    const auto grouped = [&](const at::Tensor& t) { return t.unflatten(2, {sizes_.groups, -1}); };
+    const at::Tensor normed = ops::gated_rms_norm(grouped(o), grouped(in.z), {}, config_.norm_eps).flatten(2);
+    return out_.forward(normed * gain_.compute());
+  }
+
+  Config config_;
+  Sizes sizes_;
+  std::int64_t d_model_;
+  JoinedLinear in_;
+  Param conv_, conv_bias_, a_log_, skip_, dt_bias_, gain_;
+  Linear out_;
+};
+
+at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params, const at::Tensor& document) {
+  const Sizes sizes(config, x.size(2));
+  const at::Tensor origin = document.defined() ? ops::document_origin(document, false) : at::Tensor();
+  const auto project = [&](const std::string& part) { return at::linear(x, params.at(part + ".weight")); };
+  const at::Tensor mixed =
+      ops::short_conv_reference(at::cat({project("x"), project("b"), project("c")}, -1), params.at("conv.weight"),
+                                params.at("conv.bias"), {}, origin, true);
+  const std::vector<at::Tensor> xbc = mixed.split_with_sizes({sizes.inner, sizes.shared(), sizes.shared()}, -1);
+  const at::Tensor dt = at::softplus(project("dt") + params.at("dt_bias"));
+  const at::Tensor heads = xbc[0].unflatten(2, {sizes.heads, sizes.head_dim});
+  const auto grouped = [&](const at::Tensor& t) { return t.unflatten(2, {sizes.groups, sizes.state}); };
+  const at::Tensor g = dt * -at::exp(params.at("a_log"));
+  const ops::Recurrence out =
+      ops::ssd_reference(grouped(xbc[2]), grouped(xbc[1]), heads * dt.unsqueeze(-1), g, {}, origin);
+  const at::Tensor o = (out.y + heads * params.at("d").unsqueeze(-1)).flatten(2);
+  const auto by_group = [&](const at::Tensor& t) { return t.unflatten(2, {sizes.groups, -1}); };
+  const at::Tensor normed = ops::gated_rms_norm_reference(by_group(o), by_group(project("z")), {}, config.norm_eps);
+  return at::linear(normed.flatten(2) * params.at("gated_norm.gain"), params.at("out.weight"));
+}
+
+std::vector<Sample> samples(const Families& /*families*/) {
+  Config plain;
+  plain.state_dim = 12;
+  plain.head_dim = 8;
+  plain.chunk = 16;
+  Config grouped = plain;
+  grouped.num_groups = 2;
+  grouped.conv_kernel = 3;
+  grouped.chunk = 64;
+  return {{"plain", std::make_shared<ConfigBox<Config>>(plain)},
+          {"grouped", std::make_shared<ConfigBox<Config>>(grouped)}};
+}
+
+}  // namespace mamba2
+
+void register_mamba2(Family<MixerEntry>& family) {
+  using mamba2::Config;
+  MixerEntry& e =
+      family.add<Config>("mamba2", "State-space recurrence with one decay per head, short convolution and gate.",
+                         "Dao & Gu 2024, arXiv:2405.21060");
+  e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Mixer> {
+    return std::make_unique<mamba2::Mamba2>(config, context);
+  });
+  e.validate = with_settings<Config>(mamba2::validate);
+  e.reference = with_settings<Config>(mamba2::reference);
+  e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
+    const mamba2::Sizes s(config, d_model);
+    return d_model * (2 * s.inner + 2 * s.shared() + s.heads) + (config.conv_kernel + 1) * s.conv_channels() +
+           3 * s.heads + s.inner + s.inner * d_model;
+  });
+  e.samples = mamba2::samples;
+}
+
+}  // namespace ingot
