@@ -194,7 +194,7 @@ std::vector<EvaluationResult> TrainLoop::evaluate_all() {
     m.tokens = counters_.tokens;
     m.name = result.name;
     m.loss = result.loss;
-    m.bits_per_byte = result.bits_per_byte().value_or(std::nan(""));
+    m.bits_per_byte = result.bits_per_byte();
     m.eval_tokens = result.tokens;
     metrics_->eval(m);
     if (tensorboard_) tensorboard_->scalar(cat("eval/", result.name, "/loss"), m.step, m.loss);

@@ -28,7 +28,7 @@ class AppendFile {
   const fs::path& path() const { return path_; }
 
  private:
-  bool write_pending();
+  void write_pending();
   void report_failure(int reason);
   fs::path path_;
   int fd_ = -1;

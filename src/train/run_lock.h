@@ -1,6 +1,6 @@
 #pragma once
 // One process at a time trains into a run directory. RUN/run.lock names the holder and is touched every few seconds. It
-// works on shared file systems, where flock cannot be trusted: creation is an exclusive link, and ages are differences
+// works on shared file systems, where flock cannot be trusted: the file is created exclusively, and ages are differences
 // of the file server's own time stamps.
 
 #include <atomic>
@@ -25,6 +25,9 @@ struct LockHolder {
   std::string job;               // batch job, "" outside of one
   std::string nonce;             // of this lock
   std::string since;             // UTC, for people
+
+  /// "process 4711 on node-3 (job SLURM_JOB_ID=17) since 2026-01-31T12:00:00Z".
+  std::string text() const;
 };
 
 /// This process, with a fresh nonce.
@@ -54,14 +57,23 @@ class RunLock {
   void check();
 
  private:
+  enum class Look { kOurs, kMissing, kOther, kUnknown };
   void acquire();
+  bool create();
+  void decide(const std::optional<LockHolder>& holder);
+  void watch(const std::optional<LockHolder>& holder);
+  void take_away(const std::optional<LockHolder>& holder);
+  Look look() const;
   void beat();
-  bool still_ours() const;
+  void beat_until_closed();
+  [[noreturn]] void refuse(const std::string& holder) const;
+
+  fs::path run_dir_;
   fs::path path_;
   RunLockOptions options_;
   int fd_ = -1;
   std::atomic<bool> lost_{false};
-  std::mutex mutex_;
+  std::mutex mutex_;  // guards fd_ and closing_
   std::condition_variable wake_;
   bool closing_ = false;
   std::thread heart_;

@@ -29,11 +29,11 @@ struct TrainMetrics {
 
 struct EvalMetrics {
   std::int64_t step = 0;
-  std::int64_t tokens = 0;  // since the start of the run
-  std::string name;         // of the evaluation set
-  double loss = 0;          // nats per token
-  double bits_per_byte = 0;
-  std::int64_t eval_tokens = 0;  // scored; key "tokens_scored"
+  std::int64_t tokens = 0;              // since the start of the run
+  std::string name;                     // of the evaluation set
+  double loss = 0;                      // nats per token
+  std::optional<double> bits_per_byte;  // unknown for data without text
+  std::int64_t eval_tokens = 0;         // scored; key "tokens_scored"
   nlohmann::ordered_json extra = nlohmann::ordered_json::object();
 };
 

@@ -30,13 +30,15 @@ struct RunStatus {
 /// The status with which a run ends.
 RunStatus final_status(ExitCode code, std::int64_t step, const std::string& reason);
 
-/// Atomic. Adds "updated" (Unix seconds), "host" and "pid".
+/// Atomic. Adds "updated" (Unix seconds), "host" and "pid". A failure is logged, once in a row, and not thrown: it must
+/// neither end a run nor hide why one ended.
 void write_status(const fs::path& run_dir, const RunStatus& status);
 /// As written, or none if there is no file. Throws Error naming the file if it cannot be read.
 std::optional<RunStatus> read_status(const fs::path& run_dir);
 /// As `read_status`, but a run that says 'running' while nobody holds its lock was killed: failed, retry.
 std::optional<RunStatus> current_status(const fs::path& run_dir);
 
+/// Throws Error naming the file if it cannot be written.
 void write_summary(const fs::path& run_dir, const nlohmann::ordered_json& summary);
 
 /// Ids of the job manager (Slurm, PBS, LSF, Grid Engine, Kubernetes) and of torchrun that are set.
@@ -45,14 +47,17 @@ nlohmann::ordered_json scheduler_ids();
 std::string job_id();
 std::string host_name();
 
+/// "0007".
+std::string attempt_name(std::int64_t number);
+
 /// attempts/NNNN.json, one for each start of the run. Holds from the start: command line, working directory, host, pid,
 /// version, LibTorch, CPU and instruction sets, the environment that can matter, scheduler ids, start.
 class AttemptRecord {
  public:
-  /// Takes the next free number. Only while holding the run's lock.
+  /// Takes the next free number. Only while holding the run's lock. Throws Error if the file cannot be written.
   AttemptRecord(const fs::path& run_dir, const std::vector<std::string>& command);
   std::int64_t number() const { return number_; }
-  /// Adds facts (precision, kernels, hashes, ranks, resumed_from …) and writes the file.
+  /// Adds facts (precision, kernels, hashes, ranks, resumed_from …) and writes the file; a failure is logged.
   void add(const nlohmann::ordered_json& facts);
   /// Adds end, exit_code and reason.
   void finish(ExitCode code, const std::string& reason);

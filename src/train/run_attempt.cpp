@@ -1,0 +1,162 @@
+// attempts/NNNN.json: under what conditions a run was started.
+
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdlib>
+#include <ctime>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "base/version.h"
+#include "device/machine.h"
+#include "train/run_status.h"
+
+extern char** environ;  // NOLINT: POSIX
+
+namespace ingot {
+namespace {
+
+using json = nlohmann::ordered_json;
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm parts{};
+  ::gmtime_r(&now, &parts);
+  std::array<char, 32> text{};
+  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
+  return text.data();
+}
+
+/// Variables that can change speed, placement or, through libraries, behaviour. A list, so that no secret gets in.
+bool is_relevant(std::string_view name) {
+  static constexpr std::array<std::string_view, 17> kPrefixes{
+      "OMP_",     "GOMP_", "KMP_",    "MKL_",         "OPENBLAS_", "DNNL_", "ONEDNN_", "ATEN_", "TORCH_",
+      "PYTORCH_", "CUDA_", "CUBLAS_", "NVIDIA_TF32_", "NCCL_",     "GLOO_", "MALLOC_", "INGOT_"};
+  static constexpr std::array<std::string_view, 10> kNames{
+      "RANK",        "WORLD_SIZE",  "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK",
+      "MASTER_ADDR", "MASTER_PORT", "LD_PRELOAD", "LD_LIBRARY_PATH",  "LD_BIND_NOW"};
+  return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
+         std::any_of(kPrefixes.begin(), kPrefixes.end(),
+                     [&](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; });
+}
+
+json relevant_environment() {
+  std::vector<std::string> found;
+  for (char** variable = environ; *variable != nullptr; ++variable) {
+    const std::string_view text = *variable;
+    if (is_relevant(text.substr(0, text.find('=')))) found.emplace_back(text);
+  }
+  std::sort(found.begin(), found.end());
+  json out = json::object();
+  for (const std::string& text : found) {
+    const std::size_t equals = text.find('=');
+    out[text.substr(0, equals)] = text.substr(std::min(equals, text.size() - 1) + 1);
+  }
+  return out;
+}
+
+json version_facts() {
+  const BuildVersion& version = build_version();
+  return {{"ingot", version.version},     {"commit", version.commit},         {"dirty", version.dirty},
+          {"compiler", version.compiler}, {"build_type", version.build_type}, {"libtorch", version.torch}};
+}
+
+json machine_facts() {
+  utsname system{};
+  ::uname(&system);
+  return {{"host", host_name()},
+          {"system", cat(system.sysname, " ", system.release)},
+          {"cpu", cpu_name()},
+          {"cpu_features", cpu_features()},
+          {"instruction_set", instruction_set()},
+          {"cores", usable_cores()}};
+}
+
+/// The number after the highest that any file of the folder starts with: attempts leave several files.
+std::int64_t next_number(const fs::path& folder) {
+  std::int64_t highest = 0;
+  for (const auto& entry : fs::directory_iterator(folder)) {
+    const std::string name = entry.path().filename().string();
+    std::int64_t number = 0;
+    const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
+    if (error == std::errc{} && end != name.data()) highest = std::max(highest, number);
+  }
+  return highest + 1;
+}
+
+std::string variable(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+}  // namespace
+
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
+  return name.data();
+}
+
+std::string job_id() {
+  // Grid Engine's JOB_ID is a name that others use too, so it counts only beside SGE's own.
+  for (const char* name : {"SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID"}) {
+    const std::string value = variable(name);
+    if (!value.empty()) return cat(name, "=", value);
+  }
+  if (!variable("SGE_ROOT").empty() && !variable("JOB_ID").empty()) return "JOB_ID=" + variable("JOB_ID");
+  return "";
+}
+
+json scheduler_ids() {
+  json out = json::object();
+  for (const char* name :
+       {"SLURM_JOB_ID", "SLURM_JOB_NAME", "SLURM_JOB_NODELIST", "SLURM_ARRAY_JOB_ID", "SLURM_ARRAY_TASK_ID",
+        "SLURM_RESTART_COUNT", "SLURM_PROCID", "PBS_JOBID", "PBS_JOBNAME", "LSB_JOBID", "LSB_JOBNAME", "JOB_ID",
+        "SGE_TASK_ID", "KUBERNETES_SERVICE_HOST", "TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT"}) {
+    const std::string value = variable(name);
+    if (!value.empty()) out[name] = value;
+  }
+  return out;
+}
+
+std::string attempt_name(std::int64_t number) {
+  std::string digits = std::to_string(number);
+  if (digits.size() < 4) digits.insert(0, 4 - digits.size(), '0');
+  return digits;
+}
+
+AttemptRecord::AttemptRecord(const fs::path& run_dir, const std::vector<std::string>& command) {
+  const fs::path folder = run_dir / "attempts";
+  fs::create_directories(folder);
+  number_ = next_number(folder);
+  path_ = folder / (attempt_name(number_) + ".json");
+  record_ = {{"attempt", number_},          {"start", utc_now()},
+             {"command", command},          {"folder", fs::current_path().string()},
+             {"pid", ::getpid()},           {"version", version_facts()},
+             {"machine", machine_facts()},  {"environment", relevant_environment()},
+             {"scheduler", scheduler_ids()}};
+  write();
+}
+
+void AttemptRecord::add(const json& facts) {
+  for (const auto& [key, value] : facts.items()) record_[key] = value;
+  try {
+    write();
+  } catch (const Error& e) {
+    log::warning(e.what());
+  }
+}
+
+void AttemptRecord::finish(ExitCode code, const std::string& reason) {
+  add({{"end", utc_now()}, {"exit_code", static_cast<int>(code)}, {"reason", reason}});
+}
+
+void AttemptRecord::write() {
+  write_file_atomic(path_, record_.dump(2, ' ', false, json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace ingot

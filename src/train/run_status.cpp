@@ -1,0 +1,145 @@
+#include "train/run_status.h"
+
+#include <unistd.h>
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+
+#include "base/log.h"
+#include "base/text.h"
+#include "train/run_lock.h"
+
+namespace ingot {
+namespace {
+
+constexpr std::array<std::pair<RunState, std::string_view>, 5> kStates{{{RunState::kRunning, "running"},
+                                                                        {RunState::kDone, "done"},
+                                                                        {RunState::kStopped, "stopped"},
+                                                                        {RunState::kDiverged, "diverged"},
+                                                                        {RunState::kFailed, "failed"}}};
+
+fs::path status_file(const fs::path& run_dir) { return run_dir / "status.json"; }
+
+std::int64_t unix_seconds() {
+  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+}
+
+/// Whole or absent for readers, like write_file_atomic, but not forced to the disk: a status is replaced every few
+/// seconds and is of no use after a power cut.
+void replace_file(const fs::path& path, const std::string& text) {
+  fs::path temporary = path;
+  temporary += ".tmp-" + std::to_string(::getpid());
+  {
+    FileWriter file(temporary, ExitCode::kOther);
+    file.write(text);
+    file.flush();
+  }
+  fs::rename(temporary, path);
+}
+
+RunStatus from_json(const nlohmann::json& document) {
+  RunStatus status;
+  const auto name = document.at("state").get<std::string>();
+  bool known = false;
+  for (const auto& [state, text] : kStates) {
+    if (text != name) continue;
+    status.state = state;
+    known = true;
+  }
+  if (!known) throw std::invalid_argument("state");
+  if (!document.at("exit_code").is_null()) status.exit_code = document.at("exit_code").get<int>();
+  status.step = document.at("step").get<std::int64_t>();
+  status.reason = document.at("reason").get<std::string>();
+  status.retry = document.at("retry").get<bool>();
+  for (const auto& [key, value] : document.items()) {
+    const bool own = key == "state" || key == "exit_code" || key == "step" || key == "reason" || key == "retry";
+    if (!own && !value.is_null()) status.details[key] = value;  // null: was not finite
+  }
+  return status;
+}
+
+}  // namespace
+
+std::string_view run_state_name(RunState state) {
+  for (const auto& [known, name] : kStates) {
+    if (known == state) return name;
+  }
+  return "";
+}
+
+RunStatus final_status(ExitCode code, std::int64_t step, const std::string& reason) {
+  RunStatus status;
+  status.exit_code = static_cast<int>(code);
+  status.step = step;
+  status.reason = reason;
+  switch (code) {
+    case ExitCode::kDone:
+      status.state = RunState::kDone;
+      break;
+    case ExitCode::kStopped:
+    case ExitCode::kInterrupted:
+      status.state = RunState::kStopped;
+      status.retry = true;
+      break;
+    case ExitCode::kDiverged:
+      status.state = RunState::kDiverged;
+      break;
+    default:
+      status.state = RunState::kFailed;
+      // A peer or the network may be back; anything else fails again until somebody acts.
+      status.retry = code == ExitCode::kDistributed;
+  }
+  return status;
+}
+
+void write_status(const fs::path& run_dir, const RunStatus& status) {
+  nlohmann::ordered_json document = {{"state", run_state_name(status.state)},
+                                     {"exit_code", nullptr},
+                                     {"step", status.step},
+                                     {"reason", status.reason},
+                                     {"retry", status.retry}};
+  if (status.exit_code) document["exit_code"] = *status.exit_code;
+  for (const auto& [key, value] : status.details.items()) document[key] = value;
+  document["updated"] = unix_seconds();
+  document["host"] = host_name();
+  document["pid"] = ::getpid();
+  const std::string text = document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  try {
+    if (status.state == RunState::kRunning) {
+      replace_file(status_file(run_dir), text);
+    } else {
+      write_file_atomic(status_file(run_dir), text);
+    }
+  } catch (const std::exception& e) {
+    log::warning_once(cat("status ", run_dir.string()), cat("status.json is not up to date: ", e.what()));
+  }
+}
+
+std::optional<RunStatus> read_status(const fs::path& run_dir) {
+  const fs::path file = status_file(run_dir);
+  if (!fs::exists(file)) return std::nullopt;
+  try {
+    return from_json(nlohmann::json::parse(read_file(file)));
+  } catch (const Error&) {
+    throw;
+  } catch (const std::exception&) {
+    throw Error(ExitCode::kOther, cat("'", file.string(), "' is damaged; `ingot train` writes a new one"));
+  }
+}
+
+std::optional<RunStatus> current_status(const fs::path& run_dir) {
+  std::optional<RunStatus> status = read_status(run_dir);
+  if (!status || status->state != RunState::kRunning || current_holder(run_dir)) return status;
+  status->state = RunState::kFailed;
+  status->reason = "its process ended without a word (killed, out of memory or power cut)";
+  status->retry = true;
+  return status;
+}
+
+void write_summary(const fs::path& run_dir, const nlohmann::ordered_json& summary) {
+  write_file_atomic(run_dir / "summary.json",
+                    summary.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n");
+}
+
+}  // namespace ingot
