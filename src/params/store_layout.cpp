@@ -100,7 +100,7 @@ void check_used(const std::vector<Level>& levels) {
     if (level.match != nullptr && !level.matched) {
       throw ConfigError(cat(level.path, ".match: ", level.match->text(), " selects no parameter of this model"));
     }
-    if (level.parametrization && !level.parametrization->used) {
+    if (level.parametrization && !level.parametrization->used && !level.parametrization->object->is_identity()) {
       throw ConfigError(cat(level.parametrization->path, ": ", level.parametrization->name,
                             " reaches no parameter, expected at least one that it is defined for"));
     }

@@ -1,0 +1,219 @@
+// What every parametrization, constraint and init must do, over the registry.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros_like.h>
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "base/random.h"
+#include "params/families.h"
+#include "support/gradcheck.h"
+#include "support/tolerance.h"
+#include "support/weights.h"
+
+namespace ingot::testing {
+namespace {
+
+ParamInfo sample_info(RoleSet roles, std::vector<std::int64_t> shape, int hidden_axis) {
+  ParamInfo info;
+  info.name = "layers.1.mixer.sample.weight";
+  info.shape = std::move(shape);
+  info.roles = roles;
+  info.depth = 1;
+  info.hidden_axis = hidden_axis;
+  info.fan_out = info.shape[0];
+  info.fan_in = info.numel() / info.shape[0];
+  return info;
+}
+
+/// One parameter of each kind that models have.
+std::vector<ParamInfo> sample_infos() {
+  return {sample_info({Role::kEmbedding, Role::kHead}, {17, 8}, 1),
+          sample_info(Role::kReadsStream, {12, 8}, 1),
+          sample_info(Role::kWritesStream, {8, 12}, 0),
+          sample_info(Role::kInner, {6, 10}, -1),
+          sample_info(Role::kConv, {12, 4}, -1),
+          sample_info(Role::kGain, {8}, -1),
+          sample_info(Role::kMeta, {3, 8}, 1)};
+}
+
+std::string sample_name(const ParamInfo& info) { return info.roles.names().front(); }
+
+std::vector<at::Tensor> empty_masters(const Parametrization& p, const ParamInfo& info) {
+  std::vector<at::Tensor> out;
+  for (const auto& spec : p.masters(info)) out.push_back(at::zeros(spec.shape, at::kDouble));
+  return out;
+}
+
+at::Tensor effective(const Parametrization& p, const std::vector<at::Tensor>& masters, const ParamInfo& info,
+                     at::ScalarType dtype = at::kDouble) {
+  at::Tensor weight = at::empty(info.shape, dtype);
+  p.materialise(masters, weight);
+  return weight;
+}
+
+class Parametrizations : public ::testing::TestWithParam<std::string> {
+ protected:
+  /// Calls f(parametrization, info, masters of a random weight) for every parameter that it is defined for.
+  template <class F>
+  void for_each(F f) {
+    const auto& entry = weight_families().get<ParametrizationEntry>().at(GetParam());
+    const auto p = entry.make(*entry.defaults);
+    int count = 0;
+    for (const auto& info : sample_infos()) {
+      if (!p->applies(info)) continue;
+      SCOPED_TRACE(sample_name(info));
+      auto masters = empty_masters(*p, info);
+      p->assign(random_normal(info.shape, 1), masters);
+      f(*p, info, masters);
+      ++count;
+    }
+    EXPECT_GT(count, 0);
+  }
+};
+
+TEST_P(Parametrizations, AssignThenMaterialiseGivesTheWeight) {
+  for_each([](const Parametrization& p, const ParamInfo& info, std::vector<at::Tensor>& masters) {
+    if (!p.can_assign()) return;
+    const at::Tensor weight = random_normal(info.shape, 2);
+    p.assign(weight, masters);
+    EXPECT_TRUE(close(effective(p, masters, info), weight, Tolerance::of(at::kDouble).reduction(info.numel())));
+  });
+}
+
+TEST_P(Parametrizations, MaterialiseIsPureAndRoundsOnce) {
+  for_each([](const Parametrization& p, const ParamInfo& info, std::vector<at::Tensor>& masters) {
+    std::vector<at::Tensor> before;
+    for (const auto& m : masters) before.push_back(m.clone());
+    const at::Tensor weight = effective(p, masters, info);
+    EXPECT_TRUE(same_bits(effective(p, masters, info, at::kBFloat16), weight.to(at::kBFloat16)));
+    for (std::size_t i = 0; i < masters.size(); ++i) EXPECT_TRUE(same_bits(masters[i], before[i]));
+  });
+}
+
+TEST_P(Parametrizations, PullBackIsTheAdjointOfMaterialise) {
+  for_each([](const Parametrization& p, const ParamInfo& info, std::vector<at::Tensor>& masters) {
+    const auto specs = p.masters(info);
+    for (auto& m : masters) m.add_(random_normal(m.sizes(), 3), 0.1);  // not only where `assign` leads
+    const at::Tensor g = random_normal(info.shape, 4);
+    std::vector<at::Tensor> grads;
+    for (std::size_t i = 0; i < masters.size(); ++i) {
+      // Garbage in: pull_back overwrites.
+      grads.push_back(specs[i].trained ? at::full(masters[i].sizes(), 7.0, at::kDouble) : at::Tensor());
+    }
+    p.pull_back(masters, g, grads);
+    for (std::size_t i = 0; i < masters.size(); ++i) {
+      if (!specs[i].trained) continue;
+      const at::Tensor direction = random_normal(masters[i].sizes(), 5), kept = masters[i].clone();
+      const double h = 1e-6;
+      masters[i].copy_(kept.add(direction, h));
+      const at::Tensor above = effective(p, masters, info);
+      masters[i].copy_(kept.sub(direction, h));
+      const at::Tensor below = effective(p, masters, info);
+      masters[i].copy_(kept);
+      const double numeric = ((above - below) * g).sum().item<double>() / (2 * h);
+      const double analytic = (grads[i] * direction).sum().item<double>();
+      EXPECT_NEAR(numeric, analytic, 1e-7 * (std::abs(analytic) + grads[i].norm().item<double>())) << specs[i].suffix;
+    }
+  });
+}
+
+TEST_P(Parametrizations, TrainedMastersHaveDistinctNamesAndAPlaceForDecay) {
+  for_each([](const Parametrization& p, const ParamInfo& info, std::vector<at::Tensor>&) {
+    std::map<std::string, int> names;
+    int decaying = 0;
+    for (const auto& spec : p.masters(info)) {
+      EXPECT_EQ(names[spec.suffix]++, 0);
+      decaying += spec.trained && spec.decays ? 1 : 0;
+    }
+    EXPECT_GT(decaying, 0);
+    EXPECT_EQ(p.is_identity(), names.size() == 1 && names.count("") == 1);
+  });
+}
+
+class Constraints : public ::testing::TestWithParam<std::string> {
+ protected:
+  template <class F>
+  void for_each(F f) {
+    const auto& entry = weight_families().get<ConstraintEntry>().at(GetParam());
+    const auto constraint = entry.make(*entry.defaults);
+    int count = 0;
+    for (const auto& info : sample_infos()) {
+      if (!constraint->applies(info)) continue;
+      SCOPED_TRACE(sample_name(info));
+      f(*constraint, info, random_normal(info.shape, 1));
+      ++count;
+    }
+    EXPECT_GT(count, 0);
+  }
+};
+
+TEST_P(Constraints, AreIdempotent) {
+  for_each([](const Constraint& c, const ParamInfo& info, at::Tensor weight) {
+    c.apply(weight, info);
+    at::Tensor again = weight.clone();
+    c.apply(again, info);
+    EXPECT_TRUE(close(again, weight, Tolerance::of(at::kDouble).reduction(info.numel())));
+  });
+}
+
+TEST_P(Constraints, ChangeAnArbitraryWeightAndKeepItFinite) {
+  for_each([](const Constraint& c, const ParamInfo& info, at::Tensor weight) {
+    const at::Tensor before = weight.clone();
+    c.apply(weight, info);
+    EXPECT_FALSE(weight.equal(before));
+    at::Tensor zero = at::zeros_like(weight);
+    c.apply(zero, info);
+    EXPECT_TRUE(zero.isfinite().all().item<bool>());
+  });
+}
+
+TEST_P(Constraints, LookNoFurtherThanTheirGranularity) {
+  for_each([](const Constraint& c, const ParamInfo& info, at::Tensor weight) {
+    const Granularity granularity = c.granularity(info);
+    if (granularity == Granularity::kMatrix || weight.dim() != 2) return;
+    const at::Tensor before = weight.clone();
+    c.apply(weight, info);
+    // The rest of the matrix may change arbitrarily without an effect on the first unit.
+    at::Tensor other = random_normal(info.shape, 9) * 3;
+    const int axis = granularity == Granularity::kColumn ? 1 : 0;
+    other.select(axis, 0).copy_(before.select(axis, 0));
+    c.apply(other, info);
+    EXPECT_TRUE(close(other.select(axis, 0), weight.select(axis, 0), Tolerance::of(at::kDouble)));
+  });
+}
+
+class Inits : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(Inits, FillEveryElementFromTheStreamAlone) {
+  const auto& entry = weight_families().get<InitEntry>().at(GetParam());
+  const auto init = entry.make(*entry.defaults, InitContext{4});
+  for (const auto& info : sample_infos()) {
+    SCOPED_TRACE(sample_name(info));
+    const auto fill = [&](std::uint64_t seed, at::ScalarType dtype) {
+      at::Tensor weight = at::full(info.shape, std::nan(""), dtype);
+      RandomStream random(seed, info.name);
+      init->fill(weight, info, random);
+      return weight;
+    };
+    const at::Tensor weight = fill(1, at::kDouble);
+    EXPECT_TRUE(weight.isfinite().all().item<bool>());
+    EXPECT_TRUE(same_bits(fill(1, at::kDouble), weight));
+    EXPECT_TRUE(same_bits(fill(1, at::kFloat), weight.to(at::kFloat)));
+    EXPECT_FALSE(init->text(info).empty());
+  }
+}
+
+std::string test_name(const ::testing::TestParamInfo<std::string>& info) { return info.param; }
+
+INSTANTIATE_TEST_SUITE_P(Conformance, Parametrizations,
+                         ::testing::ValuesIn(weight_families().get<ParametrizationEntry>().names()), test_name);
+INSTANTIATE_TEST_SUITE_P(Conformance, Constraints,
+                         ::testing::ValuesIn(weight_families().get<ConstraintEntry>().names()), test_name);
+INSTANTIATE_TEST_SUITE_P(Conformance, Inits, ::testing::ValuesIn(weight_families().get<InitEntry>().names()),
+                         test_name);
+
+}  // namespace
+}  // namespace ingot::testing

@@ -1,0 +1,35 @@
+#pragma once
+// Parameter stores for tests.
+
+#include <ATen/core/Tensor.h>
+
+#include <string>
+#include <vector>
+
+#include "params/store.h"
+#include "params/weights_config.h"
+#include "support/gradcheck.h"
+
+namespace ingot::testing {
+
+/// Parametrizations, constraints and inits as the program registers them.
+const Families& weight_families();
+
+/// The `weights:` section that `yaml` describes; "{}" is the default. Throws ConfigError.
+WeightsConfig weights_config(const std::string& yaml = "{}");
+
+StoreOptions store_options(at::ScalarType compute, at::ScalarType master = at::kFloat);
+/// fp64 throughout: what gradient checks need.
+inline StoreOptions fp64_options() { return store_options(at::kDouble, at::kDouble); }
+
+/// layout, allocate, initialise.
+void make_weights(ParameterStore& store, const StoreOptions& options, const WeightsConfig& config = weights_config(),
+                  int num_sublayers = 4, std::uint64_t seed = 1);
+
+/// Every leaf with its gradient buffer, named by its first parameter, for `gradcheck`.
+std::vector<CheckedParameter> checked_parameters(const ParameterStore& store);
+
+/// The master of that name. Throws std::out_of_range.
+const Master& master_of(const ParameterStore& store, const std::string& name);
+
+}  // namespace ingot::testing
