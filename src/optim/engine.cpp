@@ -13,7 +13,7 @@
 namespace ingot {
 namespace {
 
-constexpr std::int64_t kAlignment = 16;  // elements: slices start at a multiple of 64 bytes in fp32
+constexpr std::int64_t kAlignment = 16;  // elements: stretches start at a multiple of 64 bytes in fp32
 
 std::int64_t aligned(std::int64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
 
@@ -86,8 +86,9 @@ ConfigError empty_group(const GroupConfig& group, const ParameterStore& store, i
 void lay_out_states(Group& group, const std::vector<Master>& masters) {
   for (std::size_t i = 1; i < group.slots.size(); ++i) {
     const Master& previous = masters[group.indices[i - 1]];
-    const std::int64_t gap = masters[group.indices[i]].offset - previous.offset - previous.numel;
-    group.slots[i].follows = group.indices[i] == group.indices[i - 1] + 1 && gap >= 0 && gap < kAlignment;
+    // Masters lie in the order of their list, so that nothing but padding is between neighbours.
+    group.slots[i].follows = group.indices[i] == group.indices[i - 1] + 1 &&
+                             group.slots[i].master->offset >= previous.offset + previous.numel;
   }
   for (const auto& spec : group.optimizer->state_specs()) {
     StateLayout layout{spec, {}, 0, {}};
