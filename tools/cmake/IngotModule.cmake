@@ -4,7 +4,8 @@
 # sources are fine.
 #
 # Tests: foo_test.cpp goes to <name>_tests, label unit; foo_slow_test.cpp, foo_dist_test.cpp and foo_gpu_test.cpp go to
-# <name>_slow_tests and so on, labelled by the suffix; all of tests/dist is labelled dist. Other .cpp files there are
+# <name>_slow_tests and so on, labelled by the suffix; all of tests/dist is labelled dist. Tests of modules without LibTorch also
+# have the label plain. Other .cpp files there are
 # helpers, linked into each of the module's test binaries; foo_bench.cpp holds microbenchmarks of the target <name>_bench,
 # which only a request builds. Test code sees INGOT_SOURCE_DIR and, in dist, train, study and
 # cli, INGOT_BINARY (path of the program under test), and links tests/support as `test_support`.
@@ -32,6 +33,7 @@ endfunction()
 ingot_precompile(ingot_torch_pch ${PROJECT_SOURCE_DIR}/tools/cmake/torch_pch.h torch::cpu)
 if(INGOT_TESTS)
   enable_testing()
+  add_custom_target(plain_tests COMMENT "Tests of modules without LibTorch")
   ingot_precompile(ingot_test_pch ${PROJECT_SOURCE_DIR}/tools/cmake/test_pch.h torch::cpu GTest::gtest)
   # tests/support: helpers that use tensors make `test_support`, the others `test_support_plain`, which is all that tests of
   # modules without LibTorch get: half a gigabyte less to load.
@@ -92,14 +94,18 @@ function(ingot_test_binary target label module torch)
     target_precompile_headers(${target} REUSE_FROM ingot_test_pch)
   endif()
   ingot_set_rpath(${target} ${PROJECT_BINARY_DIR}/tests)
-  ingot_discover_suites(${target} ${label})
+  if(NOT torch)
+    list(APPEND label plain)
+    add_dependencies(plain_tests ${target})
+  endif()
+  ingot_discover_suites(${target} "${label}")
 endfunction()
 
 # Registers every suite of a gtest binary as one ctest test when ctest starts: a process per test case would load LibTorch
 # thousands of times.
 function(ingot_discover_suites target label)
   set(script ${PROJECT_BINARY_DIR}/gen/${target}_suites.cmake)
-  file(WRITE ${script}.in "set(target ${target})\nset(label ${label})\nset(binary $<TARGET_FILE:${target}>)\n"
+  file(WRITE ${script}.in "set(target ${target})\nset(label \"${label}\")\nset(binary $<TARGET_FILE:${target}>)\n"
        "include(${PROJECT_SOURCE_DIR}/tools/cmake/discover_suites.cmake)\n")
   file(GENERATE OUTPUT ${script} INPUT ${script}.in)
   set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY TEST_INCLUDE_FILES ${script})

@@ -5,7 +5,7 @@ option(INGOT_TESTS "Build the tests" ON)
 option(INGOT_CUDA "Build the GPU plugin" OFF)
 option(INGOT_INCOMPLETE_VARIANTS
        "Only warn about a variant that lacks its test or its sample YAML" OFF)
-set(INGOT_SANITIZE "" CACHE STRING "Sanitizer for all targets: empty, address or undefined")
+set(INGOT_SANITIZE "" CACHE STRING "Sanitizers for all targets: empty or a list of address, undefined")
 
 set(CMAKE_CXX_STANDARD 20)
 set(CMAKE_CXX_STANDARD_REQUIRED ON)
@@ -25,15 +25,16 @@ set(CMAKE_SHARED_LINKER_FLAGS_DEV "")
 add_compile_options(-ffile-prefix-map=${PROJECT_BINARY_DIR}=build
                     -ffile-prefix-map=${PROJECT_SOURCE_DIR}=.)
 
-if(INGOT_SANITIZE STREQUAL "address")
-  add_compile_options(-fsanitize=address -fno-omit-frame-pointer)
-  add_link_options(-fsanitize=address)
-elseif(INGOT_SANITIZE STREQUAL "undefined")
+foreach(sanitizer ${INGOT_SANITIZE})
+  if(NOT sanitizer MATCHES "^(address|undefined)$")
+    message(FATAL_ERROR "INGOT_SANITIZE holds '${sanitizer}', expected address or undefined")
+  endif()
+  add_compile_options(-fsanitize=${sanitizer} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${sanitizer})
+endforeach()
+if("undefined" IN_LIST INGOT_SANITIZE)
   # vptr needs type information of classes that live inside LibTorch.
-  add_compile_options(-fsanitize=undefined -fno-sanitize=vptr -fno-sanitize-recover=all)
-  add_link_options(-fsanitize=undefined)
-elseif(INGOT_SANITIZE)
-  message(FATAL_ERROR "INGOT_SANITIZE is '${INGOT_SANITIZE}', expected empty, address or undefined")
+  add_compile_options(-fno-sanitize=vptr -fno-sanitize-recover=all)
 endif()
 
 # Linking is most of an edit-test cycle; both alternatives are several times faster than ld.bfd.

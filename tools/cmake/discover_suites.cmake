@@ -1,7 +1,7 @@
-# Run by ctest. In: target, label, binary. Adds one test `<target>.<suite>` per gtest suite of the binary.
+# Run by ctest. In: target, label (a list), binary. Adds one test `<target>.<suite>` per gtest suite of the binary.
 if(NOT EXISTS ${binary})
   add_test(${target}_NOT_BUILT ${target}_NOT_BUILT)
-  set_tests_properties(${target}_NOT_BUILT PROPERTIES LABELS ${label})
+  set_tests_properties(${target}_NOT_BUILT PROPERTIES LABELS "${label}")
   return()
 endif()
 set(cache ${binary}.suites)
@@ -18,5 +18,5 @@ foreach(line IN LISTS lines)
   string(REGEX REPLACE "\\.( .*)?$" "" suite "${line}")
   set(test "${target}.${suite}")
   add_test("${test}" ${binary} "--gtest_filter=${suite}.*")
-  set_tests_properties("${test}" PROPERTIES LABELS ${label})
+  set_tests_properties("${test}" PROPERTIES LABELS "${label}")
 endforeach()
