@@ -12,7 +12,4 @@ namespace ingot::ops {
 /// once per backward. Gradients of gradients throw.
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& weight_grad);
 
-/// weight_grad += dy^T x for dy [n, out], x [n, in] of one dtype. bf16 products are summed in fp32.
-void add_weight_gradient(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight_grad);
-
 }  // namespace ingot::ops
