@@ -74,7 +74,7 @@ class Verifier {
     try {
       // Reads all ids and the index anew: finds what was wrong before checksums were taken.
       const fs::path path = shard.ids.path.is_absolute() ? shard.ids.path : folder / shard.ids.path;
-      const ShardRecord now = record_shard(path, ".", shard.kind, manifest.vocab_size, std::nullopt);
+      const ShardRecord now = scan_shard(path, shard.kind, manifest.vocab_size, std::nullopt);
       report_.tokens += now.tokens;
       report_.documents += shard.documents;
       if (now.tokens != shard.tokens) {

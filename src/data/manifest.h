@@ -72,8 +72,12 @@ FileRecord record_file(const fs::path& path, const fs::path& shown_path,
 std::string verify_file(const FileRecord& record, const fs::path& folder,
                         const std::function<void(std::int64_t bytes)>& progress = {});
 
-/// Records a shard: checksums, index, range of ids, number of documents. Throws DataError (file and byte) for an id outside
-/// the vocabulary.
+/// Reads all ids and the index of a shard: counts, range, bounds of documents; no checksums. Throws DataError (file and
+/// byte), e.g. for an id outside the vocabulary.
+ShardRecord scan_shard(const fs::path& path, ShardKind kind, std::int64_t vocab_size, std::optional<TokenId> eos);
+
+/// Records a shard: checksums, index, range of ids, number of documents. `shown_folder` is
+/// put before the files' names; empty: absolute paths. Throws DataError as scan_shard does.
 ShardRecord record_shard(const fs::path& path, const fs::path& shown_folder, ShardKind kind, std::int64_t vocab_size,
                          std::optional<TokenId> eos, const std::function<void(std::int64_t bytes)>& progress = {});
 

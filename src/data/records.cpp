@@ -90,16 +90,12 @@ std::string hash_file(const fs::path& path) {
   return hash.digest();
 }
 
-ShardRecord record_shard(const fs::path& path, const fs::path& shown_folder, ShardKind kind, std::int64_t vocab_size,
-                         std::optional<TokenId> eos, const Report& progress) {
+ShardRecord scan_shard(const fs::path& path, ShardKind kind, std::int64_t vocab_size, std::optional<TokenId> eos) {
   const auto shard = kind == ShardKind::kMegatron ? open_megatron(path) : open_llmc(path, eos);
   shard->check_index();
-  const auto shown = [&](const fs::path& file) {
-    return shown_folder.empty() ? fs::absolute(file).lexically_normal()
-                                : (shown_folder / file.filename()).lexically_normal();
-  };
   ShardRecord record;
   record.kind = kind;
+  record.ids.path = shard->path();
   record.tokens = shard->tokens();
   record.documents = shard->documents();
   std::vector<TokenId> ids(static_cast<std::size_t>(kReadAhead));
@@ -116,9 +112,20 @@ ShardRecord record_shard(const fs::path& path, const fs::path& shown_folder, Sha
       if (kind == ShardKind::kLlmc && eos && id == *eos) ++record.documents;
     }
   }
-  record.ids = record_file(shard->path(), shown(shard->path()), progress);
+  return record;
+}
+
+ShardRecord record_shard(const fs::path& path, const fs::path& shown_folder, ShardKind kind, std::int64_t vocab_size,
+                         std::optional<TokenId> eos, const Report& progress) {
+  ShardRecord record = scan_shard(path, kind, vocab_size, eos);
+  const auto shown = [&](const fs::path& file) {
+    return shown_folder.empty() ? fs::absolute(file).lexically_normal()
+                                : (shown_folder / file.filename()).lexically_normal();
+  };
+  const fs::path ids = record.ids.path;
+  record.ids = record_file(ids, shown(ids), progress);
   if (kind == ShardKind::kMegatron) {
-    const fs::path index = fs::path(shard->path()).replace_extension(".idx");
+    const fs::path index = fs::path(ids).replace_extension(".idx");
     record.index = record_file(index, shown(index), progress);
   }
   return record;
