@@ -18,7 +18,8 @@ using namespace lock_detail;
 
 namespace {
 
-constexpr int kMostTries = 100;
+constexpr double kStaleGuardSeconds = 10;
+constexpr int kMostTries = 200;  // of a tenth of a second: longer than a stale guard lasts
 
 fs::path lock_file(const fs::path& run_dir) { return run_dir / "run.lock"; }
 
@@ -29,6 +30,10 @@ std::optional<LockHolder> read_holder(const fs::path& path) {
   } catch (const Error&) {
     return std::nullopt;
   }
+}
+
+bool same_holder(const std::optional<LockHolder>& a, const std::optional<LockHolder>& b) {
+  return a.has_value() == b.has_value() && (!a || a->nonce == b->nonce);
 }
 
 std::string holder_text(const std::optional<LockHolder>& holder) {
@@ -120,9 +125,7 @@ void RunLock::watch(const std::optional<LockHolder>& holder) {
   while (silent_for() < options_.silence_seconds) {
     std::this_thread::sleep_for(std::chrono::duration<double>(options_.poll_seconds));
     if (!fs::exists(path_)) return;
-    const auto now = read_holder(path_);
-    const bool same = now.has_value() == holder.has_value() && (!now || now->nonce == holder->nonce);
-    if (!same) return;
+    if (!same_holder(read_holder(path_), holder)) return;
     if (last_touch(path_) != touch) refuse(holder_text(holder));
   }
   log::warning(cat("taking over '", run_dir_.string(), "' from ", holder_text(holder), ", silent for ",
@@ -130,18 +133,20 @@ void RunLock::watch(const std::optional<LockHolder>& holder) {
   take_away(holder);
 }
 
-/// Removes the lock that was judged. Others may judge it too: the name is moved first, and if it then turns out to be
-/// somebody's new lock, that is put back.
+/// Removes the lock that was judged, if it still is the same. Who removes holds a second exclusive file: else one who
+/// judged the old lock could remove the new one of another who was quicker.
 void RunLock::take_away(const std::optional<LockHolder>& holder) {
-  const fs::path aside = path_.string() + ".stale-" + options_.self.nonce;
-  if (::rename(path_.c_str(), aside.c_str()) != 0) return;
-  const auto taken = read_holder(aside);
-  const bool right = taken.has_value() == holder.has_value() && (!taken || taken->nonce == holder->nonce);
-  // If a third process has made its own in between, that one stays, and the second finds out at its next heartbeat.
-  if (!right && ::link(aside.c_str(), path_.c_str()) != 0) {
-    log::warning(cat("'", path_.string(), "' changed hands while it was looked at"));
+  const fs::path guard = path_.string() + ".takeover";
+  const int fd = ::open(guard.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (fd < 0) {
+    // Held for milliseconds, unless its process was killed just then.
+    if (fs::exists(guard) && age_of(guard) > kStaleGuardSeconds) ::unlink(guard.c_str());
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    return;
   }
-  ::unlink(aside.c_str());
+  ::close(fd);
+  if (same_holder(read_holder(path_), holder)) ::unlink(path_.c_str());
+  ::unlink(guard.c_str());
 }
 
 RunLock::Look RunLock::look() const {

@@ -6,6 +6,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <csignal>
 #include <thread>
@@ -256,44 +257,67 @@ TEST(RunLock, IsWrittenAgainIfSomebodyRemovesIt) {
   EXPECT_NO_THROW(lock.check());
 }
 
+/// Tries for the lock, holds it until the pipe is closed, and tells by its exit status: 0 had it, 2 was refused.
+[[noreturn]] void contend(const fs::path& run_dir, const int (&pipe)[2]) {
+  ::close(pipe[1]);
+  ::close(STDERR_FILENO);
+  int code = 1;
+  try {
+    const RunLock lock(run_dir);
+    char byte = 0;
+    while (::read(pipe[0], &byte, 1) > 0) {
+    }
+    code = 0;
+  } catch (const ConfigError&) {
+    code = 2;
+  }
+  ::_exit(code);
+}
+
 /// Processes that start at the same time on a lock left by a dead one: exactly one gets it.
 TEST(RunLock, OneOfManyGetsIt) {
-  for (int round = 0; round < 10; ++round) {
+  constexpr int kProcesses = 8;
+  for (int round = 0; round < 20; ++round) {
     const TempDir run;
     LockHolder dead = this_process();
     dead.start_ticks -= 1;
     leave_lock(run, dead, 0);
-    std::vector<pid_t> children;
-    for (int i = 0; i < 8; ++i) {
+    int pipe[2];
+    ASSERT_EQ(::pipe(pipe), 0);
+    for (int i = 0; i < kProcesses; ++i) {
       const pid_t child = ::fork();
       ASSERT_GE(child, 0);
-      if (child == 0) {
-        int code = 1;
-        try {
-          ::close(STDERR_FILENO);
-          const RunLock lock(run.path());
-          code = 0;
-          ::usleep(300000);
-        } catch (const ConfigError&) {
-          code = 2;
+      if (child == 0) contend(run.path(), pipe);
+    }
+    ::close(pipe[0]);
+    std::vector<int> codes;
+    const auto collect = [&](std::size_t count) {
+      for (int tries = 0; codes.size() < count && tries < 3000; ++tries) {
+        int status = 0;
+        if (::waitpid(-1, &status, WNOHANG) > 0) {
+          codes.push_back(WIFEXITED(status) ? WEXITSTATUS(status) : -1);
+        } else {
+          std::this_thread::sleep_for(std::chrono::milliseconds(10));
         }
-        ::_exit(code);
       }
-      children.push_back(child);
-    }
-    int winners = 0;
-    int refused = 0;
-    for (const pid_t child : children) {
-      int status = 0;
-      ::waitpid(child, &status, 0);
-      ASSERT_TRUE(WIFEXITED(status));
-      winners += WEXITSTATUS(status) == 0;
-      refused += WEXITSTATUS(status) == 2;
-    }
-    EXPECT_EQ(winners, 1) << "round " << round;
-    EXPECT_EQ(refused, 7) << "round " << round;
+    };
+    collect(kProcesses - 1);  // the refused ones; the holder waits
+    ::close(pipe[1]);
+    collect(kProcesses);
+    EXPECT_EQ(std::count(codes.begin(), codes.end(), 0), 1) << "round " << round;
+    EXPECT_EQ(std::count(codes.begin(), codes.end(), 2), kProcesses - 1) << "round " << round;
     for (const auto& entry : fs::directory_iterator(run.path())) ADD_FAILURE() << "left behind: " << entry.path();
   }
+}
+
+TEST(RunLock, ATakeoverThatWasKilledDoesNotBlock) {
+  const TempDir run;
+  LockHolder dead = this_process();
+  dead.start_ticks -= 1;
+  leave_lock(run, dead, 0);
+  write_raw(run / "run.lock.takeover", "");
+  set_age(run / "run.lock.takeover", 11);
+  EXPECT_EQ(refusal(run.path()), "");
 }
 
 }  // namespace
