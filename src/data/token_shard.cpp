@@ -179,6 +179,7 @@ class MegatronShard final : public TokenShard {
     read_ids(file_, byte_of(first), type_, count, out);
   }
   void document_starts(std::int64_t first, std::int64_t end, std::vector<std::int64_t>& starts) const override {
+    first = std::max<std::int64_t>(first, 1);
     std::uint64_t low = 0, high = index_->documents();
     while (low < high) {
       const std::uint64_t middle = (low + high) / 2;
@@ -251,15 +252,21 @@ class LlmcShard final : public TokenShard {
     read_ids(*file_, byte_of(first), {format_.item_size, format_.widen}, count, out);
   }
   void document_starts(std::int64_t first, std::int64_t end, std::vector<std::int64_t>& starts) const override {
-    if (first == 0 && end > 0) starts.push_back(0);
+    first = std::max<std::int64_t>(first, 1);
     if (!eos_ || end <= first) return;
     // A document begins after each end.
-    const std::int64_t begin = std::max<std::int64_t>(first - 1, 0);
-    std::vector<TokenId> ids(static_cast<std::size_t>(end - 1 - begin));
-    read(begin, std::ssize(ids), ids.data());
+    std::vector<TokenId> ids(static_cast<std::size_t>(end - first));
+    read(first - 1, std::ssize(ids), ids.data());
     for (std::size_t i = 0; i < ids.size(); ++i) {
-      if (ids[i] == *eos_) starts.push_back(begin + static_cast<std::int64_t>(i) + 1);
+      if (ids[i] == *eos_) starts.push_back(first + static_cast<std::int64_t>(i));
     }
+  }
+  bool begins_document() const override { return false; }
+  bool ends_document() const override {
+    if (!eos_ || tokens() == 0) return false;
+    TokenId last;
+    read(tokens() - 1, 1, &last);
+    return last == *eos_;
   }
   std::int64_t byte_of(std::int64_t token) const override {
     return static_cast<std::int64_t>(kLlmcHeader) + token * static_cast<std::int64_t>(format_.item_size);

@@ -31,8 +31,11 @@ class TokenShard {
   /// Ids first..first+count-1 as they are in the file. Precondition: within 0..tokens(). An id that is no
   /// 31-bit number is read as -1. Throws DataError if the file cannot be read or has been cut.
   virtual void read(std::int64_t first, std::int64_t count, TokenId* out) const = 0;
-  /// Appends the positions p with first <= p < end at which a document begins.
+  /// Appends the positions p with first <= p < end and p > 0 at which a document begins.
   virtual void document_starts(std::int64_t first, std::int64_t end, std::vector<std::int64_t>& starts) const = 0;
+  /// Whether the file's first token begins a document, and its last one ends one: a document may go on in the next file.
+  virtual bool begins_document() const { return true; }
+  virtual bool ends_document() const { return true; }
   /// Where in the file an id lies.
   virtual std::int64_t byte_of(std::int64_t token) const = 0;
   /// Reads the whole index: lengths and offsets fit together, documents ascend. Throws DataError.
@@ -48,7 +51,7 @@ class TokenShard {
 
 /// `path` is the .bin or the .idx file. Throws DataError: file, byte, what was expected (wrong magic, cut files …).
 std::unique_ptr<TokenShard> open_megatron(const fs::path& path);
-/// `eos` tells documents apart; without it the file is one document.
+/// `eos` tells documents apart, also over files; without it they are one document.
 std::unique_ptr<TokenShard> open_llmc(const fs::path& path, std::optional<TokenId> eos);
 
 enum class ShardKind { kMegatron, kLlmc };

@@ -37,6 +37,8 @@ std::vector<std::int64_t> TokenStream::document_starts(std::int64_t first, std::
   for (std::size_t s = 0; s < shards_.size(); ++s) {
     if (starts_[s + 1] <= first || starts_[s] >= end) continue;
     std::vector<std::int64_t> local;
+    const bool begins = s == 0 || shards_[s]->begins_document() || shards_[s - 1]->ends_document();
+    if (begins && first <= starts_[s]) all.push_back(starts_[s]);
     shards_[s]->document_starts(std::max<std::int64_t>(first - starts_[s], 0),
                                 std::min(end - starts_[s], shards_[s]->tokens()), local);
     for (const std::int64_t position : local) all.push_back(starts_[s] + position);

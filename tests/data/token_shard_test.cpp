@@ -87,7 +87,7 @@ TEST(Megatron, ReadsWhatItWrote) {
     EXPECT_EQ(shard->tokens(), 6);
     EXPECT_EQ(shard->documents(), 4);
     EXPECT_EQ(read_all(*shard), (Ids{1, 2, 3, 4, 5, 6}));
-    EXPECT_EQ(starts(*shard, 0, 6), (std::vector<std::int64_t>{0, 3, 4}));
+    EXPECT_EQ(starts(*shard, 0, 6), (std::vector<std::int64_t>{3, 4}));
     EXPECT_EQ(starts(*shard, 1, 4), (std::vector<std::int64_t>{3}));
     EXPECT_EQ(starts(*shard, 4, 5), (std::vector<std::int64_t>{4}));
     EXPECT_TRUE(starts(*shard, 5, 6).empty());
@@ -103,7 +103,7 @@ TEST(Megatron, ReadsEveryIntegerTypeAndSeveralSequencesADocument) {
     const auto shard = open_megatron(folder.path() / "t.idx");
     EXPECT_EQ(read_all(*shard), (Ids{7, 100, 3, 4})) << +type;
     EXPECT_EQ(shard->documents(), 2);
-    EXPECT_EQ(starts(*shard, 0, 4), (std::vector<std::int64_t>{0, 3}));
+    EXPECT_EQ(starts(*shard, 0, 4), (std::vector<std::int64_t>{3}));
   };
   check(1, 1, raw<std::uint8_t>({7, 100, 3, 4}));
   check(2, 1, raw<std::int8_t>({7, 100, 3, 4}));
@@ -185,9 +185,9 @@ TEST(Llmc, ReadsBothFormats) {
       folder.write("a_train_000000.bin", llmc_bytes(20240520, 1, 5, raw<std::uint16_t>({50256, 1, 2, 50256, 65535})));
   const auto shard = open_llmc(small, 50256);
   EXPECT_EQ(read_all(*shard), (Ids{50256, 1, 2, 50256, 65535}));
-  EXPECT_EQ(starts(*shard, 0, 5), (std::vector<std::int64_t>{0, 1, 4}));
+  EXPECT_EQ(starts(*shard, 0, 5), (std::vector<std::int64_t>{1, 4}));
   EXPECT_EQ(starts(*shard, 1, 4), (std::vector<std::int64_t>{1}));
-  EXPECT_EQ(starts(*open_llmc(small, std::nullopt), 0, 5), (std::vector<std::int64_t>{0}));
+  EXPECT_TRUE(starts(*open_llmc(small, std::nullopt), 0, 5).empty());
   EXPECT_EQ(shard_kind(small), ShardKind::kLlmc);
 
   const fs::path large =
@@ -231,6 +231,23 @@ TEST(TokenStream, JoinsShards) {
   }
   EXPECT_EQ(stream.document_starts(0, 7), (std::vector<std::int64_t>{0, 3, 4, 6}));
   EXPECT_EQ(stream.document_starts(1, 6), (std::vector<std::int64_t>{3, 4}));
+}
+
+TEST(TokenStream, ADocumentOfLlmcGoesOnInTheNextFile) {
+  const TemporaryFolder folder;
+  const auto stream_of = [&](std::optional<TokenId> eos) {
+    const std::vector<std::vector<std::uint16_t>> files = {{9, 1, 2}, {3, 9}, {4, 5}};
+    std::vector<std::unique_ptr<TokenShard>> shards;
+    for (const auto& ids : files) {
+      const std::string name = std::to_string(shards.size()) + ".bin";
+      shards.push_back(open_llmc(
+          folder.write(name, llmc_bytes(20240520, 1, static_cast<std::int32_t>(ids.size()), raw(ids))), eos));
+    }
+    return TokenStream(std::move(shards), 100, 2);
+  };
+  EXPECT_EQ(stream_of(9).document_starts(0, 7), (std::vector<std::int64_t>{0, 1, 5}));
+  EXPECT_EQ(stream_of(9).document_starts(2, 6), (std::vector<std::int64_t>{5}));
+  EXPECT_EQ(stream_of(std::nullopt).document_starts(0, 7), (std::vector<std::int64_t>{0}));
 }
 
 TEST(TokenStream, AnIdOutsideTheVocabularyIsNamed) {
