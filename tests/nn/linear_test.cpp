@@ -1,0 +1,91 @@
+#include "nn/linear.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/mm.h>
+#include <gtest/gtest.h>
+
+#include "support/gradcheck.h"
+#include "support/tolerance.h"
+#include "support/weights.h"
+
+namespace ingot::testing {
+namespace {
+
+TEST(Linear, MultipliesByItsParameter) {
+  for (const auto& options : {fp64_options(), store_options(at::kFloat), store_options(at::kBFloat16)}) {
+    ParameterStore store;
+    const Linear linear(ParamScope(store).sub("layers.0.ffn"), reads_stream_spec("up.weight", "up", 12, 8));
+    EXPECT_TRUE(static_cast<bool>(linear));
+    make_weights(store, options);
+    const at::Tensor x = random_normal({2, 3, 8}, 2);
+    const at::Tensor y = linear.forward(x.to(options.compute_dtype));
+    const at::Tensor w = store.leaves()[0].weight().detach().to(at::kDouble);
+    const at::Tensor exact = at::mm(x.to(options.compute_dtype).to(at::kDouble).view({6, 8}), w.t()).view({2, 3, 12});
+    EXPECT_TRUE(close(y, exact, Tolerance::of(options.compute_dtype).reduction(8)));
+    EXPECT_EQ(store.parameters()[0]->name, "layers.0.ffn.up.weight");
+  }
+  EXPECT_FALSE(static_cast<bool>(Linear()));
+}
+
+TEST(Linear, PassesTheGradientCheckThroughTheStore) {
+  for (const char* yaml : {"{}", "parametrization: weight_norm"}) {
+    ParameterStore store;
+    const ParamScope root(store);
+    const Linear up(root, reads_stream_spec("up.weight", "up", 12, 8));
+    const Linear down(root, writes_stream_spec("down.weight", "down", 8, 12));
+    make_weights(store, fp64_options(), weights_config(yaml));
+    const auto f = [&](const std::vector<at::Tensor>& in) {
+      return std::vector<at::Tensor>{down.forward(up.forward(in[0]).tanh())};
+    };
+    EXPECT_TRUE(gradcheck(f, {random_normal({2, 3, 8}, 2)}, checked_parameters(store)));
+  }
+}
+
+TEST(JoinedLinear, EqualsSeparateOnes) {
+  ParameterStore joined_store, separate_store;
+  const std::vector<ParamSpec> specs = {reads_stream_spec("q.weight", "q", 8, 6),
+                                        reads_stream_spec("k.weight", "k", 4, 6),
+                                        reads_stream_spec("v.weight", "v", 3, 6)};
+  const JoinedLinear joined(ParamScope(joined_store), specs);
+  std::vector<Linear> separate;
+  for (const auto& spec : specs) separate.emplace_back(ParamScope(separate_store), spec);
+  make_weights(joined_store, fp64_options());
+  make_weights(separate_store, fp64_options());
+
+  const at::Tensor x = random_normal({2, 5, 6}, 2);
+  const auto parts = joined.forward(x);
+  ASSERT_EQ(parts.size(), 3u);
+  at::Tensor joined_loss = at::zeros({}, at::kDouble), separate_loss = joined_loss;
+  const auto tolerance = Tolerance::of(at::kDouble).reduction(10);
+  for (std::size_t i = 0; i < 3; ++i) {
+    const at::Tensor y = separate[i].forward(x), r = random_normal(y.sizes(), 20 + i);
+    EXPECT_TRUE(close(parts[i], y.detach(), tolerance));
+    joined_loss = joined_loss + (parts[i].tanh() * r).sum();
+    separate_loss = separate_loss + (y.tanh() * r).sum();
+  }
+  joined_loss.backward();
+  separate_loss.backward();
+  for (const auto& master : joined_store.masters()) {
+    EXPECT_TRUE(close(master.grad, master_of(separate_store, master.name).grad, tolerance)) << master.name;
+  }
+}
+
+TEST(Specs, SayWhereTheHiddenAxisIs) {
+  const auto reads = reads_stream_spec("q.weight", "q", 12, 8), writes = writes_stream_spec("o.weight", "o", 8, 12);
+  EXPECT_EQ(reads.shape, (std::vector<std::int64_t>{12, 8}));
+  EXPECT_EQ(reads.shape[reads.hidden_axis], 8);
+  EXPECT_TRUE(reads.roles.has(Role::kReadsStream));
+  EXPECT_EQ(writes.shape, (std::vector<std::int64_t>{8, 12}));
+  EXPECT_EQ(writes.shape[writes.hidden_axis], 8);
+  EXPECT_TRUE(writes.roles.has(Role::kWritesStream));
+  EXPECT_EQ(writes.part, "o");
+  ParameterStore store;
+  const ParamScope root(store);
+  const Param gain = root.declare(gain_spec("gain", 4)), bias = root.declare(bias_spec("bias", 4));
+  make_weights(store, StoreOptions{});
+  EXPECT_TRUE(gain.compute().equal(at::ones({4})));
+  EXPECT_TRUE(bias.compute().equal(at::zeros({4})));
+}
+
+}  // namespace
+}  // namespace ingot::testing
