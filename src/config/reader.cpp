@@ -192,7 +192,7 @@ class Reader final : public Fields {
       return problem(std::string("found ") + name_node->kind_name() + ", expected one of: " + list_of(names));
     }
     if (name_node != nullptr) name = name_node->scalar.text;
-    if (name.empty()) return;
+    if (name_node == nullptr && name.empty()) return;  // no default and nothing chosen
     const Entry* entry = lookup_.find(variant.family(), name);
     if (entry == nullptr) return unknown_variant(variant.family(), name, names, name_node);
     const bool keeps = variant.bound() && variant.name() == name;

@@ -85,6 +85,12 @@ TEST(Reader, MappingWithoutTypeAppliesToTheDefaultVariant) {
             (Lines{"run.yaml:14:3: optim.optimizer: missing key 'type', expected one of: adamw, sgd"}));
 }
 
+TEST(Reader, VariantsNeedAName) {
+  for (const std::string value : {"''", "null", "[]", "{type: null}", "{type: [rms_norm]}"}) {
+    EXPECT_EQ(read(kGood, {"model.norm=" + value}).problems.size(), 1u) << value;
+  }
+}
+
 TEST(Reader, ReportsAllProblemsAtOnceSortedByPlace) {
   const auto result = read(R"(name: [a]
 model:
