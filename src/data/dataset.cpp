@@ -82,6 +82,7 @@ Manifest make_dataset(const DatasetPlan& plan) {
   }
   build.settings = hash128(state);
   build.workers = plan.workers;
+  build.commit_bytes = plan.commit_bytes.value_or(build.commit_bytes);
   build.progress = plan.progress;
   const BuiltShards built = build_shards(build);
   if (plan.parts == 1) require_both_splits(built, plan.fraction);

@@ -21,6 +21,7 @@ struct DatasetPlan {
   std::string settings;  // JSON; see Manifest
   std::int64_t part = 0, parts = 1;
   std::int64_t workers = 1;
+  std::optional<std::int64_t> commit_bytes;  // see ShardBuild
   ProgressCallback progress = {};
 };
 

@@ -18,7 +18,6 @@ namespace ingot {
 namespace {
 
 constexpr std::uint64_t kSplitSeed = 0x68656C64206F7574;  // "held out"
-constexpr std::int64_t kCommitBytes = std::int64_t{256} << 20;
 constexpr auto kCommitInterval = std::chrono::seconds(5);
 
 void encode_block(const ShardBuild& build, const TextBlock& block, TextEncoder& encoder, EncodedBlock& out) {
@@ -76,7 +75,7 @@ class SplitWriter {
     state_.bytes_consumed += block.text_bytes;
     uncommitted_ += block.text_bytes;
     const auto now = std::chrono::steady_clock::now();
-    if (uncommitted_ >= kCommitBytes || now - committed_at_ >= kCommitInterval) commit();
+    if (uncommitted_ >= build_.commit_bytes || now - committed_at_ >= kCommitInterval) commit();
   }
 
   void commit() {

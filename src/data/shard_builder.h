@@ -29,6 +29,7 @@ struct ShardBuild {
   std::array<std::string, 2> stems = {"train", "validation"};
   std::string settings;  // a journal made with other settings is thrown away
   std::int64_t workers = 1;
+  std::int64_t commit_bytes = std::int64_t{256} << 20;  // of text between two commits, at most (or five seconds)
   ProgressCallback progress = {};
 };
 

@@ -1,6 +1,7 @@
 #include "data/token_stream.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -34,11 +35,14 @@ void TokenStream::read(std::int64_t first, std::int64_t count, TokenId* out) con
 
 std::vector<std::int64_t> TokenStream::document_starts(std::int64_t first, std::int64_t end) const {
   std::vector<std::int64_t> all;
+  const TokenShard* previous = nullptr;
   for (std::size_t s = 0; s < shards_.size(); ++s) {
+    if (shards_[s]->tokens() == 0) continue;
+    const TokenShard* before = std::exchange(previous, shards_[s].get());
     if (starts_[s + 1] <= first || starts_[s] >= end) continue;
-    std::vector<std::int64_t> local;
-    const bool begins = s == 0 || shards_[s]->begins_document() || shards_[s - 1]->ends_document();
+    const bool begins = before == nullptr || shards_[s]->begins_document() || before->ends_document();
     if (begins && first <= starts_[s]) all.push_back(starts_[s]);
+    std::vector<std::int64_t> local;
     shards_[s]->document_starts(std::max<std::int64_t>(first - starts_[s], 0),
                                 std::min(end - starts_[s], shards_[s]->tokens()), local);
     for (const std::int64_t position : local) all.push_back(starts_[s] + position);

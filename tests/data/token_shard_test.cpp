@@ -240,8 +240,8 @@ TEST(TokenStream, ADocumentOfLlmcGoesOnInTheNextFile) {
     std::vector<std::unique_ptr<TokenShard>> shards;
     for (const auto& ids : files) {
       const std::string name = std::to_string(shards.size()) + ".bin";
-      shards.push_back(open_llmc(
-          folder.write(name, llmc_bytes(20240520, 1, static_cast<std::int32_t>(ids.size()), raw(ids))), eos));
+      shards.push_back(
+          open_llmc(folder.write(name, llmc_bytes(20240520, 1, static_cast<std::int32_t>(ids.size()), raw(ids))), eos));
     }
     return TokenStream(std::move(shards), 100, 2);
   };
