@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <optional>
 
 namespace ingot::ops {
 
@@ -18,6 +19,11 @@ inline bool has_cpu_kernel(const at::Tensor& x) {
 
 /// Below this many elements a loop stays on the calling thread.
 inline constexpr std::int64_t kSerialElements = 1 << 14;
+
+/// An absent tensor as torch::autograd::Function wants it.
+inline std::optional<at::Tensor> if_defined(const at::Tensor& x) {
+  return x.defined() ? std::optional<at::Tensor>(x) : std::nullopt;
+}
 
 /// Elements of x, bfloat16 as std::uint16_t; null if undefined.
 template <class T>

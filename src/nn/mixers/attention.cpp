@@ -132,8 +132,11 @@ class Attention final : public Mixer {
     const std::int64_t front = always_see_prefix_ ? context.prefix : 0;
     const bool masked = state.tensors.size() == 4;
     if (is_full(state)) trim(state, front);
-    std::vector<at::Tensor> row = {k, v, context.position};
-    if (masked) row.push_back(at::ones_like(context.position, context.position.options().dtype(at::kBool)));
+    const auto for_rows_of = [&](std::size_t index, const at::Tensor& rows) {
+      return state.tensors[index].size(0) == 1 ? rows.narrow(0, 0, 1) : rows;
+    };
+    std::vector<at::Tensor> row = {k, v, for_rows_of(2, context.position)};
+    if (masked) row.push_back(for_rows_of(3, at::ones_like(context.position, at::TensorOptions(at::kBool))));
     append_row(state, row);
     std::int64_t first = 0;
     if (window_ > 0 && front == 0 && !masked) first = std::max<std::int64_t>(0, state.length - window_);

@@ -84,9 +84,9 @@ void backward_as(const Inputs& in, const at::Tensor& r, const at::Tensor& dy, co
 }
 
 struct NormFunction : torch::autograd::Function<NormFunction> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& gate, const at::Tensor& gain,
-                            double factor, double eps, double scale) {
-    Inputs in{x, gate, gain, {factor, eps, scale}, {}, {}};
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const std::optional<at::Tensor>& gate,
+                            const std::optional<at::Tensor>& gain, double factor, double eps, double scale) {
+    Inputs in{x, gate.value_or(at::Tensor()), gain.value_or(at::Tensor()), {factor, eps, scale}, {}, {}};
     auto [y, r] = ops::forward(in);
     ctx->save_for_backward({in.x, in.gate, in.gain, r});
     ctx->saved_data["factor"] = factor;
@@ -123,7 +123,7 @@ at::Tensor apply(const at::Tensor& x, const at::Tensor& gate, const at::Tensor& 
   const at::Tensor wide_gain = gain.defined() ? gain.to(wide_type(x.scalar_type())) : gain;
   const bool grad = at::GradMode::is_enabled() && (x.requires_grad() || (gate.defined() && gate.requires_grad()) ||
                                                    (gain.defined() && gain.requires_grad()));
-  if (grad) return NormFunction::apply(x, gate, wide_gain, factor, eps, scale);
+  if (grad) return NormFunction::apply(x, if_defined(gate), if_defined(wide_gain), factor, eps, scale);
   Inputs in{x, gate, wide_gain, {factor, eps, scale}, {}, {}};
   return forward(in).first;
 }

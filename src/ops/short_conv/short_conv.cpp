@@ -80,8 +80,13 @@ at::Tensor like_source(const at::Tensor& parts, const at::Tensor& like) {
 }
 
 struct ConvFunction : torch::autograd::Function<ConvFunction> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias,
-                            const at::Tensor& incoming, const at::Tensor& fresh, const at::Tensor& origin, bool silu) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
+                            const std::optional<at::Tensor>& maybe_bias,
+                            const std::optional<at::Tensor>& maybe_incoming,
+                            const std::optional<at::Tensor>& maybe_fresh, const std::optional<at::Tensor>& maybe_origin,
+                            bool silu) {
+    const at::Tensor bias = maybe_bias.value_or(at::Tensor()), incoming = maybe_incoming.value_or(at::Tensor());
+    const at::Tensor fresh = maybe_fresh.value_or(at::Tensor()), origin = maybe_origin.value_or(at::Tensor());
     ctx->save_for_backward({x, weight, bias, incoming, fresh, origin});
     ctx->saved_data["silu"] = silu;
     Inputs in{x, weight, bias, incoming, fresh, origin, silu};
@@ -142,7 +147,8 @@ at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::T
     return short_conv_reference(x, weight, bias, tails, origin, silu);
   }
   if (needs_grad({x, weight, bias, tails.incoming, tails.fresh})) {
-    return ConvFunction::apply(x, weight, bias, tails.incoming, tails.fresh, origin, silu);
+    return ConvFunction::apply(x, weight, if_defined(bias), if_defined(tails.incoming), if_defined(tails.fresh),
+                               if_defined(origin), silu);
   }
   Inputs in{x, weight, bias, tails.incoming, tails.fresh, origin, silu};
   in.lay_out();

@@ -1,0 +1,141 @@
+#include "nn/harness.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/stack.h>
+#include <ATen/ops/zeros_like.h>
+
+#include "nn/placement.h"
+#include "nn/residual.h"
+#include "params/weights_config.h"
+
+namespace ingot::testing {
+
+const Families& nn_families() {
+  static const std::unique_ptr<const Families> kFamilies = [] {
+    auto families = std::make_unique<Families>();
+    register_all_norms(families->add<NormEntry>());
+    register_all_activations(families->add<ActivationEntry>());
+    register_all_positions(families->add<PositionEntry>());
+    register_all_mixers(families->add<MixerEntry>());
+    register_all_ffns(families->add<FfnEntry>());
+    register_all_residuals(families->add<ResidualEntry>());
+    register_all_placements(families->add<PlacementEntry>());
+    register_all_parametrizations(families->add<ParametrizationEntry>());
+    register_all_constraints(families->add<ConstraintEntry>());
+    register_all_inits(families->add<InitEntry>());
+    return families;
+  }();
+  return *kFamilies;
+}
+
+std::vector<Sample> samples_of(const Entry& entry, const Samples& samples) {
+  if (samples) return samples(nn_families());
+  return {{"default", entry.defaults}};
+}
+
+void Harness::fill(at::ScalarType dtype) {
+  WeightsConfig config;
+  config.parametrization = make_variant<ParametrizationEntry>(nn_families(), "plain");
+  config.init = make_variant<InitEntry>(nn_families(), "normal");
+  StoreOptions options;
+  options.compute_dtype = dtype;
+  options.master_dtype = dtype == at::kDouble ? at::kDouble : at::kFloat;
+  store_->layout(config, 1, options);
+  store_->allocate();
+  store_->initialise(1);
+  const at::NoGradGuard no_grad;
+  std::uint64_t seed = 100;
+  for (const Master& master : store_->masters()) {
+    const bool matrix = master.param->roles.any(matrix_roles());
+    const double scale = matrix ? 1 / std::sqrt(static_cast<double>(master.shape.back())) : 0.2;
+    at::Tensor value = random_normal(master.shape, ++seed) * scale;
+    if (!matrix) value = value + master.value;
+    master.value.copy_(value.to(dtype));
+  }
+  store_->materialise();
+}
+
+ParamMap Harness::params() const {
+  ParamMap map;
+  for (const Master& master : store_->masters()) map[master.name.substr(2)] = master.value.to(at::kDouble).clone();
+  return map;
+}
+
+std::vector<CheckedParameter> Harness::checked() const {
+  std::vector<CheckedParameter> list;
+  for (const Master& master : store_->masters()) list.push_back({master.name, master.value, master.grad});
+  return list;
+}
+
+std::int64_t Harness::num_parameters() const { return store_->num_parameters(); }
+
+at::Tensor Harness::grads() const {
+  std::vector<at::Tensor> parts;
+  for (const Master& master : store_->masters()) parts.push_back(master.grad.flatten());
+  return parts.empty() ? at::Tensor() : at::cat(parts).clone();
+}
+
+BranchContext branch_context(const ParamScope& scope) {
+  BranchContext context{scope, kModel, 256, 0, 1, {}, &nn_families()};
+  return context;
+}
+
+Built<Mixer> build_mixer(const std::string& name, const ConfigObject& settings, at::ScalarType dtype) {
+  Built<Mixer> built;
+  built.harness = std::make_unique<Harness>(dtype, [&](const ParamScope& scope) {
+    built.module = nn_families().get<MixerEntry>().at(name).make(settings, branch_context(scope));
+  });
+  return built;
+}
+
+Built<Ffn> build_ffn(const std::string& name, const ConfigObject& settings, at::ScalarType dtype) {
+  Built<Ffn> built;
+  built.harness = std::make_unique<Harness>(dtype, [&](const ParamScope& scope) {
+    built.module = nn_families().get<FfnEntry>().at(name).make(settings, branch_context(scope));
+  });
+  return built;
+}
+
+SequenceContext plain_context(std::int64_t batch, std::int64_t length, std::int64_t first, std::int64_t prefix) {
+  SequenceContext context;
+  context.batch = batch;
+  context.seq_len = length;
+  context.prefix = prefix;
+  context.position = at::arange(first, first + length, at::kLong).unsqueeze(0).expand({batch, length});
+  return context;
+}
+
+SequenceContext document_context(const at::Tensor& document, std::int64_t prefix, std::int64_t continued) {
+  SequenceContext context = plain_context(document.size(0), document.size(1), 0, prefix);
+  context.may_reset = true;
+  context.document = document;
+  at::Tensor position = at::zeros_like(document);
+  for (std::int64_t b = 0; b < document.size(0); ++b) {
+    std::int64_t next = continued >= 0 ? continued : prefix;
+    for (std::int64_t t = 0; t < document.size(1); ++t) {
+      const auto id = [&](std::int64_t i) { return document[b][i].item<std::int64_t>(); };
+      const bool begins = t == 0 ? continued >= 0 && id(0) > 0 : id(t) != id(t - 1);
+      if (begins) next = prefix;
+      position[b][t].fill_(next++);
+    }
+  }
+  context.position = position;
+  return context;
+}
+
+at::Tensor documents_of(const std::vector<std::vector<std::int64_t>>& lengths) {
+  std::vector<at::Tensor> rows;
+  for (const auto& row : lengths) {
+    std::vector<at::Tensor> parts;
+    for (std::size_t i = 0; i < row.size(); ++i)
+      parts.push_back(at::full({row[i]}, static_cast<std::int64_t>(i), at::kLong));
+    rows.push_back(at::cat(parts));
+  }
+  return at::stack(rows);
+}
+
+}  // namespace ingot::testing
