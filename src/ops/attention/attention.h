@@ -25,7 +25,8 @@ at::ScalarType attention_type(const at::Tensor& q);
 /// y = softmax(scale · q kᵀ + mask) v. q [B, T, H, K]; k, v [B, S, H', K], H' a divisor of H (query head h reads head
 /// h / (H/H')). mask as above, or undefined: key j is seen iff j <= i (then S = T), or everything if T = 1. Every query
 /// must see a key. y [B, T, H, K] has q's dtype. Differentiable.
-at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& mask, double scale);
+at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& mask,
+                     double scale);
 
 /// The same in plain ATen calls, computed in q's dtype.
 at::Tensor attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& mask,

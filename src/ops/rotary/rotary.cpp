@@ -24,9 +24,9 @@ at::Tensor rotate(at::Tensor x, const at::Tensor& cos, const at::Tensor& sin, do
   const std::int64_t tokens = x.size(0) * x.size(1);
   const std::int64_t grain = std::max<std::int64_t>(1, kSerialElements / std::max<std::int64_t>(1, 2 * half * heads));
   with_kernel_types(x.scalar_type(), [&]<class T, class A>() {
-    const rotary_cpu::Rotation<T, A> kernel{raw<T>(x),   stride,      heads,
-                                            half,        raw<A>(cos), raw<A>(sin),
-                                            cos.size(0) * cos.size(1), static_cast<A>(sign), raw<T>(y)};
+    const rotary_cpu::Rotation<T, A> kernel{
+        raw<T>(x), stride, heads, half, raw<A>(cos), raw<A>(sin), cos.size(0) * cos.size(1), static_cast<A>(sign),
+        raw<T>(y)};
     parallel_for(0, tokens, grain, [&](std::int64_t b, std::int64_t e) { kernel.run(b, e); });
   });
   return y;
