@@ -3,7 +3,7 @@
 #include <c10/core/ScalarType.h>
 
 #include <algorithm>
-#include <stdexcept>
+#include <optional>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -37,7 +37,7 @@ using MadeConstraints = std::vector<Made<Constraint>>;
 MadeConstraints make_constraints(const std::vector<Variant<ConstraintEntry>>& variants, const std::string& path) {
   MadeConstraints out;
   for (std::size_t i = 0; i < variants.size(); ++i) {
-    out.push_back(make_from<Constraint>(variants[i], cat(path, "[", i, "]")));
+    out.push_back(make_from<Constraint>(variants[i], cat(path, ".", i)));
   }
   return out;
 }
@@ -61,7 +61,7 @@ std::vector<Level> make_levels(const WeightsConfig& config, const InitContext& c
   for (std::size_t i = 0; i < config.overrides.size(); ++i) {
     const WeightOverride& override = config.overrides[i];
     Level& level = levels[i + 1];
-    level.path = cat("weights.overrides[", i, "]");
+    level.path = cat("weights.overrides.", i);
     level.match = &override.match;
     if (override.parametrization) {
       level.parametrization = make_from<Parametrization>(*override.parametrization, level.path + ".parametrization");
@@ -94,21 +94,23 @@ Settings settings_for(std::vector<Level>& levels, const ParamInfo& info, int num
   return settings;
 }
 
-/// Throws if anything that the config says has no effect on any parameter.
-void check_used(const std::vector<Level>& levels) {
+/// What the config says without an effect on any parameter.
+void find_unused(const std::vector<Level>& levels, std::vector<std::string>& problems) {
   for (const Level& level : levels) {
     if (level.match != nullptr && !level.matched) {
-      throw ConfigError(cat(level.path, ".match: ", level.match->text(), " selects no parameter of this model"));
+      problems.push_back(cat(level.path, ".match: ", level.match->text(), " selects no parameter of this model"));
+      continue;
     }
-    if (level.parametrization && !level.parametrization->used && !level.parametrization->object->is_identity()) {
-      throw ConfigError(cat(level.parametrization->path, ": ", level.parametrization->name,
-                            " reaches no parameter, expected at least one that it is defined for"));
+    const auto& chosen = level.parametrization;
+    if (chosen && !chosen->used && !chosen->object->is_identity()) {
+      problems.push_back(
+          cat(chosen->path, ": ", chosen->name, " reaches no parameter, expected at least one that it is defined for"));
     }
     if (!level.constraints) continue;
     for (const auto& constraint : *level.constraints) {
       if (constraint.used) continue;
-      throw ConfigError(cat(constraint.path, ": ", constraint.name,
-                            " applies to no parameter, expected at least one that it constrains"));
+      problems.push_back(cat(constraint.path, ": ", constraint.name,
+                             " applies to no parameter, expected at least one that it constrains"));
     }
   }
 }
@@ -132,7 +134,8 @@ class Identity final : public Parametrization {
   bool is_identity() const override { return true; }
 };
 
-void take(Declared& param, Settings settings, const std::shared_ptr<const Parametrization>& identity) {
+void take(Declared& param, Settings settings, const std::shared_ptr<const Parametrization>& identity,
+          std::vector<std::string>& problems) {
   param.choice.info = &param.info;
   if (settings.parametrization->object->applies(param.info)) {
     settings.parametrization->used = true;
@@ -144,10 +147,10 @@ void take(Declared& param, Settings settings, const std::shared_ptr<const Parame
   }
   for (auto& constraint : *settings.constraints) {
     if (!constraint.object->applies(param.info)) continue;
-    if (!param.parametrization->can_assign()) {
-      throw ConfigError(cat(constraint.path, ": ", constraint.name, " cannot act on '", param.info.name,
-                            "', whose parametrization ", param.choice.parametrization,
-                            " cannot take a given weight; expected constraints only on others"));
+    if (!param.parametrization->can_assign() && !constraint.used) {
+      problems.push_back(cat(constraint.path, ": ", constraint.name, " cannot act on '", param.info.name,
+                             "', whose parametrization ", param.choice.parametrization,
+                             " cannot take a given weight; expected constraints only on others"));
     }
     constraint.used = true;
     param.constraints.push_back(constraint.object);
@@ -179,8 +182,10 @@ Granularity granularity_of(const Declared& param) {
 void ParameterStore::Impl::choose(const WeightsConfig& config) {
   std::vector<Level> levels = make_levels(config, InitContext{num_sublayers});
   const auto identity = std::make_shared<const Identity>();
-  for (Declared& param : params) take(param, settings_for(levels, param.info, num_sublayers), identity);
-  check_used(levels);
+  std::vector<std::string> problems;
+  for (Declared& param : params) take(param, settings_for(levels, param.info, num_sublayers), identity, problems);
+  find_unused(levels, problems);
+  if (!problems.empty()) throw ConfigError(join(problems, "\n"));
 }
 
 void ParameterStore::Impl::place_masters() {

@@ -174,15 +174,15 @@ TEST(Layout, ChoicesSayWhatWasChosen) {
 TEST(Layout, RefusesWhatHasNoEffect) {
   EXPECT_EQ(layout_error("{}"), "");
   EXPECT_EQ(layout_error("overrides: [{match: {role: inner}, init: normal}]"),
-            "weights.overrides[0].match: {role: inner} selects no parameter of this model");
+            "weights.overrides.0.match: {role: inner} selects no parameter of this model");
   EXPECT_NE(layout_error("overrides: [{match: {role: gain}, parametrization: weight_norm}]")
-                .find("weights.overrides[0].parametrization: weight_norm reaches no parameter"),
+                .find("weights.overrides.0.parametrization: weight_norm reaches no parameter"),
             std::string::npos);
   EXPECT_NE(layout_error("overrides: [{match: {role: gain}, constraints: [unit_norm]}]")
-                .find("weights.overrides[0].constraints[0]: unit_norm applies to no parameter"),
+                .find("weights.overrides.0.constraints.0: unit_norm applies to no parameter"),
             std::string::npos);
   EXPECT_NE(layout_error("{constraints: [unit_norm], overrides: [{match: {}, constraints: []}]}")
-                .find("weights.constraints[0]"),
+                .find("weights.constraints.0"),
             std::string::npos);
 }
 
@@ -213,13 +213,21 @@ TEST(Layout, RefusesConstraintsThatAParametrizationCannotTake) {
   ParameterStore store;
   declare_model(store);
   const std::string message = config_error([&] { store.layout(config, 2, StoreOptions{}); });
-  EXPECT_NE(message.find("weights.constraints[0]: unit_norm cannot act on 'embedding.weight'"), std::string::npos)
+  EXPECT_NE(message.find("weights.constraints.0: unit_norm cannot act on 'embedding.weight'"), std::string::npos)
       << message;
   config.constraints.clear();
   ParameterStore other;
   declare_model(other);
   make_weights(other, StoreOptions{}, config);
   EXPECT_TRUE(other.leaves()[0].weight().detach().equal(master_of(other, "embedding.weight.v").value.tanh()));
+}
+
+TEST(Layout, ReportsAllProblemsAtOnce) {
+  const std::string message =
+      layout_error("{overrides: [{match: {role: inner}, init: normal}, {match: {role: conv}, init: normal}]}");
+  EXPECT_EQ(message,
+            "weights.overrides.0.match: {role: inner} selects no parameter of this model\n"
+            "weights.overrides.1.match: {role: conv} selects no parameter of this model");
 }
 
 TEST(Layout, LargeModelsTakeNoMemory) {

@@ -55,7 +55,12 @@ class WeightNorm final : public Parametrization {
 
   void materialise(const std::vector<at::Tensor>& masters, at::Tensor& weight) const override {
     const at::Tensor& v = masters.at(1);
-    weight.copy_(at::mul(v, column(masters.at(0)) / guarded_norm(v)));
+    const at::Tensor scale = column(masters.at(0)) / guarded_norm(v);
+    if (weight.scalar_type() == v.scalar_type()) {
+      at::mul_out(weight, v, scale);
+    } else {
+      weight.copy_(at::mul(v, scale));
+    }
   }
 
   void pull_back(const std::vector<at::Tensor>& masters, const at::Tensor& weight_grad,
