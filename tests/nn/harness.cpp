@@ -8,9 +8,12 @@
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
+#include "config/document.h"
+#include "config/reader.h"
 #include "nn/placement.h"
 #include "nn/residual.h"
 #include "params/weights_config.h"
+#include "registry/lookup.h"
 
 namespace ingot::testing {
 
@@ -98,6 +101,15 @@ Built<Ffn> build_ffn(const std::string& name, const ConfigObject& settings, at::
     built.module = nn_families().get<FfnEntry>().at(name).make(settings, branch_context(scope));
   });
   return built;
+}
+
+void configure(AnyVariant& variant, const std::string& yaml) {
+  const FamiliesLookup lookup(nn_families());
+  const auto document = Document::parse("value: " + yaml, "test");
+  Problems problems(document);
+  read_fields(
+      document, lookup, [&](Fields& f) { f.field("value", variant, "the variant under test"); }, problems);
+  problems.throw_if_any();
 }
 
 SequenceContext plain_context(std::int64_t batch, std::int64_t length, std::int64_t first, std::int64_t prefix) {

@@ -59,6 +59,16 @@ BranchContext branch_context(const ParamScope& scope);
 Built<Mixer> build_mixer(const std::string& name, const ConfigObject& settings, at::ScalarType dtype);
 Built<Ffn> build_ffn(const std::string& name, const ConfigObject& settings, at::ScalarType dtype);
 
+void configure(AnyVariant& variant, const std::string& yaml);
+
+/// A variant as the config text describes it: "{type: gelu, tanh: true}". Throws ConfigError.
+template <class E>
+Variant<E> configured(const std::string& yaml) {
+  Variant<E> variant;
+  configure(variant, yaml);
+  return variant;
+}
+
 /// One document a row, positions from `first`.
 SequenceContext plain_context(std::int64_t batch, std::int64_t length, std::int64_t first = 0, std::int64_t prefix = 0);
 /// Documents [B, T]; positions restart at `prefix` in each. With `continued` >= 0, document 0 goes on at that position.
