@@ -37,7 +37,7 @@ Made make_chunk(at::ScalarType dtype, at::ScalarType gradient_dtype, bool scaled
   if (gradient_dtype != dtype) {
     made.gradient = at::zeros({kRows, kVocab + 5}, options.dtype(gradient_dtype)).narrow(1, 0, kVocab);
   }
-  made.moments = at::zeros({kVocab}, options);
+  if (scaled) made.moments = at::zeros({kVocab}, options);
   return made;
 }
 
@@ -56,7 +56,9 @@ TEST(LogitChunk, KernelsAgreeWithTheReference) {
       const auto tolerance = Tolerance::of(wide).reduction(kVocab);
       EXPECT_TRUE(close(a.chunk.cross_entropy, b.chunk.cross_entropy, tolerance));
       EXPECT_TRUE(close(a.chunk.z, b.chunk.z, tolerance));
-      EXPECT_TRUE(close(a.moments, b.moments, tolerance.chain(2)));
+      if (scaled) {
+        EXPECT_TRUE(close(a.moments, b.moments, tolerance.chain(2)));
+      }
       EXPECT_TRUE(close(a.gradient, b.gradient, dtype == wide ? tolerance : Tolerance::of(dtype)));
     }
   }
