@@ -1,10 +1,11 @@
 #include "model/language_model.h"
 
+#include <ATen/core/TensorBody.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cummax.h>
 #include <ATen/ops/where.h>
-#include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 
 #include <c10/core/GradMode.h>
 
@@ -25,7 +26,7 @@ at::Tensor document_positions(const at::Tensor& documents, std::int64_t prefix) 
   begins.select(1, 0).fill_(true);
   if (length > 1) begins.slice(1, 1).copy_(documents.slice(1, 1).ne(documents.slice(1, 0, length - 1)));
   const auto start = std::get<0>(at::cummax(at::where(begins, index, at::zeros_like(index)), 1));
-  return index - start + prefix;
+  return index.sub(start).add(prefix);
 }
 
 }  // namespace
@@ -56,7 +57,7 @@ at::Tensor LanguageModel::Impl::embed(const at::Tensor& tokens, const SequenceCo
 }
 
 at::Tensor LanguageModel::Impl::finish_embedding(at::Tensor x, const SequenceContext& context) const {
-  if (position) x = position->embed(x, context.position);
+  if (position) x = position->embed(x, context);
   if (embedding_norm) x = embedding_norm->forward(x, {{}, &context});
   return x;
 }
