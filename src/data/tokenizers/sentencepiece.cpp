@@ -11,6 +11,7 @@
 #include <xxhash.h>
 
 #include <algorithm>
+#include <array>
 #include <unordered_map>
 
 #include "base/error.h"
@@ -89,33 +90,30 @@ class Encoder final : public TextEncoder {
   }
 
  private:
-  struct Range {
-    std::uint32_t first;
-    std::uint32_t count;
+  /// One cache line. A new word takes the place of the one with the same slot, so frequent words stay.
+  struct Slot {
+    std::uint8_t length = 0;  // 0: empty
+    std::uint8_t count = 0;
+    std::array<char, 30> word{};
+    std::array<TokenId, 8> ids{};
   };
-  struct Hash {
-    using is_transparent = void;
-    std::size_t operator()(std::string_view word) const { return XXH3_64bits(word.data(), word.size()); }
-  };
-  static constexpr std::size_t kCachedWords = std::size_t{1} << 17;
-  static constexpr std::size_t kLongestCachedWord = 48;
+  static_assert(sizeof(Slot) == 64);
+  static constexpr std::size_t kSlots = std::size_t{1} << 17;
 
   void encode_word(std::string_view word, std::vector<TokenId>& ids) {
-    if (const auto found = cache_.find(word); found != cache_.end()) {
-      const TokenId* first = cached_ids_.data() + found->second.first;
-      ids.insert(ids.end(), first, first + found->second.count);
+    if (word.size() > Slot().word.size()) return encode_uncached(word, ids);
+    Slot& slot = slots_[XXH3_64bits(word.data(), word.size()) % kSlots];
+    if (std::string_view(slot.word.data(), slot.length) == word) {
+      ids.insert(ids.end(), slot.ids.begin(), slot.ids.begin() + slot.count);
       return;
     }
     const std::size_t before = ids.size();
     encode_uncached(word, ids);
-    if (word.size() > kLongestCachedWord) return;
-    if (cache_.size() == kCachedWords) {
-      cache_.clear();
-      cached_ids_.clear();
-    }
-    cache_.emplace(
-        word, Range{static_cast<std::uint32_t>(cached_ids_.size()), static_cast<std::uint32_t>(ids.size() - before)});
-    cached_ids_.insert(cached_ids_.end(), ids.begin() + static_cast<std::ptrdiff_t>(before), ids.end());
+    if (ids.size() - before > slot.ids.size()) return;
+    slot.length = static_cast<std::uint8_t>(word.size());
+    slot.count = static_cast<std::uint8_t>(ids.size() - before);
+    std::copy(word.begin(), word.end(), slot.word.begin());
+    std::copy(ids.begin() + static_cast<std::ptrdiff_t>(before), ids.end(), slot.ids.begin());
   }
 
   void encode_uncached(std::string_view word, std::vector<TokenId>& ids) {
@@ -137,8 +135,7 @@ class Encoder final : public TextEncoder {
   }
 
   std::shared_ptr<const Model> model_;
-  std::unordered_map<std::string, Range, Hash, std::equal_to<>> cache_;
-  std::vector<TokenId> cached_ids_;
+  std::vector<Slot> slots_ = std::vector<Slot>(kSlots);
   std::vector<int> scratch_;
 };
 
