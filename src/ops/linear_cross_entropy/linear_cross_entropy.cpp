@@ -35,7 +35,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
 constexpr std::int64_t kLogitBytes = 64 << 20;  // of a chunk
-constexpr std::int64_t kMinRows = 256;          // fewer make the products slow
+constexpr std::int64_t kMinRows = 512;          // fewer make the weight gradient's product wait for memory
 constexpr std::int64_t kStrideUnit = 16;        // logits rows start at 64 bytes
 
 std::int64_t rounded_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
