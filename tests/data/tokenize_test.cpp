@@ -68,7 +68,7 @@ TEST_F(TokenizeTest, TheNumberOfWorkersDoesNotMatter) {
   folder.write("text/b.txt", sample_text(300000, 4));
   std::map<std::string, std::string> expected;
   for (const std::int64_t workers : {1, 2, 5}) {
-    TokenizeRequest r = request("out" + std::to_string(workers), "{type: sentencepiece, vocab_size: 450}");
+    TokenizeRequest r = request("out" + std::to_string(workers), "{type: sentencepiece, vocab_size: 450, sample: 256 KiB}");
     r.workers = workers;
     r.validation_fraction = 0.1;
     const TokenizeResult result = run(r);
@@ -85,7 +85,7 @@ TEST_F(TokenizeTest, TheNumberOfWorkersDoesNotMatter) {
 
 TEST_F(TokenizeTest, DecodesToTheText) {
   folder.write("text/a.jsonl", json_lines(120));
-  const TokenizeRequest r = request("out", "{type: sentencepiece, vocab_size: 450}");
+  const TokenizeRequest r = request("out", "{type: sentencepiece, vocab_size: 450, sample: 256 KiB}");
   const TokenizeResult result = run(r);
   const auto tokenizer = load_tokenizer(tokenizer_family(), read_file(r.output / "tokenizer.model"), "tokenizer.model");
   const auto shard = open_megatron(r.output / "train.bin");
@@ -118,7 +118,7 @@ TEST_F(TokenizeTest, ShardsMergeToTheSameTokens) {
   folder.write("text/a.jsonl", lines);
   folder.write("text/b.jsonl", json_lines(90, 2));
   folder.write("text/c.txt", sample_text(1000));
-  const std::string tokenizer = "{type: sentencepiece, vocab_size: 450}";
+  const std::string tokenizer = "{type: sentencepiece, vocab_size: 450, sample: 256 KiB}";
   TokenizeRequest whole = request("whole", tokenizer);
   whole.validation_fraction = 0.1;
   run(whole);
@@ -284,7 +284,7 @@ TEST_F(TokenizeTest, KilledRunsEndWithTheSameFiles) {
   input.paths = {(folder.path() / "text").string()};
   DatasetPlan plan;
   plan.corpus = Corpus::find(input);
-  plan.tokenizer = make_tokenizer("{type: sentencepiece, vocab_size: 450}", {sample_text(50000)});
+  plan.tokenizer = make_tokenizer("{type: sentencepiece, vocab_size: 450, sample: 256 KiB}", {sample_text(50000)});
   plan.fraction = 0.2;
   plan.settings = "{}";
   plan.workers = 2;
