@@ -92,7 +92,8 @@ fs::path prepare_metrics(const fs::path& run_dir, std::optional<std::int64_t> re
   for (const auto& [attempt, lines] : moved) {
     const fs::path target = run_dir / "attempts" / cat(attempt_name(attempt), "-metrics.jsonl");
     add_moved_lines(target, lines);
-    log::info(cat("moved metrics past step ", resumed_step.value_or(0), " to '", target.string(), "'"));
+    log::info(cat("moved metrics ", resumed_step ? cat("past step ", *resumed_step) : "of an earlier start", " to '",
+                  target.string(), "'"));
   }
   if (count > 0 || text.repaired_end || !text.damaged.empty()) write_file_atomic(file, kept);
   return file;

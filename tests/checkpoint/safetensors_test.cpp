@@ -71,6 +71,7 @@ TEST(Safetensors, RoundTripsEveryTypeBitwise) {
     const at::Tensor actual = file.tensor(name);
     ASSERT_EQ(actual.scalar_type(), expected.scalar_type()) << name;
     ASSERT_EQ(actual.sizes(), expected.sizes()) << name;
+    if (expected.numel() == 0) continue;  // no address to compare at
     EXPECT_EQ(std::memcmp(actual.data_ptr(), expected.data_ptr(), expected.nbytes()), 0) << name;
   }
 }
