@@ -19,7 +19,7 @@ class Problems;
 
 /// A named sub-layer type: a mixer or an ffn, with the norms of its sites where they differ from the placement's.
 struct OperatorConfig {
-  std::string like;  // another operator whose keys this one starts from
+  std::optional<std::string> like;  // another operator whose keys this one starts from
   std::optional<Variant<MixerEntry>> mixer;
   std::optional<Variant<FfnEntry>> ffn;
   NamedMap<Variant<NormEntry>> sites;  // site name -> norm; {type: none} takes a norm away

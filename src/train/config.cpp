@@ -148,9 +148,10 @@ RunConfig read_run_config(const Document& given, const Families& families, Unset
   options.accept_unset_names = unset == UnsetNames::kAccept;
   const FamiliesLookup lookup(families);
   read_config(document, lookup, config, problems, options);
+  problems.throw_if_any();
   check_across_sections(config, problems);
   check_data_config(config.data, problems, "data");
-  if (problems.empty()) validate(config.model, problems);
+  validate(config.model, problems);
   problems.throw_if_any();
   if (config.run.dir.empty()) config.run.dir = cat("runs/", config.run.name);
   config.run.dir = fs::absolute(config.run.dir).lexically_normal().string();

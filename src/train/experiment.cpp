@@ -18,8 +18,8 @@ constexpr std::int64_t kMaxMicroBatchTokens = 8192;
 
 int element_bytes(Precision precision) { return precision == Precision::kBfloat16 ? 2 : 4; }
 
-at::ScalarType stream_dtype(const TrainSection& train) {
-  return train.stream == StreamType::kBfloat16 ? at::kBFloat16 : at::kFloat;
+at::ScalarType stream_dtype(const TrainSection& train, at::ScalarType float_type) {
+  return train.stream == StreamType::kBfloat16 ? at::kBFloat16 : float_type;
 }
 
 void choose_device(TrainSection& train) {
@@ -68,14 +68,15 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   out.rows_per_step = train.global_batch.sequences(seq_len);
   out.tokens_per_step = out.rows_per_step * seq_len;
   out.store = std::make_unique<ParameterStore>();
-  out.model = std::make_unique<LanguageModel>(out.config.model, ModelOptions{facts.vocab_size, seq_len, stream_dtype(train)},
+  out.model = std::make_unique<LanguageModel>(out.config.model, ModelOptions{facts.vocab_size, seq_len, stream_dtype(train, facts.float_type)},
                                               families, *out.store);
   if (train.micro_batch.is_auto()) train.micro_batch = choose_micro_batch(out, seq_len);
   out.micro_batch = std::min(train.micro_batch.value(), out.rows_per_step);
   choose_precision(out);
 
   StoreOptions options;
-  options.compute_dtype = train.precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat;
+  options.compute_dtype = train.precision == Precision::kBfloat16 ? at::kBFloat16 : facts.float_type;
+  options.master_dtype = facts.float_type;
   out.store->layout(out.config.weights, out.model->num_sublayers(), options);
 
   out.durations.tokens_per_step = static_cast<double>(out.tokens_per_step);

@@ -15,6 +15,8 @@ namespace ingot {
 struct DataFacts {
   std::int64_t vocab_size = 0;
   std::optional<std::int64_t> tokens_per_epoch;  // unknown while no data is open
+  /// Of masters, and of stream and products where the config says fp32; kDouble in tests.
+  at::ScalarType float_type = at::kFloat;
 };
 
 /// Nothing is allocated: `plan` of a model larger than the machine works.

@@ -1,0 +1,152 @@
+// The commands as a user runs them.
+
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/files.h"
+#include "checkpoint/safetensors.h"
+#include "cli/program.h"
+
+namespace ingot {
+namespace {
+
+using namespace testing;
+
+class Commands : public Program {};
+
+TEST_F(Commands, HelpVersionAndUsage) {
+  EXPECT_EQ(ingot({"--help"}).exit_code, 0);
+  EXPECT_TRUE(has(ingot({"--version"}).out, "ingot ", "LibTorch 2.11.0"));
+  EXPECT_TRUE(has(ingot({"train", "--help"}).out, "Example: ingot train"));
+  const auto nothing = ingot({});
+  EXPECT_EQ(nothing.exit_code, 2);
+  EXPECT_EQ(ingot({"trian", "x.yaml"}).exit_code, 2);
+  EXPECT_EQ(ingot({"train", "absent.yaml"}).exit_code, 2);
+}
+
+TEST_F(Commands, TheMarkdownOfVariantsIsUpToDate) {
+  const auto listed = ingot({"list", "--markdown"});
+  EXPECT_EQ(listed.exit_code, 0);
+  EXPECT_EQ(listed.out, read_file(source_path("configs/VARIANTS.md")))
+      << "run: build/ingot list --markdown > configs/VARIANTS.md";
+}
+
+TEST_F(Commands, ListSpeaksJson) {
+  const auto all = nlohmann::json::parse(ingot({"list", "--json"}).out);
+  EXPECT_TRUE(all.contains("norms"));
+  for (const auto& entry : all.at("norms")) EXPECT_TRUE(entry.contains("paper")) << entry;
+  EXPECT_EQ(ingot({"list", "nroms"}).exit_code, 2);
+}
+
+TEST_F(Commands, EveryConfigOfTheProjectIsFine) {
+  for (const auto& entry : fs::recursive_directory_iterator(source_path("configs"))) {
+    if (entry.path().extension() != ".yaml") continue;
+    const auto result = ingot({"config", "check", entry.path().string()});
+    EXPECT_EQ(result.exit_code, 0) << entry.path() << "\n" << result.err;
+  }
+}
+
+TEST_F(Commands, ShowIsAConfigThatShowsTheSame) {
+  const auto shown = ingot({"config", "show", tiny()});
+  ASSERT_EQ(shown.exit_code, 0) << shown.err;
+  write_raw(folder / "shown.yaml", shown.out);
+  const auto again = ingot({"config", "show", "shown.yaml"});
+  EXPECT_EQ(again.out, shown.out) << again.err;
+}
+
+TEST_F(Commands, DiffNamesTheEffectOrSaysThatThereIsNone) {
+  write_raw(folder / "norm.yaml", "extends: " + tiny() + "\nmodel: {norm: layer_norm}\n");
+  const auto norm = ingot({"config", "diff", tiny(), "norm.yaml"}).out;
+  EXPECT_TRUE(has(norm, "model.norm", "which changes", "input layer_norm"));
+  write_raw(folder / "name.yaml", "extends: " + tiny() + "\nrun: {name: other}\n");
+  const auto name = ingot({"config", "diff", tiny(), "name.yaml"}).out;
+  EXPECT_TRUE(has(name, "differs in", "no effect: "));
+  // With no norm anywhere, the eps of the norm is a dead switch.
+  const std::string bare = "extends: " + tiny() + "\nmodel: {sites: {final: none}, overrides: [{sites: {input: none}}], norm: {eps: ";
+  write_raw(folder / "dead1.yaml", bare + "1e-6}}\n");
+  write_raw(folder / "dead2.yaml", bare + "1e-3}}\n");
+  const auto dead = ingot({"config", "diff", "dead1.yaml", "dead2.yaml"}).out;
+  EXPECT_TRUE(has(dead, "differs only in model.norm.eps", "no effect: model.norm.eps"));
+  EXPECT_EQ(ingot({"config", "diff", tiny(), tiny()}).out, "no difference\n");
+}
+
+TEST_F(Commands, PlanGivesSizesWithoutData) {
+  const auto result = ingot({"plan", source_path("configs/nemotron_flash_1b.yaml"), "--json", "--params"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto plan = nlohmann::json::parse(result.out);
+  EXPECT_EQ(plan["parameters"]["total"], 965389440);
+  for (const char* key : {"weights", "masters", "gradients", "optimizer", "activations", "total"}) {
+    EXPECT_GT(plan["memory"][key].get<std::int64_t>(), 0) << key;
+  }
+  std::int64_t by_role = 0;
+  for (const auto& [role, count] : plan["parameters"]["by_role"].items()) by_role += count.get<std::int64_t>();
+  EXPECT_EQ(by_role, 965389440);
+  double items = 0;
+  for (const auto& item : plan["flops_items"]) items += item["forward"].get<double>();
+  EXPECT_NEAR(3 * items, plan["flops_per_token"].get<double>(), 1);
+  EXPECT_EQ(plan["tokens_per_step"], 512 * 4096);
+  EXPECT_FALSE(plan["params"].empty());
+}
+
+TEST_F(Commands, ARunCanBeEvaluatedSampledShownAndVerified) {
+  ASSERT_EQ(ingot({"train", tiny()}).exit_code, 0);
+  write_raw(folder / "text.txt", "At noon, the miller walked slowly to the harbour.");
+  const auto result = ingot({"eval", "runs/tiny", "--text", "text.txt", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto eval = nlohmann::json::parse(result.out);
+  EXPECT_EQ(eval["tokens"], 48);
+  EXPECT_EQ(eval["bytes"], 48);
+  EXPECT_GT(eval["loss"].get<double>(), 0);
+  const auto sample = ingot({"sample", "runs/tiny", "--prompt", "At ", "--tokens", "5", "--seed", "3"});
+  EXPECT_EQ(sample.exit_code, 0) << sample.err;
+  EXPECT_EQ(sample.out.substr(0, 3), "At ");
+  EXPECT_EQ(ingot({"sample", "runs/tiny", "--prompt", "At ", "--tokens", "5", "--seed", "3"}).out, sample.out);
+  ASSERT_EQ(ingot({"eval", "runs/tiny", "--ids", "12,5,99", "--logits", "logits.safetensors"}).exit_code, 0);
+  EXPECT_EQ(SafetensorsFile(folder / "logits.safetensors").tensor("logits").sizes(), (std::vector<std::int64_t>{3, 257}));
+  EXPECT_EQ(ingot({"eval", "runs/tiny", "--ids", "12,x"}).exit_code, 2);
+  EXPECT_EQ(ingot({"eval", "runs/tiny", "--ids", "12,9999"}).exit_code, 3);
+  EXPECT_TRUE(has(ingot({"data", "show", "runs/tiny", "--step", "2"}).out, "the"));
+  EXPECT_EQ(ingot({"data", "verify", "runs/tiny"}).exit_code, 0);
+  EXPECT_TRUE(has(ingot({"status", "runs/tiny"}).out, "done at step 4"));
+  EXPECT_EQ(ingot({"status", "nowhere"}).exit_code, 2);
+  EXPECT_EQ(ingot({"eval", "nowhere", "--ids", "1,2"}).exit_code, 4);
+}
+
+TEST_F(Commands, MistakesInAConfigAreAllNamedWithTheirPlaces) {
+  write_raw(folder / "bad.yaml", "extends: " + tiny() +
+                                     "\nmodel:\n  d_modle: 64\n  norm: {type: rms_nrom}\n"
+                                     "  operators:\n    A: {mixer: {type: attention, num_heads: three}}\n"
+                                     "optim:\n  optimizer: {type: adamw, lr: -1}\n");
+  const auto result = ingot({"train", "bad.yaml"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_TRUE(has(result.err, "bad.yaml:3:3", "d_modle", "did you mean 'd_model'", "bad.yaml:4:", "did you mean 'rms_norm'",
+                  "bad.yaml:6:", "num_heads", "three", "bad.yaml:8:", "optim.optimizer.lr"));
+  EXPECT_FALSE(fs::exists(folder / "runs"));
+}
+
+TEST_F(Commands, MistakesAcrossFieldsAreNamed) {
+  const auto heads = ingot({"train", tiny(), "model.operators.A.mixer.num_heads=3"});
+  EXPECT_EQ(heads.exit_code, 2);
+  EXPECT_TRUE(has(heads.err, "model.operators.A.mixer", "3"));
+  const auto pattern = ingot({"train", tiny(), "model.layers=DFXF"});
+  EXPECT_EQ(pattern.exit_code, 2);
+  EXPECT_TRUE(has(pattern.err, "model.layers", "'X'", "character 3"));
+}
+
+TEST_F(Commands, BadTextIsADataError) {
+  write_raw(folder / "empty.txt", "");
+  const auto empty = ingot({"train", tiny(), "data.train.paths=empty.txt"});
+  EXPECT_EQ(empty.exit_code, 3);
+  EXPECT_TRUE(has(empty.err, "empty.txt"));
+  write_raw(folder / "binary.txt", std::string("ab\0cd", 5));
+  const auto binary = ingot({"train", tiny(), "run.name=b", "data.train.paths=binary.txt"});
+  EXPECT_EQ(binary.exit_code, 3);
+  EXPECT_TRUE(has(binary.err, "binary.txt"));
+  const auto vocabulary =
+      ingot({"train", tiny(), "run.name=v", "data.tokenizer={type: sentencepiece, vocab_size: 60000}"});
+  EXPECT_EQ(vocabulary.exit_code, 3);
+}
+
+}  // namespace
+}  // namespace ingot

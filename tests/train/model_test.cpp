@@ -1,0 +1,141 @@
+// The model as the run's config makes it: prefix, documents, decoding, parameter counts.
+
+#include <ATen/core/TensorBody.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/GradMode.h>
+#include <gtest/gtest.h>
+
+#include "objective/objective.h"
+#include "support/tolerance.h"
+#include "train/generate.h"
+#include "train/plan.h"
+#include "train/samples.h"
+#include "train/step.h"
+
+namespace ingot {
+namespace {
+
+using namespace testing;
+
+constexpr std::int64_t kVocab = 50;
+
+/// Rounding of a deep fp64 model: layers × a few hundred operations of growing reduction.
+Tolerance model_tolerance() { return Tolerance::of(at::kDouble).reduction(64).chain(64); }
+
+class Model : public ::testing::Test {
+ protected:
+  Families families = make_families();
+  Experiment experiment = allocated_experiment(tiny_config(families), families, kVocab);
+};
+
+TEST_F(Model, PrefixStatesEqualTheConcatenatedSequenceInValuesAndGradients) {
+  const auto batch = random_batch(3, 29, kVocab, 5);
+  const auto tokens = to_tensors(batch, false).tokens;
+  const auto grads = [&](bool concatenated) {
+    experiment.store->zero_grads();
+    const auto hidden = concatenated ? experiment.model->forward_concatenated(tokens)
+                                     : experiment.model->forward(tokens, {}, true);
+    cross_entropy(hidden, experiment.model->head(), to_tensors(batch, false).targets, 0).total.backward();
+    return std::pair{hidden.detach(), experiment.store->flat_grads().clone()};
+  };
+  const auto [hidden, gradient] = grads(false);
+  const auto [expected_hidden, expected_gradient] = grads(true);
+  EXPECT_TRUE(close(hidden, expected_hidden, model_tolerance()));
+  EXPECT_TRUE(close(gradient, expected_gradient, model_tolerance()));
+}
+
+TEST_F(Model, DocumentsInARowEqualDocumentsOnTheirOwn) {
+  const auto batch = random_batch(1, 30, kVocab, 6);
+  const auto tensors = to_tensors(batch, true);
+  const auto hidden = experiment.model->forward(tensors.tokens, tensors.documents, false);
+  std::vector<at::Tensor> parts;
+  std::int64_t begin = 0;
+  for (std::int64_t t = 1; t <= 30; ++t) {
+    const auto at_end = t == 30 || batch.documents[static_cast<std::size_t>(t)] != batch.documents[static_cast<std::size_t>(begin)];
+    if (!at_end) continue;
+    parts.push_back(experiment.model->forward(tensors.tokens.slice(1, begin, t), {}, false));
+    begin = t;
+  }
+  ASSERT_GT(parts.size(), 2u);
+  EXPECT_TRUE(close(hidden, at::cat(parts, 1), model_tolerance()));
+}
+
+TEST_F(Model, StepFormEqualsTheParallelForm) {
+  const auto tokens = to_tensors(random_batch(2, 12, kVocab, 7), false).tokens;
+  const auto expected = experiment.model->forward(tokens, {}, false);
+  auto state = experiment.model->begin_decode(2);
+  std::vector<at::Tensor> hidden{experiment.model->prefill(tokens.slice(1, 0, 5), state)};
+  for (std::int64_t t = 5; t < 12; ++t) hidden.push_back(experiment.model->step(tokens.slice(1, t, t + 1), state));
+  EXPECT_TRUE(close(at::cat(hidden, 1), expected.detach(), model_tolerance()));
+}
+
+TEST_F(Model, GreedyTextOfTheStepFormIsThatOfTheParallelForm) {
+  c10::NoGradGuard no_grad;
+  GenerateOptions options;
+  options.max_tokens = 20;
+  options.temperature = 0;
+  const std::vector<TokenId> prompt{3, 1, 4};
+  const auto decoded = generate(*experiment.model, prompt, std::nullopt, options);
+  std::vector<std::int64_t> ids(prompt.begin(), prompt.end());
+  for (int i = 0; i < 20; ++i) {
+    const auto hidden = experiment.model->forward(at::tensor(ids, at::kLong).unsqueeze(0), {}, false);
+    ids.push_back(logits(hidden[0][-1], experiment.model->head()).argmax().item<std::int64_t>());
+  }
+  EXPECT_EQ(std::vector<std::int64_t>(decoded.begin(), decoded.end()), std::vector<std::int64_t>(ids.begin() + 3, ids.end()));
+}
+
+TEST_F(Model, MicroBatchesDoNotChangeTheStep) {
+  const auto batch = random_batch(4, 32, kVocab, 8);
+  const auto run = [&](std::int64_t rows) {
+    auto fresh = allocated_experiment(tiny_config(families), families, kVocab);
+    TrainStep step(fresh);
+    for (std::int64_t first = 0; first < 4; first += rows) {
+      Batch part;
+      part.rows = rows;
+      part.seq_len = 32;
+      const auto cut = [&](const std::vector<std::int32_t>& v) {
+        return std::vector<std::int32_t>(v.begin() + first * 32, v.begin() + (first + rows) * 32);
+      };
+      part.tokens = cut(batch.tokens);
+      part.targets = cut(batch.targets);
+      part.documents = cut(batch.documents);
+      for (const auto target : part.targets) part.target_count += target >= 0 ? 1 : 0;
+      step.accumulate(part);
+    }
+    const auto result = step.finish(1);
+    EXPECT_TRUE(result.applied);
+    return std::pair{result, fresh.store->flat_masters().clone()};
+  };
+  const auto [whole, weights] = run(4);
+  const auto [split, split_weights] = run(1);
+  EXPECT_NEAR(whole.loss, split.loss, 1e-12 * whole.loss);
+  EXPECT_NEAR(whole.grad_norm, split.grad_norm, 1e-10 * whole.grad_norm);
+  // Adam divides by the gradient's own size, which lifts rounding errors of tiny gradients.
+  EXPECT_LT(relative_error(split_weights, weights), 1e-8);
+}
+
+TEST_F(Model, AStepThatIsNotFiniteLeavesTheWeightsAlone) {
+  experiment.store->flat_grads().fill_(0);
+  const auto before = experiment.store->flat_masters().clone();
+  TrainStep step(experiment);
+  step.accumulate(random_batch(2, 32, kVocab, 9));
+  experiment.store->flat_grads()[0].fill_(std::numeric_limits<double>::quiet_NaN());
+  const auto result = step.finish(1);
+  EXPECT_FALSE(result.applied);
+  EXPECT_TRUE(same_bits(experiment.store->flat_masters(), before));
+  EXPECT_EQ(experiment.store->flat_grads().abs().sum().item<double>(), 0);
+}
+
+TEST(Plan, TheFlashModelsHaveTheirPublishedSizes) {
+  const auto families = make_families();
+  const auto count = [&](const char* file) {
+    const auto config = load_config(source_path(file), {}, families, UnsetNames::kAccept);
+    return plan_experiment(config, families, {std::nullopt, false}).store->num_parameters();
+  };
+  EXPECT_EQ(count("configs/nemotron_flash_1b.yaml"), 965389440);
+  EXPECT_EQ(count("configs/nemotron_flash_3b.yaml"), 2749998624);
+}
+
+}  // namespace
+}  // namespace ingot
