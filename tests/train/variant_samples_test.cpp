@@ -42,7 +42,7 @@ TEST_P(VariantSample, SelectsItsVariantAndTakesAStep) {
 }
 
 INSTANTIATE_TEST_SUITE_P(All, VariantSample, ::testing::ValuesIn(sample_files()), [](const auto& test) {
-  auto name = test.param.substr(0, info.param.size() - 5);
+  auto name = test.param.substr(0, test.param.size() - 5);
   for (auto& c : name) c = c == '/' ? '_' : c;
   return name;
 });
