@@ -68,7 +68,8 @@ TEST_F(TokenizeTest, TheNumberOfWorkersDoesNotMatter) {
   folder.write("text/b.txt", sample_text(300000, 4));
   std::map<std::string, std::string> expected;
   for (const std::int64_t workers : {1, 2, 5}) {
-    TokenizeRequest r = request("out" + std::to_string(workers), "{type: sentencepiece, vocab_size: 450, sample: 256 KiB}");
+    TokenizeRequest r =
+        request("out" + std::to_string(workers), "{type: sentencepiece, vocab_size: 450, sample: 256 KiB}");
     r.workers = workers;
     r.validation_fraction = 0.1;
     const TokenizeResult result = run(r);
