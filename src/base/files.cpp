@@ -16,10 +16,9 @@ namespace {
 
 constexpr std::size_t kBufferSize = std::size_t{1} << 18;
 
-[[noreturn]] void fail(const char* action, const fs::path& path, ExitCode code,
-                       int reason = errno) {
-  throw Error(code, std::string("cannot ") + action + " '" + path.string() +
-                        "': " + std::generic_category().message(reason));
+[[noreturn]] void fail(const char* action, const fs::path& path, ExitCode code, int reason = errno) {
+  throw Error(code,
+              std::string("cannot ") + action + " '" + path.string() + "': " + std::generic_category().message(reason));
 }
 
 /// A file descriptor that closes itself.

@@ -18,8 +18,7 @@ namespace fs = std::filesystem;
 std::string read_file(const fs::path& path, ExitCode code = ExitCode::kOther);
 
 /// Writes a temporary sibling, fsyncs it, renames it over `path`, fsyncs the folder.
-void write_file_atomic(const fs::path& path, std::string_view bytes,
-                       ExitCode code = ExitCode::kOther);
+void write_file_atomic(const fs::path& path, std::string_view bytes, ExitCode code = ExitCode::kOther);
 
 /// fsync of a file or a folder.
 void sync_path(const fs::path& path, ExitCode code = ExitCode::kOther);

@@ -32,8 +32,7 @@ struct State {
   State() {
     terminal->set_pattern("%H:%M:%S %^%v%$");
     terminal->set_level(spdlog::level::info);
-    for (const auto level : {spdlog::level::debug, spdlog::level::info})
-      terminal->set_color(level, terminal->reset);
+    for (const auto level : {spdlog::level::debug, spdlog::level::info}) terminal->set_color(level, terminal->reset);
   }
 
   std::mutex mutex;

@@ -10,16 +10,14 @@
 
 namespace ingot {
 
-std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
-                                        std::array<std::uint32_t, 2> key) {
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) {
   constexpr std::uint64_t kMultiplier0 = 0xD2511F53, kMultiplier1 = 0xCD9E8D57;
   constexpr std::uint32_t kWeyl0 = 0x9E3779B9, kWeyl1 = 0xBB67AE85;
   for (int round = 0; round < 10; ++round) {
     const std::uint64_t a = kMultiplier0 * counter[0];
     const std::uint64_t b = kMultiplier1 * counter[2];
-    counter = {
-        static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
-        static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
+    counter = {static_cast<std::uint32_t>(b >> 32) ^ counter[1] ^ key[0], static_cast<std::uint32_t>(b),
+               static_cast<std::uint32_t>(a >> 32) ^ counter[3] ^ key[1], static_cast<std::uint32_t>(a)};
     key[0] += kWeyl0;
     key[1] += kWeyl1;
   }
@@ -33,9 +31,8 @@ std::uint64_t stream_key(std::uint64_t seed, std::string_view name) {
 std::uint64_t RandomStream::at(std::uint64_t i) const {
   // One block gives two values: the counter is i / 2, its parity picks the half.
   const std::uint64_t block = i / 2;
-  const auto bits =
-      philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0, 0},
-                 {static_cast<std::uint32_t>(key_), static_cast<std::uint32_t>(key_ >> 32)});
+  const auto bits = philox4x32({static_cast<std::uint32_t>(block), static_cast<std::uint32_t>(block >> 32), 0, 0},
+                               {static_cast<std::uint32_t>(key_), static_cast<std::uint32_t>(key_ >> 32)});
   const std::size_t half = 2 * (i % 2);
   return bits[half] | static_cast<std::uint64_t>(bits[half + 1]) << 32;
 }
@@ -55,8 +52,7 @@ std::uint64_t RandomStream::below(std::uint64_t bound) {
   const std::uint64_t threshold = (0 - bound) % bound;
   for (;;) {
     const auto product = static_cast<unsigned __int128>(next()) * bound;
-    if (static_cast<std::uint64_t>(product) >= threshold)
-      return static_cast<std::uint64_t>(product >> 64);
+    if (static_cast<std::uint64_t>(product) >= threshold) return static_cast<std::uint64_t>(product >> 64);
   }
 }
 
@@ -83,8 +79,7 @@ std::uint64_t permute(std::uint64_t size, std::uint64_t key, std::uint64_t index
   do {
     std::uint64_t left = index >> half_bits, right = index & mask;
     for (std::uint64_t round = 1; round <= kRounds; ++round) {
-      const std::uint64_t swapped =
-          left ^ (mix(mix(key + round * 0x9E3779B97F4A7C15) + right) & mask);
+      const std::uint64_t swapped = left ^ (mix(mix(key + round * 0x9E3779B97F4A7C15) + right) & mask);
       left = right;
       right = swapped;
     }

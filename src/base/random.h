@@ -10,8 +10,7 @@
 namespace ingot {
 
 /// Ten rounds of Philox4x32: a bijection of the 128-bit counter for each 64-bit key.
-std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter,
-                                        std::array<std::uint32_t, 2> key);
+std::array<std::uint32_t, 4> philox4x32(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key);
 
 /// A 64-bit mix of seed and name (xxh3); equal inputs give equal keys on every machine.
 std::uint64_t stream_key(std::uint64_t seed, std::string_view name);

@@ -120,8 +120,7 @@ std::size_t edit_distance(const std::string& a, const std::string& b) {
     above = row;
     row[0] = i;
     for (std::size_t j = 1; j <= b.size(); ++j) {
-      row[j] =
-          std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1] ? 1u : 0u)});
+      row[j] = std::min({above[j] + 1, row[j - 1] + 1, above[j - 1] + (a[i - 1] != b[j - 1] ? 1u : 0u)});
       const bool is_swap = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
       if (is_swap) row[j] = std::min(row[j], before[j - 2] + 1);
     }
@@ -143,10 +142,9 @@ std::string closest(std::string_view name, const std::vector<std::string>& candi
   for (const std::string& candidate : candidates) {
     const std::string other = lower(candidate);
     std::size_t distance = edit_distance(wanted, other);
-    if (is_word_of(wanted, other) || is_word_of(other, wanted))
-      distance = std::min<std::size_t>(distance, 2);
-    const std::size_t limit = std::max<std::size_t>(
-        1, std::min(std::max(wanted.size(), other.size()) / 3, std::size_t{4}));
+    if (is_word_of(wanted, other) || is_word_of(other, wanted)) distance = std::min<std::size_t>(distance, 2);
+    const std::size_t limit =
+        std::max<std::size_t>(1, std::min(std::max(wanted.size(), other.size()) / 3, std::size_t{4}));
     const bool is_likely = distance <= limit && distance < std::max(wanted.size(), other.size());
     if (is_likely && (best == nullptr || distance < best_distance)) {
       best = &candidate;

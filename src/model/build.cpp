@@ -51,7 +51,8 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
 
   const ParamScope root(store);
   const auto vocab = padded(options.vocab_size, config.vocab_multiple);
-  const RoleSet table_roles = config.tie_embeddings ? RoleSet{Role::kEmbedding, Role::kHead} : RoleSet{Role::kEmbedding};
+  const RoleSet table_roles =
+      config.tie_embeddings ? RoleSet{Role::kEmbedding, Role::kHead} : RoleSet{Role::kEmbedding};
   const auto table = root.declare(token_table_spec("embedding.weight", table_roles, vocab, config.d_model));
   embedding = root.leaf_of(table);
   if (!config.tie_embeddings) {
@@ -90,8 +91,13 @@ void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name
   layer.op = op_name;
   layer.branch = op.mixer ? variant_text(*op.mixer) : variant_text(*op.ffn);
   layer.input_norm = norms->make(Site::kInput, scope.sub("input_norm"), config.d_model, 1);
-  BranchContext context{scope.sub(op.mixer ? "mixer" : "ffn"), config.d_model, config.meta_tokens + options.seq_len,
-                        depth, static_cast<int>(pattern.size()), {}, &families};
+  BranchContext context{scope.sub(op.mixer ? "mixer" : "ffn"),
+                        config.d_model,
+                        config.meta_tokens + options.seq_len,
+                        depth,
+                        static_cast<int>(pattern.size()),
+                        {},
+                        &families};
   context.site_norm = [this](Site site, const ParamScope& at, std::int64_t width, std::int64_t heads) {
     return norms->make(site, at, width, heads);
   };

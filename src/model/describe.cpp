@@ -35,8 +35,8 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
     const auto& layer = impl_->layers[i];
     const int depth = static_cast<int>(i);
     std::vector<std::string> parts{layer.branch, impl_->placement->formula()};
-    for (const auto site : {Site::kInput, Site::kOutput, Site::kStream, Site::kQ, Site::kK, Site::kV, Site::kHead,
-                            Site::kHidden}) {
+    for (const auto site :
+         {Site::kInput, Site::kOutput, Site::kStream, Site::kQ, Site::kK, Site::kV, Site::kHead, Site::kHidden}) {
       const bool inside = site != Site::kInput && site != Site::kOutput && site != Site::kStream;
       if (inside && !impl_->has_site(depth, site)) continue;
       add_norm(parts, site, impl_->norms->choose(site, depth, layer.op));
@@ -45,7 +45,8 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
       for (const auto& own : layer.mixer->own_norms()) parts.push_back(cat("own ", own));
     }
     parts.push_back(cat("residual ", impl_->residual_text));
-    if (impl_->placement->branch_scale(depth) != 1) parts.push_back(cat("branch x ", impl_->placement->branch_scale(depth)));
+    if (impl_->placement->branch_scale(depth) != 1)
+      parts.push_back(cat("branch x ", impl_->placement->branch_scale(depth)));
     if (impl_->placement->skip_scale(depth) != 1) parts.push_back(cat("skip x ", impl_->placement->skip_scale(depth)));
     lines.emplace_back(cat(i, " ", layer.op), join(parts, "; "));
   }

@@ -6,7 +6,6 @@
 #include <ATen/ops/cummax.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
-
 #include <c10/core/GradMode.h>
 
 #include "base/text.h"
@@ -135,8 +134,7 @@ LanguageModel::Impl::Prefix LanguageModel::Impl::run_prefix() const {
 LanguageModel::~LanguageModel() = default;
 
 at::Tensor LanguageModel::forward(const at::Tensor& tokens, const at::Tensor& documents, bool training) const {
-  const auto context =
-      impl_->context(tokens.size(0), tokens.size(1), impl_->meta_tokens(), documents, training);
+  const auto context = impl_->context(tokens.size(0), tokens.size(1), impl_->meta_tokens(), documents, training);
   return impl_->run(impl_->embed(tokens, context), context, nullptr, nullptr, nullptr);
 }
 
@@ -179,8 +177,7 @@ DecodeState LanguageModel::begin_decode(std::int64_t batch) const {
 at::Tensor LanguageModel::prefill(const at::Tensor& tokens, DecodeState& state) const {
   c10::NoGradGuard no_grad;
   const auto length = tokens.size(1);
-  const auto context =
-      impl_->context(tokens.size(0), length, impl_->meta_tokens() + state.length, {}, false);
+  const auto context = impl_->context(tokens.size(0), length, impl_->meta_tokens() + state.length, {}, false);
   std::vector<MixerState> final(impl_->layers.size());
   const Impl::Prefix none{std::vector<MixerState>(impl_->layers.size())};
   const auto hidden = impl_->run(impl_->embed(tokens, context), context, &none, &state.layers, &final);

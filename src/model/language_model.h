@@ -26,7 +26,7 @@ struct ModelOptions {
   at::ScalarType stream_dtype = at::kFloat;  // of the residual stream
 };
 
-/// FLOPs of a token, forward, by operator and item.
+/// FLOPs of a token, forward, by operator and item. The meta prefix's own run, once a micro-batch, is left out.
 struct ModelFlops {
   struct Row {
     std::string op;    // operator name, "head", "embedding", "meta prefix"

@@ -50,6 +50,8 @@ class Optimizer {
 struct OptimizerEntry : Entry {
   static constexpr const char* kFamily = "optimizers";
   std::function<std::unique_ptr<Optimizer>(const ConfigObject& settings)> make;
+  /// The same rule in plain tensor operations, as it runs on devices without a kernel; null if `make` has no kernels.
+  std::function<std::unique_ptr<Optimizer>(const ConfigObject& settings)> make_plain;
   /// Base learning rate and decay of the settings, which every optimizer has under the names `lr` and `weight_decay`.
   std::function<double(const ConfigObject& settings)> lr;
   std::function<double(const ConfigObject& settings)> weight_decay;

@@ -39,8 +39,7 @@ void describe(Fields& f, TrainSection& c) {
   f.field("z_loss", c.z_loss, "weight of the squared log-partition added to each token's loss", Rule{}.at_least(0));
   f.choice("on_nonfinite", c.on_nonfinite, {{"skip", OnNonFinite::kSkip}, {"stop", OnNonFinite::kStop}},
            "what happens to a step whose loss or gradients are not finite");
-  f.field("max_skipped", c.max_skipped, "skipped steps in a row after which the run has diverged",
-          Rule{}.at_least(0));
+  f.field("max_skipped", c.max_skipped, "skipped steps in a row after which the run has diverged", Rule{}.at_least(0));
   f.field("start_from", c.start_from, "a checkpoint that a new run begins with");
   f.field("time_limit", c.time_limit, "wall time after which the run saves and leaves with 75", Rule{}.free());
 }
@@ -115,8 +114,9 @@ void resolve_operators(Document& document, Problems& problems) {
 
 void check_across_sections(const RunConfig& config, Problems& problems) {
   if (config.train.duration.unit == Duration::Unit::kPercent) {
-    problems.add("train.duration", "a share of the run cannot be its length, expected steps, tokens, epochs or "
-                                   "tokens/parameter");
+    problems.add("train.duration",
+                 "a share of the run cannot be its length, expected steps, tokens, epochs or "
+                 "tokens/parameter");
   } else if (config.train.duration.amount <= 0) {
     problems.add("train.duration", "expected a length above 0");
   }

@@ -39,8 +39,8 @@ struct StartFrom {
 void describe(Fields& f, StartFrom& c);
 
 struct TrainSection {
-  Duration duration;       // required
-  BatchSize global_batch;  // required
+  Duration duration;                 // required
+  BatchSize global_batch;            // required
   OrAuto<std::int64_t> micro_batch;  // sequences
   Precision precision = Precision::kAuto;
   DeviceKind device = DeviceKind::kAuto;

@@ -12,7 +12,7 @@ struct Counters {
   std::int64_t updates = 0;           // updates applied: what bias corrections and schedules count
   std::int64_t tokens = 0;            // sequences × seq_len
   std::int64_t skipped_in_a_row = 0;
-  double seconds = 0;                 // of training, over all attempts
+  double seconds = 0;  // of training, over all attempts
 };
 
 nlohmann::json to_json(const Counters& counters);

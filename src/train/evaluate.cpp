@@ -1,12 +1,12 @@
 #include "train/evaluate.h"
-#include "objective/objective.h"
-
-#include <algorithm>
-#include <cmath>
 
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
+#include <cmath>
+
+#include "objective/objective.h"
 #include "train/step.h"
 
 namespace ingot {
@@ -58,7 +58,8 @@ EvaluationResult evaluate_ids(const LanguageModel& model, const std::vector<Toke
     nats += token_losses(hidden, model.head(), all.slice(1, 1)).sum(at::kDouble).item<double>();
     result.tokens += length;
     if (token_bytes.empty()) continue;
-    for (std::int64_t i = 1; i <= length; ++i) bytes += token_bytes[static_cast<std::size_t>(window[static_cast<std::size_t>(i)])];
+    for (std::int64_t i = 1; i <= length; ++i)
+      bytes += token_bytes[static_cast<std::size_t>(window[static_cast<std::size_t>(i)])];
   }
   if (!token_bytes.empty()) result.bytes = bytes;
   result.loss = result.tokens > 0 ? nats / static_cast<double>(result.tokens) : 0;

@@ -36,8 +36,8 @@ std::int64_t choose_micro_batch(const Experiment& experiment, std::int64_t seq_l
   for (std::int64_t rows = 1; rows <= experiment.rows_per_step; ++rows) {
     if (experiment.rows_per_step % rows != 0) continue;
     if (rows > 1 && rows * seq_len > kMaxMicroBatchTokens) break;
-    const double bytes =
-        experiment.model->activation_bytes(rows, seq_len, experiment.config.train.recompute, element_bytes(Precision::kFloat32));
+    const double bytes = experiment.model->activation_bytes(rows, seq_len, experiment.config.train.recompute,
+                                                            element_bytes(Precision::kFloat32));
     if (rows > 1 && bytes > budget) break;
     best = rows;
   }
@@ -68,8 +68,9 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   out.rows_per_step = train.global_batch.sequences(seq_len);
   out.tokens_per_step = out.rows_per_step * seq_len;
   out.store = std::make_unique<ParameterStore>();
-  out.model = std::make_unique<LanguageModel>(out.config.model, ModelOptions{facts.vocab_size, seq_len, stream_dtype(train, facts.float_type)},
-                                              families, *out.store);
+  out.model = std::make_unique<LanguageModel>(
+      out.config.model, ModelOptions{facts.vocab_size, seq_len, stream_dtype(train, facts.float_type)}, families,
+      *out.store);
   if (train.micro_batch.is_auto()) train.micro_batch = choose_micro_batch(out, seq_len);
   out.micro_batch = std::min(train.micro_batch.value(), out.rows_per_step);
   choose_precision(out);
@@ -90,8 +91,7 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   schedule.tokens_per_step = out.tokens_per_step;
   schedule.tokens_per_epoch = facts.tokens_per_epoch.value_or(0);
   schedule.num_parameters = out.store->num_parameters();
-  out.optimizer =
-      std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), schedule);
+  out.optimizer = std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), schedule);
   return out;
 }
 
@@ -111,9 +111,9 @@ MemoryPlan plan_memory(const Experiment& experiment) {
   plan.masters = store.masters;
   plan.gradients = store.gradients;
   plan.optimizer = experiment.optimizer->state_bytes();
-  plan.activations = static_cast<std::int64_t>(
-      experiment.model->activation_bytes(experiment.micro_batch, experiment.config.data.seq_len,
-                                         experiment.config.train.recompute, element_bytes(experiment.config.train.precision)));
+  plan.activations = static_cast<std::int64_t>(experiment.model->activation_bytes(
+      experiment.micro_batch, experiment.config.data.seq_len, experiment.config.train.recompute,
+      element_bytes(experiment.config.train.precision)));
   return plan;
 }
 

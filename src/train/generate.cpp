@@ -1,7 +1,4 @@
 #include "train/generate.h"
-#include "objective/objective.h"
-
-#include <algorithm>
 
 #include <ATen/core/TensorBody.h>
 #include <ATen/ops/argmax.h>
@@ -11,7 +8,10 @@
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 
+#include <algorithm>
+
 #include "base/random.h"
+#include "objective/objective.h"
 
 namespace ingot {
 

@@ -13,9 +13,9 @@ namespace ingot {
 
 struct GenerateOptions {
   std::int64_t max_tokens = 128;
-  double temperature = 1;      // 0: the most likely token
-  std::int64_t top_k = 0;      // 0: all
-  double top_p = 1;            // smallest set of tokens that holds this probability
+  double temperature = 1;  // 0: the most likely token
+  std::int64_t top_k = 0;  // 0: all
+  double top_p = 1;        // smallest set of tokens that holds this probability
   std::uint64_t seed = 1;
   bool stop_at_eos = true;
 };

@@ -14,6 +14,9 @@
 namespace ingot {
 namespace {
 
+/// Steps after which the time of a step is known well enough.
+constexpr std::int64_t kStepsToEstimate = 5;
+
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
@@ -22,7 +25,11 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 TrainLoop::TrainLoop(const RunConfig& config, const Families& families, std::optional<ResumePoint> resume,
                      AttemptRecord& attempt, RunLock& lock)
-    : config_(config), families_(families), resume_(std::move(resume)), attempt_(attempt), lock_(lock),
+    : config_(config),
+      families_(families),
+      resume_(std::move(resume)),
+      attempt_(attempt),
+      lock_(lock),
       dir_(config.run.dir) {}
 
 ExitCode TrainLoop::run() {
@@ -44,7 +51,8 @@ ExitCode TrainLoop::run() {
   if (evaluated_step_ != counters_.step) last_evaluation_ = evaluate_all();
   save(true);
   saver_->wait();
-  nlohmann::ordered_json summary = {{"steps", counters_.step}, {"tokens", counters_.tokens}, {"seconds", counters_.seconds}};
+  nlohmann::ordered_json summary = {
+      {"steps", counters_.step}, {"tokens", counters_.tokens}, {"seconds", counters_.seconds}};
   for (const auto& result : last_evaluation_) {
     summary["evaluation"][result.name] = {{"loss", result.loss}, {"tokens", result.tokens}};
     if (const auto bits = result.bits_per_byte()) summary["evaluation"][result.name]["bits_per_byte"] = *bits;
@@ -90,6 +98,10 @@ void TrainLoop::after_step(const StepResult& result) {
   }
   show_progress();
   const bool last = counters_.step == experiment_.total_steps;
+  if (++steps_here_ == kStepsToEstimate && !last) {
+    progress_.clear();
+    log::info(cat("expected time: about ", format_duration(seconds_left()), " from here, evaluations apart"));
+  }
   if (log_timer_->due(counters_.step) || counters_.step == 1 || last) log_window(result);
   if (evaluation_timer_->due(counters_.step) || last) {
     last_evaluation_ = evaluate_all();
@@ -245,8 +257,11 @@ void TrainLoop::save(bool finished) {
 void TrainLoop::write_running_status() {
   RunStatus status;
   status.step = counters_.step;
-  status.details = {{"total_steps", experiment_.total_steps}, {"tokens", counters_.tokens}, {"loss", last_loss_},
-                    {"seconds_left", seconds_left()}, {"attempt", attempt_.number()}};
+  status.details = {{"total_steps", experiment_.total_steps},
+                    {"tokens", counters_.tokens},
+                    {"loss", last_loss_},
+                    {"seconds_left", seconds_left()},
+                    {"attempt", attempt_.number()}};
   write_status(dir_, status);
 }
 

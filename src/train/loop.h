@@ -82,6 +82,7 @@ class TrainLoop {
   ProgressLine progress_;
   Counters counters_;
   Window window_;
+  std::int64_t steps_here_ = 0;  // of this attempt
   double smooth_step_seconds_ = 0;
   double peak_gflops_ = 0;
   double last_loss_ = 0;

@@ -25,9 +25,9 @@ void TrainLoop::open() {
   data_ = prepare_data(config_.data, families_.get<TokenizerEntry>(), prepare);
   progress_.clear();
   if (resume_ && resume_->state.value("data_identity", "") != data_->identity()) {
-    throw DataError(cat("the training data is not what ", resume_->checkpoint.string(),
-                        " was trained on (identity ", resume_->state.value("data_identity", ""), ", now ",
-                        data_->identity(), "); bring the old text back or choose another run.name"));
+    throw DataError(cat("the training data is not what ", resume_->checkpoint.string(), " was trained on (identity ",
+                        resume_->state.value("data_identity", ""), ", now ", data_->identity(),
+                        "); bring the old text back or choose another run.name"));
   }
   experiment_ = make_experiment(config_, families_, {data_->vocab_size(), data_->tokens_per_epoch()});
   config_ = experiment_.config;

@@ -1,27 +1,28 @@
 #include "train/precision.h"
 
+#include <ATen/ops/mm.h>
+#include <ATen/ops/randn.h>
+#include <c10/core/GradMode.h>
+
 #include <algorithm>
 #include <chrono>
 #include <map>
 #include <utility>
 
-#include <ATen/ops/mm.h>
-#include <ATen/ops/randn.h>
-#include <c10/core/GradMode.h>
-
 namespace ingot {
 namespace {
 
 constexpr std::int64_t kMaxRows = 1024;
+constexpr int kRepeats = 6;             // the first ones also set kernels up
 constexpr double kMaxProbeFlops = 4e9;  // of one product
 
-/// Best of three of y = x W^T, dx = dy W and dW = dy^T x.
+/// Best of several of y = x W^T, dx = dy W and dW = dy^T x.
 double time_products(std::int64_t rows, std::int64_t in, std::int64_t out, at::ScalarType dtype) {
   const auto x = at::randn({rows, in}).to(dtype);
   const auto w = at::randn({out, in}).to(dtype);
   const auto dy = at::randn({rows, out}).to(dtype);
   double best = 1e30;
-  for (int i = 0; i < 3; ++i) {
+  for (int i = 0; i < kRepeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
     at::mm(x, w.t());
     at::mm(dy, w);

@@ -55,16 +55,19 @@ std::vector<std::string> start_table(const Experiment& experiment, const DataMod
     lines.push_back(row("held out", cat(set.name(), ": ", format_grouped(set.documents()), " documents, ",
                                         format_grouped(set.tokens()), " tokens")));
   }
-  lines.push_back(row("vocabulary", cat(format_grouped(experiment.vocab_size), " (", config.data.tokenizer.name(), ")")));
+  lines.push_back(
+      row("vocabulary", cat(format_grouped(experiment.vocab_size), " (", config.data.tokenizer.name(), ")")));
   const double epochs = static_cast<double>(experiment.total_steps * experiment.tokens_per_step) /
                         static_cast<double>(std::max<std::int64_t>(1, data.tokens_per_epoch()));
-  lines.push_back(row("length", cat(format_grouped(experiment.total_steps), " steps of ", experiment.rows_per_step, " x ",
-                                    config.data.seq_len, " tokens (micro-batch ", experiment.micro_batch, "), ",
-                                    format_count(static_cast<double>(experiment.total_steps * experiment.tokens_per_step)),
-                                    " tokens, ", fixed(epochs, 2), " epochs")));
-  lines.push_back(row("optimizer", cat(config.optim.optimizer.name(), ", peak lr ",
-                                       format_double(config.optim.optimizer.entry().lr(config.optim.optimizer.settings())),
-                                       ", ", config.optim.schedule.name(), ", clip ", config.optim.clip.name())));
+  lines.push_back(
+      row("length", cat(format_grouped(experiment.total_steps), " steps of ", experiment.rows_per_step, " x ",
+                        config.data.seq_len, " tokens (micro-batch ", experiment.micro_batch, "), ",
+                        format_count(static_cast<double>(experiment.total_steps * experiment.tokens_per_step)),
+                        " tokens, ", fixed(epochs, 2), " epochs")));
+  lines.push_back(
+      row("optimizer", cat(config.optim.optimizer.name(), ", peak lr ",
+                           format_double(config.optim.optimizer.entry().lr(config.optim.optimizer.settings())), ", ",
+                           config.optim.schedule.name(), ", clip ", config.optim.clip.name())));
   lines.push_back(row("machine", cat("cpu: ", cpu_name(), ", ", train.threads.value(), " threads, ", instruction_set(),
                                      ", ", train.precision == Precision::kBfloat16 ? "bf16" : "fp32")));
   const auto memory = plan_memory(experiment);
@@ -100,7 +103,8 @@ std::vector<std::string> end_report(const Experiment& experiment, const Counters
 }
 
 std::string finished_text(const std::string& run_dir, std::int64_t step) {
-  return cat("the run in ", run_dir, " is finished (", format_grouped(step), " steps); choose another run.name for a new one");
+  return cat("the run in ", run_dir, " is finished (", format_grouped(step),
+             " steps); choose another run.name for a new one");
 }
 
 }  // namespace ingot

@@ -13,12 +13,8 @@
 namespace ingot {
 
 nlohmann::json to_json(const Counters& c) {
-  return {{"step", c.step},
-          {"samples_consumed", c.samples_consumed},
-          {"updates", c.updates},
-          {"tokens", c.tokens},
-          {"skipped_in_a_row", c.skipped_in_a_row},
-          {"seconds", c.seconds}};
+  return {{"step", c.step},     {"samples_consumed", c.samples_consumed}, {"updates", c.updates},
+          {"tokens", c.tokens}, {"skipped_in_a_row", c.skipped_in_a_row}, {"seconds", c.seconds}};
 }
 
 Counters counters_from_json(const nlohmann::json& state) {
@@ -63,13 +59,17 @@ std::optional<ResumePoint> newest_point(const fs::path& run_dir) {
 
 std::optional<ResumePoint> find_resume_point(const fs::path& run_dir, const ResumeChoice& choice) {
   switch (choice.kind) {
-    case ResumeChoice::Kind::kFrom: return open_point(resolve_checkpoint(choice.from));
-    case ResumeChoice::Kind::kAuto: return newest_point(run_dir);
-    case ResumeChoice::Kind::kNever: break;
+    case ResumeChoice::Kind::kFrom:
+      return open_point(resolve_checkpoint(choice.from));
+    case ResumeChoice::Kind::kAuto:
+      return newest_point(run_dir);
+    case ResumeChoice::Kind::kNever:
+      break;
   }
   if (fs::exists(run_dir / "metrics.jsonl") || !list_checkpoints(run_dir).empty()) {
-    throw ConfigError(cat(run_dir.string(), " holds a run already and --resume never was given; choose another "
-                                            "run.name or run.dir, or leave --resume away to go on"));
+    throw ConfigError(cat(run_dir.string(),
+                          " holds a run already and --resume never was given; choose another "
+                          "run.name or run.dir, or leave --resume away to go on"));
   }
   return std::nullopt;
 }

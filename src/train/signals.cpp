@@ -1,9 +1,9 @@
 #include "train/signals.h"
 
-#include <csignal>
 #include <unistd.h>
 
 #include <array>
+#include <csignal>
 #include <utility>
 
 namespace ingot {

@@ -1,10 +1,11 @@
 #include "train/step.h"
-#include "objective/objective.h"
-
-#include <cmath>
 
 #include <ATen/ops/from_blob.h>
 #include <torch/csrc/autograd/autograd.h>
+
+#include <cmath>
+
+#include "objective/objective.h"
 
 namespace ingot {
 

@@ -11,11 +11,11 @@ namespace ingot {
 /// What a step did. Losses are means over its target tokens, in nats.
 struct StepResult {
   double loss = 0;
-  double z_loss = 0;       // weighted, as it was added
-  double grad_norm = 0;    // of the mean gradient, before clipping
+  double z_loss = 0;     // weighted, as it was added
+  double grad_norm = 0;  // of the mean gradient, before clipping
   double clip_factor = 1;
   std::int64_t targets = 0;
-  bool applied = false;    // false: loss or gradients were not finite, or there was no target; weights are as before
+  bool applied = false;  // false: loss or gradients were not finite, or there was no target; weights are as before
 };
 
 class TrainStep {

@@ -18,7 +18,9 @@ RunConfig saved_config(const fs::path& checkpoint, const Families& families) {
 }
 
 /// RUN of RUN/checkpoints/step-…
-fs::path run_of(const fs::path& checkpoint) { return fs::absolute(checkpoint).lexically_normal().parent_path().parent_path(); }
+fs::path run_of(const fs::path& checkpoint) {
+  return fs::absolute(checkpoint).lexically_normal().parent_path().parent_path();
+}
 
 }  // namespace
 

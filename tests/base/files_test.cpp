@@ -43,19 +43,17 @@ TEST_F(FilesTest, AtomicWriteReplacesWholeAndLeavesNothingBehind) {
 TEST_F(FilesTest, FailedAtomicWriteKeepsTheOldFile) {
   const fs::path path = folder_ / "folder";
   fs::create_directories(path / "inside");
-  const std::string text = message_of([&] { write_file_atomic(path, "x", ExitCode::kCheckpoint); },
-                                      ExitCode::kCheckpoint);
+  const std::string text =
+      message_of([&] { write_file_atomic(path, "x", ExitCode::kCheckpoint); }, ExitCode::kCheckpoint);
   EXPECT_NE(text.find(path.string()), std::string::npos);
   EXPECT_TRUE(fs::exists(path / "inside"));
   EXPECT_EQ(std::distance(fs::directory_iterator(folder_), {}), 1);
 }
 
 TEST_F(FilesTest, MissingFileNamesPathAndReason) {
-  const std::string text =
-      message_of([&] { read_file(folder_ / "none.txt", ExitCode::kData); }, ExitCode::kData);
+  const std::string text = message_of([&] { read_file(folder_ / "none.txt", ExitCode::kData); }, ExitCode::kData);
   EXPECT_NE(text.find("none.txt': No such file or directory"), std::string::npos) << text;
-  EXPECT_NE(message_of([&] { read_file(folder_); }, ExitCode::kOther).find("Is a directory"),
-            std::string::npos);
+  EXPECT_NE(message_of([&] { read_file(folder_); }, ExitCode::kOther).find("Is a directory"), std::string::npos);
   EXPECT_GT(read_file("/proc/self/status").size(), 100u);  // states a size of 0
 }
 
@@ -75,13 +73,11 @@ TEST_F(FilesTest, FullDiskIsAnErrorOfTheCaller) {
 TEST_F(FilesTest, FullFileSystemKeepsTheOldFile) {
   const fs::path disk = folder_ / "disk";
   fs::create_directories(disk);
-  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=128k") != 0)
-    GTEST_SKIP() << "mounting a tmpfs needs root";
+  if (::mount("tmpfs", disk.c_str(), "tmpfs", 0, "size=128k") != 0) GTEST_SKIP() << "mounting a tmpfs needs root";
   write_file_atomic(disk / "state", "old");
   EXPECT_LE(free_space(disk), 128 * 1024);
   const std::string text = message_of(
-      [&] { write_file_atomic(disk / "state", std::string(1 << 20, 'x'), ExitCode::kData); },
-      ExitCode::kData);
+      [&] { write_file_atomic(disk / "state", std::string(1 << 20, 'x'), ExitCode::kData); }, ExitCode::kData);
   EXPECT_NE(text.find("No space left on device"), std::string::npos) << text;
   EXPECT_EQ(read_file(disk / "state"), "old");
   EXPECT_EQ(std::distance(fs::directory_iterator(disk), {}), 1);

@@ -66,9 +66,7 @@ TEST_F(LogTest, WarningOnceIsSaidOncePerKey) {
   EXPECT_NE(text.find("other"), std::string::npos);
 }
 
-TEST_F(LogTest, UnwritableFileIsAnError) {
-  EXPECT_THROW(log::open_file("/proc/nowhere/log.txt"), Error);
-}
+TEST_F(LogTest, UnwritableFileIsAnError) { EXPECT_THROW(log::open_file("/proc/nowhere/log.txt"), Error); }
 
 }  // namespace
 }  // namespace ingot

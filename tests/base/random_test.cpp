@@ -13,8 +13,7 @@ using Block = std::array<std::uint32_t, 4>;
 
 // Known answers: Random123, kat_vectors, philox4x32 with 10 rounds.
 TEST(Philox, AgreesWithKnownAnswers) {
-  EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}),
-            (Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
+  EXPECT_EQ(philox4x32({0, 0, 0, 0}, {0, 0}), (Block{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
   EXPECT_EQ(philox4x32({0xffffffff, 0xffffffff, 0xffffffff, 0xffffffff}, {0xffffffff, 0xffffffff}),
             (Block{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd}));
   EXPECT_EQ(philox4x32({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}),
@@ -108,8 +107,7 @@ TEST(Permute, LooksRandom) {
 
 TEST(Permute, HoldsForHugeSizesAndRefusesBadIndices) {
   const std::uint64_t size = (std::uint64_t{1} << 62) + 12345;
-  for (std::uint64_t i : {std::uint64_t{0}, std::uint64_t{1}, size - 1})
-    EXPECT_LT(permute(size, 9, i), size);
+  for (std::uint64_t i : {std::uint64_t{0}, std::uint64_t{1}, size - 1}) EXPECT_LT(permute(size, 9, i), size);
   EXPECT_THROW(permute(10, 1, 10), std::logic_error);
   EXPECT_THROW(permute(0, 1, 0), std::logic_error);
 }

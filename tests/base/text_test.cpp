@@ -32,8 +32,7 @@ TEST(Text, DoublesReadBackAndLookLikeFloats) {
   EXPECT_EQ(format_double(123456789), "123456789.0");
   RandomStream random(11, "doubles");
   for (int i = 0; i < 20000; ++i) {
-    const double value =
-        std::ldexp(random.uniform(-1, 1), static_cast<int>(random.below(2000)) - 1000);
+    const double value = std::ldexp(random.uniform(-1, 1), static_cast<int>(random.below(2000)) - 1000);
     const std::string text = format_double(value);
     ASSERT_EQ(std::strtod(text.c_str(), nullptr), value) << text;
     ASSERT_NE(text.find('.'), std::string::npos) << text;

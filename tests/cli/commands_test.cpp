@@ -63,7 +63,8 @@ TEST_F(Commands, DiffNamesTheEffectOrSaysThatThereIsNone) {
   const auto name = ingot({"config", "diff", tiny(), "name.yaml"}).out;
   EXPECT_TRUE(has(name, "differs in", "no effect: "));
   // With no norm anywhere, the eps of the norm is a dead switch.
-  const std::string bare = "extends: " + tiny() + "\nmodel: {sites: {final: none}, overrides: [{sites: {input: none}}], norm: {eps: ";
+  const std::string bare =
+      "extends: " + tiny() + "\nmodel: {sites: {final: none}, overrides: [{sites: {input: none}}], norm: {eps: ";
   write_raw(folder / "dead1.yaml", bare + "1e-6}}\n");
   write_raw(folder / "dead2.yaml", bare + "1e-3}}\n");
   const auto dead = ingot({"config", "diff", "dead1.yaml", "dead2.yaml"}).out;
@@ -103,7 +104,8 @@ TEST_F(Commands, ARunCanBeEvaluatedSampledShownAndVerified) {
   EXPECT_EQ(sample.out.substr(0, 3), "At ");
   EXPECT_EQ(ingot({"sample", "runs/tiny", "--prompt", "At ", "--tokens", "5", "--seed", "3"}).out, sample.out);
   ASSERT_EQ(ingot({"eval", "runs/tiny", "--ids", "12,5,99", "--logits", "logits.safetensors"}).exit_code, 0);
-  EXPECT_EQ(SafetensorsFile(folder / "logits.safetensors").tensor("logits").sizes(), (std::vector<std::int64_t>{3, 257}));
+  EXPECT_EQ(SafetensorsFile(folder / "logits.safetensors").tensor("logits").sizes(),
+            (std::vector<std::int64_t>{3, 257}));
   EXPECT_EQ(ingot({"eval", "runs/tiny", "--ids", "12,x"}).exit_code, 2);
   EXPECT_EQ(ingot({"eval", "runs/tiny", "--ids", "12,9999"}).exit_code, 3);
   EXPECT_TRUE(has(ingot({"data", "show", "runs/tiny", "--step", "2"}).out, "the"));
@@ -120,8 +122,8 @@ TEST_F(Commands, MistakesInAConfigAreAllNamedWithTheirPlaces) {
                                      "optim:\n  optimizer: {type: adamw, lr: -1}\n");
   const auto result = ingot({"train", "bad.yaml"});
   EXPECT_EQ(result.exit_code, 2);
-  EXPECT_TRUE(has(result.err, "bad.yaml:3:3", "d_modle", "did you mean 'd_model'", "bad.yaml:4:", "did you mean 'rms_norm'",
-                  "bad.yaml:6:", "num_heads", "three", "bad.yaml:8:", "optim.optimizer.lr"));
+  EXPECT_TRUE(has(result.err, "bad.yaml:3:3", "d_modle", "did you mean 'd_model'", "bad.yaml:4:",
+                  "did you mean 'rms_norm'", "bad.yaml:6:", "num_heads", "three", "bad.yaml:8:", "optim.optimizer.lr"));
   EXPECT_FALSE(fs::exists(folder / "runs"));
 }
 

@@ -24,9 +24,7 @@ class Program : public ::testing::Test {
   ProcessResult ingot(const std::vector<std::string>& arguments) const {
     return run_process(command(arguments), folder.path());
   }
-  static std::string source_path(const std::string& relative) {
-    return std::string(INGOT_SOURCE_DIR) + "/" + relative;
-  }
+  static std::string source_path(const std::string& relative) { return std::string(INGOT_SOURCE_DIR) + "/" + relative; }
   static std::string tiny() { return source_path("configs/test/tiny.yaml"); }
 };
 

@@ -20,8 +20,13 @@ using namespace testing;
 class Resume : public Program {
  protected:
   std::vector<std::string> train(const std::string& name, std::vector<std::string> more = {}) const {
-    std::vector<std::string> arguments{"train", tiny(), "run.name=" + name, "train.duration=60 steps",
-                                       "checkpoint.every=7 steps", "checkpoint.keep_last=3", "log.every=1 steps"};
+    std::vector<std::string> arguments{"train",
+                                       tiny(),
+                                       "run.name=" + name,
+                                       "train.duration=60 steps",
+                                       "checkpoint.every=7 steps",
+                                       "checkpoint.keep_last=3",
+                                       "log.every=1 steps"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return command(arguments);
   }
@@ -82,7 +87,8 @@ TEST_F(Resume, StopCommandAndTimeLimitStopToo) {
   while (ingot({"stop", "runs/asked"}).exit_code != 0 && !process.ended_within(0.05)) continue;
   ASSERT_TRUE(process.ended_within(60));
   EXPECT_EQ(process.wait().exit_code, 75);
-  const auto limited = run_process(train("limited", {"train.duration=100000 steps", "train.time_limit=1 s"}), folder.path());
+  const auto limited =
+      run_process(train("limited", {"train.duration=100000 steps", "train.time_limit=1 s"}), folder.path());
   EXPECT_EQ(limited.exit_code, 75) << limited.err;
 }
 
@@ -101,11 +107,12 @@ TEST_F(Resume, AFinishedRunSaysSoAndNeverRefuses) {
 TEST_F(Resume, AChangedNumericFieldIsRefusedByName) {
   Process process(train("changed", {"train.time_limit=0.5 s", "train.duration=5000 steps"}), folder.path());
   ASSERT_EQ(process.wait().exit_code, 75);
-  const auto changed = run_process(train("changed", {"train.duration=5000 steps", "optim.optimizer.lr=2e-2"}), folder.path());
+  const auto changed =
+      run_process(train("changed", {"train.duration=5000 steps", "optim.optimizer.lr=2e-2"}), folder.path());
   EXPECT_EQ(changed.exit_code, 2);
   EXPECT_TRUE(has(changed.err, "optim.optimizer.lr", "was 0.01, now 0.02"));
-  const auto layout = run_process(train("changed", {"train.duration=5000 steps", "train.micro_batch=4", "train.time_limit=0.2 s"}),
-                                  folder.path());
+  const auto layout = run_process(
+      train("changed", {"train.duration=5000 steps", "train.micro_batch=4", "train.time_limit=0.2 s"}), folder.path());
   EXPECT_EQ(layout.exit_code, 75) << layout.err;
   EXPECT_TRUE(has(layout.err, "not bit-exact", "micro_batch"));
 }
@@ -136,7 +143,8 @@ TEST_F(Resume, StartFromBeginsANewRunFromWeightsOrAll) {
   for (const char* load : {"weights", "all"}) {
     const auto name = std::string("from_") + load;
     const auto result = run_process(train(name, {"train.duration=2 steps", "train.start_from.path=runs/base",
-                                                 std::string("train.start_from.load=") + load}), folder.path());
+                                                 std::string("train.start_from.load=") + load}),
+                                    folder.path());
     ASSERT_EQ(result.exit_code, 0) << result.err;
     EXPECT_LT(losses(name).front(), losses("base").front() - 1);
   }

@@ -131,7 +131,7 @@ TEST_P(Recurrences, KeepLowPrecisionApart) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Rules, Recurrences, ::testing::Values(&kDelta, &kSsd),
-                         [](const auto& info) { return std::string(info.param->name); });
+                         [](const auto& rule) { return std::string(rule.param->name); });
 
 void check_golden(const std::string& name, const Rule& rule, const std::string& rate, double scale) {
   const Golden golden(name);

@@ -65,7 +65,7 @@ Variant<ClipperEntry> read_clipper(const std::string& yaml) { return read("clip:
 
 OptimizerBench::OptimizerBench(const Variant<OptimizerEntry>& optimizer, const std::vector<Shape>& shapes,
                                const Options& options)
-    : optimizer_(optimizer.entry().make(optimizer.settings())) {
+    : optimizer_((options.plain ? optimizer.entry().make_plain : optimizer.entry().make)(optimizer.settings())) {
   std::int64_t size = 0;
   for (const auto& [name, shape] : shapes) {
     ParamInfo& info = infos_.emplace_back();

@@ -32,6 +32,7 @@ class OptimizerBench {
     bool joined = true;         // neighbours form runs; else every slot stands alone
     std::int64_t padding = 16;  // slices start at a multiple of this
     double weight_decay = 0;
+    bool plain = false;  // `make_plain` in place of `make`
   };
   OptimizerBench(const Variant<OptimizerEntry>& optimizer, const std::vector<Shape>& shapes, const Options& options);
 

@@ -132,6 +132,24 @@ TEST_P(OptimizerConformance, PaddingStaysZero) {
   for (const auto& state : trained.flat_states()) EXPECT_EQ((state * padding).abs().max().item<float>(), 0);
 }
 
+TEST_P(OptimizerConformance, KernelsFollowPlainTensors) {
+  if (!optim_families().get<OptimizerEntry>().at(GetParam()).make_plain) GTEST_SKIP() << "has no kernels";
+  for (const auto dtype : {at::kFloat, at::kDouble}) {
+    OptimizerBench::Options options;
+    options.dtype = dtype;
+    options.weight_decay = 0.1;
+    auto kernels = bench(options);
+    options.plain = true;
+    auto plain = bench(options);
+    run(kernels, 1, 10);
+    run(plain, 1, 10);
+    const auto left = kernels.tensors(), right = plain.tensors();
+    for (std::size_t i = 0; i < left.size(); ++i) {
+      EXPECT_TRUE(close(left[i], right[i], Tolerance::of(dtype).chain(10))) << i;
+    }
+  }
+}
+
 TEST_P(OptimizerConformance, SinglePrecisionFollowsDouble) {
   auto single = bench(at::kFloat), wide = bench(at::kDouble);
   for (const auto& [name, shape] : kShapes) wide.value(name).copy_(single.value(name));

@@ -34,8 +34,8 @@ TEST_F(Model, PrefixStatesEqualTheConcatenatedSequenceInValuesAndGradients) {
   const auto tokens = to_tensors(batch, false).tokens;
   const auto grads = [&](bool concatenated) {
     experiment.store->zero_grads();
-    const auto hidden = concatenated ? experiment.model->forward_concatenated(tokens)
-                                     : experiment.model->forward(tokens, {}, true);
+    const auto hidden =
+        concatenated ? experiment.model->forward_concatenated(tokens) : experiment.model->forward(tokens, {}, true);
     cross_entropy(hidden, experiment.model->head(), to_tensors(batch, false).targets, 0).total.backward();
     return std::pair{hidden.detach(), experiment.store->flat_grads().clone()};
   };
@@ -52,7 +52,8 @@ TEST_F(Model, DocumentsInARowEqualDocumentsOnTheirOwn) {
   std::vector<at::Tensor> parts;
   std::int64_t begin = 0;
   for (std::int64_t t = 1; t <= 30; ++t) {
-    const auto at_end = t == 30 || batch.documents[static_cast<std::size_t>(t)] != batch.documents[static_cast<std::size_t>(begin)];
+    const auto at_end =
+        t == 30 || batch.documents[static_cast<std::size_t>(t)] != batch.documents[static_cast<std::size_t>(begin)];
     if (!at_end) continue;
     parts.push_back(experiment.model->forward(tensors.tokens.slice(1, begin, t), {}, false));
     begin = t;
@@ -82,7 +83,8 @@ TEST_F(Model, GreedyTextOfTheStepFormIsThatOfTheParallelForm) {
     const auto hidden = experiment.model->forward(at::tensor(ids, at::kLong).unsqueeze(0), {}, false);
     ids.push_back(logits(hidden[0][-1], experiment.model->head()).argmax().item<std::int64_t>());
   }
-  EXPECT_EQ(std::vector<std::int64_t>(decoded.begin(), decoded.end()), std::vector<std::int64_t>(ids.begin() + 3, ids.end()));
+  EXPECT_EQ(std::vector<std::int64_t>(decoded.begin(), decoded.end()),
+            std::vector<std::int64_t>(ids.begin() + 3, ids.end()));
 }
 
 TEST_F(Model, MicroBatchesDoNotChangeTheStep) {

@@ -18,7 +18,8 @@ using namespace testing;
 std::vector<std::string> sample_files() {
   std::vector<std::string> out;
   for (const auto& entry : fs::recursive_directory_iterator(source_path("configs/variants"))) {
-    if (entry.path().extension() == ".yaml") out.push_back(fs::relative(entry.path(), source_path("configs/variants")).string());
+    if (entry.path().extension() == ".yaml")
+      out.push_back(fs::relative(entry.path(), source_path("configs/variants")).string());
   }
   std::sort(out.begin(), out.end());
   return out;

@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-
 #include <memory>
 
 #include "base/text.h"
@@ -84,7 +83,8 @@ ExitCode compare(const Options& options, const Families& families) {
     print_result("no difference");
     return ExitCode::kDone;
   }
-  std::string text = differences.size() == 1 ? "differs only in " : cat("differs in ", differences.size(), " fields:\n");
+  std::string text =
+      differences.size() == 1 ? "differs only in " : cat("differs in ", differences.size(), " fields:\n");
   for (const auto& d : differences) {
     text += cat(differences.size() == 1 ? "" : "  ", d.path, ": ", d.before.value_or("absent"), " -> ",
                 d.after.value_or("absent"), "\n");
@@ -120,7 +120,8 @@ void add_action(CLI::App* parent, CommandLine& line, const char* name, const cha
   command->add_option("files", options->files, "YAML files")->required()->expected(files);
   command->add_option("--set", options->overrides, "path=value, for each file");
   command->add_option("--vocab-size", options->vocab_size, "in place of the tokenizer's")->check(CLI::PositiveNumber);
-  command->callback([&line, options, action] { line.run = [&line, options, action] { return action(*options, line.families); }; });
+  command->callback(
+      [&line, options, action] { line.run = [&line, options, action] { return action(*options, line.families); }; });
 }
 
 }  // namespace

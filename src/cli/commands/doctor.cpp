@@ -1,9 +1,7 @@
 #include <CLI/CLI.hpp>
-
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/files.h"
 #include "base/text.h"
@@ -43,7 +41,8 @@ Report examine() {
   const auto has = [&](const char* name) {
     return std::find(features.begin(), features.end(), name) != features.end();
   };
-  if (bf16 < fp32) report.advice.push_back("bf16 products are slower than fp32 here; `precision: auto` will choose fp32");
+  if (bf16 < fp32)
+    report.advice.push_back("bf16 products are slower than fp32 here; `precision: auto` will choose fp32");
   if (!has("avx2") && !has("asimd")) report.advice.push_back("this CPU has no AVX2: training will be slow");
   if (memory.available < (std::int64_t{2} << 30)) report.advice.push_back("less than 2 GiB of memory is free");
   if (free_space(fs::current_path()) < (std::int64_t{5} << 30)) {
@@ -58,15 +57,15 @@ std::string text_of(const Report& report) {
   const auto number = [&](const nlohmann::ordered_json& value) {
     return format_grouped(static_cast<std::int64_t>(value.get<double>()));
   };
-  std::string text = cat("ingot     ", f["version"].get<std::string>(), " (", f["commit"].get<std::string>().substr(0, 12), ", ",
-                         f["compiler"].get<std::string>(), ", LibTorch ", f["libtorch"].get<std::string>(), ")\n",
-                         "cpu       ", f["cpu"].get<std::string>(), "\n", "features  ", join(features, " "),
-                         "; kernels for ", f["instruction_set"].get<std::string>(), "\n", "threads   ", f["threads"].get<int>(), "\n",
-                         "matmul    fp32 ", number(f["matmul_gflops"]["fp32"]), " GFLOP/s, bf16 ",
-                         number(f["matmul_gflops"]["bf16"]), " GFLOP/s\n", "memory    ",
-                         format_bytes(f["memory_available_bytes"].get<double>()), " free\n", "disk      ",
-                         format_bytes(f["disk_free_bytes"].get<double>()), " free here\n",
-                         "gpu       none (this build has no GPU plugin)\n");
+  std::string text =
+      cat("ingot     ", f["version"].get<std::string>(), " (", f["commit"].get<std::string>().substr(0, 12), ", ",
+          f["compiler"].get<std::string>(), ", LibTorch ", f["libtorch"].get<std::string>(), ")\n", "cpu       ",
+          f["cpu"].get<std::string>(), "\n", "features  ", join(features, " "), "; kernels for ",
+          f["instruction_set"].get<std::string>(), "\n", "threads   ", f["threads"].get<int>(), "\n", "matmul    fp32 ",
+          number(f["matmul_gflops"]["fp32"]), " GFLOP/s, bf16 ", number(f["matmul_gflops"]["bf16"]), " GFLOP/s\n",
+          "memory    ", format_bytes(f["memory_available_bytes"].get<double>()), " free\n", "disk      ",
+          format_bytes(f["disk_free_bytes"].get<double>()), " free here\n",
+          "gpu       none (this build has no GPU plugin)\n");
   for (const auto& line : report.advice) text += cat("advice    ", line, "\n");
   if (report.advice.empty()) text += "advice    none: all is well\n";
   return text;

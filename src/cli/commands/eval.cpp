@@ -1,16 +1,15 @@
-#include <CLI/CLI.hpp>
-
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
+
+#include <CLI/CLI.hpp>
+#include <memory>
 #include <nlohmann/json.hpp>
 
-#include <memory>
-
 #include "base/files.h"
-#include "objective/objective.h"
 #include "base/text.h"
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
+#include "objective/objective.h"
 #include "train/evaluate.h"
 #include "train/trained_model.h"
 
@@ -36,8 +35,10 @@ std::vector<TokenId> parse_ids(const std::string& text, std::int64_t vocab_size)
     } catch (const std::exception&) {
       used = 0;
     }
-    if (word.empty() || used != word.size()) throw ConfigError(cat("--ids: '", word, "' is no token id, expected such as 12,5,99"));
-    if (id < 0 || id >= vocab_size) throw DataError(cat("--ids: ", id, " is out of range, expected 0..", vocab_size - 1));
+    if (word.empty() || used != word.size())
+      throw ConfigError(cat("--ids: '", word, "' is no token id, expected such as 12,5,99"));
+    if (id < 0 || id >= vocab_size)
+      throw DataError(cat("--ids: ", id, " is out of range, expected 0..", vocab_size - 1));
     ids.push_back(static_cast<TokenId>(id));
   }
   return ids;
@@ -53,8 +54,10 @@ at::Tensor logits_of(const LanguageModel& model, const std::vector<TokenId>& ids
 
 std::string report(const TrainedModel& trained, const EvaluationResult& result, bool json) {
   if (!json) {
-    auto text = cat("loss ", result.loss, " nats per token, perplexity ", result.perplexity(), ", ", result.tokens, " tokens");
-    if (const auto bits = result.bits_per_byte()) text += cat(", ", *bits, " bits per byte over ", *result.bytes, " bytes");
+    auto text =
+        cat("loss ", result.loss, " nats per token, perplexity ", result.perplexity(), ", ", result.tokens, " tokens");
+    if (const auto bits = result.bits_per_byte())
+      text += cat(", ", *bits, " bits per byte over ", *result.bytes, " bytes");
     return text;
   }
   nlohmann::ordered_json out = {{"checkpoint", trained.checkpoint.string()},
@@ -96,7 +99,8 @@ void add_eval(CLI::App& app, CommandLine& line) {
   command->add_option("--logits", options->logits, "write fp32 logits [T, V] to this safetensors file")->needs("--ids");
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot eval runs/quickstart --text notes.txt --json");
-  command->callback([&line, options] { line.run = [&line, options] { return evaluate_run(*options, line.families); }; });
+  command->callback(
+      [&line, options] { line.run = [&line, options] { return evaluate_run(*options, line.families); }; });
 }
 
 }  // namespace ingot

@@ -1,13 +1,12 @@
+#include "train/plan.h"
+
 #include <CLI/CLI.hpp>
-
-#include <nlohmann/json.hpp>
-
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "cli/command.h"
 #include "device/machine.h"
-#include "train/plan.h"
 #include "train/report.h"
 
 namespace ingot {
@@ -29,26 +28,26 @@ nlohmann::ordered_json plan_json(const Experiment& experiment, bool with_params)
   nlohmann::ordered_json by_role;
   for (const auto& [role, count] : parameters_by_role(*experiment.store)) by_role[role] = count;
   nlohmann::ordered_json items = nlohmann::json::array();
-  for (const auto& row : flops.rows) items.push_back({{"operator", row.op}, {"item", row.item}, {"forward", row.flops}});
-  nlohmann::ordered_json out = {
-      {"parameters", {{"total", experiment.store->num_parameters()}, {"by_role", by_role}}},
-      {"flops_per_token", flops.training_per_token()},
-      {"flops_forward_per_token", flops.forward_per_token},
-      {"flops_items", items},
-      {"memory",
-       {{"weights", memory.weights},
-        {"masters", memory.masters},
-        {"gradients", memory.gradients},
-        {"optimizer", memory.optimizer},
-        {"activations", memory.activations},
-        {"total", memory.total()},
-        {"available", available}}},
-      {"fits", memory.total() <= available},
-      {"tokens_per_step", experiment.tokens_per_step},
-      {"steps", experiment.total_steps},
-      {"micro_batch", experiment.micro_batch},
-      {"vocab_size", experiment.vocab_size},
-      {"state_bytes_per_row", experiment.model->state_bytes(experiment.config.data.seq_len)}};
+  for (const auto& row : flops.rows)
+    items.push_back({{"operator", row.op}, {"item", row.item}, {"forward", row.flops}});
+  nlohmann::ordered_json out = {{"parameters", {{"total", experiment.store->num_parameters()}, {"by_role", by_role}}},
+                                {"flops_per_token", flops.training_per_token()},
+                                {"flops_forward_per_token", flops.forward_per_token},
+                                {"flops_items", items},
+                                {"memory",
+                                 {{"weights", memory.weights},
+                                  {"masters", memory.masters},
+                                  {"gradients", memory.gradients},
+                                  {"optimizer", memory.optimizer},
+                                  {"activations", memory.activations},
+                                  {"total", memory.total()},
+                                  {"available", available}}},
+                                {"fits", memory.total() <= available},
+                                {"tokens_per_step", experiment.tokens_per_step},
+                                {"steps", experiment.total_steps},
+                                {"micro_batch", experiment.micro_batch},
+                                {"vocab_size", experiment.vocab_size},
+                                {"state_bytes_per_row", experiment.model->state_bytes(experiment.config.data.seq_len)}};
   if (with_params) {
     const auto table = parameter_table(experiment);
     for (const auto& row : table.rows) {
@@ -66,7 +65,8 @@ std::string plan_text(const Experiment& experiment) {
   const auto available = memory_use().available;
   const auto bytes = [](std::int64_t n) { return format_bytes(static_cast<double>(n)); };
   std::string text = cat("parameters  ", format_grouped(experiment.store->num_parameters()), "\n");
-  for (const auto& [role, count] : parameters_by_role(*experiment.store)) text += cat("  ", role, "  ", format_grouped(count), "\n");
+  for (const auto& [role, count] : parameters_by_role(*experiment.store))
+    text += cat("  ", role, "  ", format_grouped(count), "\n");
   text += cat("FLOPs per token  ", format_count(flops.training_per_token()), " (forward ",
               format_count(flops.forward_per_token), ")\n");
   for (const auto& row : flops.rows) text += cat("  ", row.op, " ", row.item, "  ", format_count(row.flops), "\n");
@@ -74,7 +74,8 @@ std::string plan_text(const Experiment& experiment) {
               bytes(available), "\n", "  weights ", bytes(memory.weights), "\n  masters ", bytes(memory.masters),
               "\n  gradients ", bytes(memory.gradients), "\n  optimizer ", bytes(memory.optimizer), "\n  activations ",
               bytes(memory.activations), " (micro-batch ", experiment.micro_batch, ")\n");
-  text += cat("tokens per step  ", format_grouped(experiment.tokens_per_step), "\nsteps  ", format_grouped(experiment.total_steps), "\n");
+  text += cat("tokens per step  ", format_grouped(experiment.tokens_per_step), "\nsteps  ",
+              format_grouped(experiment.total_steps), "\n");
   return text;
 }
 

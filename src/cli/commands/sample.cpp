@@ -1,10 +1,8 @@
 #include <CLI/CLI.hpp>
-
-#include <nlohmann/json.hpp>
-
 #include <chrono>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -37,19 +35,20 @@ ExitCode sample(const Options& options, const Families& families) {
       if (i > 0) std::fputs("\n---\n", stdout);
       std::fputs(options.prompt.c_str(), stdout);
     }
-    const auto ids = generate(*trained.model, tokenizer.encode(options.prompt), tokenizer.eos(), generate_options,
-                              [&](TokenId id) {
-                                if (options.json) return;
-                                const auto piece = tokenizer.piece(id);
-                                std::fwrite(piece.data(), 1, piece.size(), stdout);
-                                std::fflush(stdout);
-                              });
+    const auto ids =
+        generate(*trained.model, tokenizer.encode(options.prompt), tokenizer.eos(), generate_options, [&](TokenId id) {
+          if (options.json) return;
+          const auto piece = tokenizer.piece(id);
+          std::fwrite(piece.data(), 1, piece.size(), stdout);
+          std::fflush(stdout);
+        });
     tokens += static_cast<std::int64_t>(ids.size());
     samples.push_back({{"prompt", options.prompt}, {"text", tokenizer.decode(ids)}, {"ids", ids}});
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (options.json) {
-    const nlohmann::ordered_json out = {{"checkpoint", trained.checkpoint.string()}, {"samples", samples},
+    const nlohmann::ordered_json out = {{"checkpoint", trained.checkpoint.string()},
+                                        {"samples", samples},
                                         {"tokens_per_second", static_cast<double>(tokens) / seconds}};
     print_result(out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   } else {
@@ -66,15 +65,22 @@ void add_sample(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<Options>();
   command->add_option("run", options->run, "run or checkpoint directory")->required();
   command->add_option("--prompt", options->prompt, "text to go on from; absent: the start of a document");
-  command->add_option("--tokens", options->generate.max_tokens, "tokens at most")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--tokens", options->generate.max_tokens, "tokens at most")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_option("--temperature", options->generate.temperature, "0 takes the most likely token")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--top-k", options->generate.top_k, "choose among the k most likely; 0: all")
-      ->check(CLI::NonNegativeNumber)->capture_default_str();
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
   command->add_option("--top-p", options->generate.top_p, "choose among the most likely that hold this probability")
-      ->check(CLI::Range(0.0, 1.0))->capture_default_str();
+      ->check(CLI::Range(0.0, 1.0))
+      ->capture_default_str();
   command->add_option("--seed", options->generate.seed, "seed")->capture_default_str();
-  command->add_option("--count", options->count, "number of samples")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--count", options->count, "number of samples")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->add_flag("!--ignore-eos", options->generate.stop_at_eos, "go on past the end of a document");
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot sample runs/quickstart --prompt \"Language\" --temperature 0.8 --top-p 0.95");

@@ -1,15 +1,14 @@
+#include "data/tokenize.h"
+
 #include <CLI/CLI.hpp>
-
-#include <nlohmann/json.hpp>
-
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "config/reader.h"
-#include "data/tokenize.h"
 #include "registry/lookup.h"
 #include "train/progress.h"
 
@@ -74,7 +73,8 @@ ExitCode run_tokenize(const Options& options, const Families& families) {
   if (options.merge) {
     result = merge_shards(options.output);
   } else {
-    if (options.paths.empty()) throw ConfigError("tokenize: no text given, expected files, folders, globs, or - for JSONL on stdin");
+    if (options.paths.empty())
+      throw ConfigError("tokenize: no text given, expected files, folders, globs, or - for JSONL on stdin");
     ProgressLine line;
     auto request = request_of(options, families);
     request.progress = [&line](const DataProgress& p) { line.show(progress_text(p)); };
@@ -82,10 +82,14 @@ ExitCode run_tokenize(const Options& options, const Families& families) {
     line.clear();
   }
   if (options.json) {
-    const nlohmann::ordered_json out = {{"folder", result.folder.string()}, {"documents", result.documents},
-                                        {"tokens", result.tokens}, {"validation_documents", result.validation_documents},
-                                        {"validation_tokens", result.validation_tokens}, {"text_bytes", result.text_bytes},
-                                        {"vocab_size", result.vocab_size}, {"seconds", result.seconds}};
+    const nlohmann::ordered_json out = {{"folder", result.folder.string()},
+                                        {"documents", result.documents},
+                                        {"tokens", result.tokens},
+                                        {"validation_documents", result.validation_documents},
+                                        {"validation_tokens", result.validation_tokens},
+                                        {"text_bytes", result.text_bytes},
+                                        {"vocab_size", result.vocab_size},
+                                        {"seconds", result.seconds}};
     print_result(out.dump(2));
   } else {
     print_result(cat(result.folder.string(), ": ", format_grouped(result.documents), " documents, ",
@@ -103,8 +107,10 @@ void add_tokenize(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<Options>();
   command->add_option("paths", options->paths, "files, folders, globs; - reads JSONL from stdin");
   command->add_option("--out", options->output, "folder for shards and tokenizer")->required();
-  command->add_option("--tokenizer", options->tokenizer,
-                      "a name, or settings such as '{type: sentencepiece, vocab_size: 8192}'")->capture_default_str();
+  command
+      ->add_option("--tokenizer", options->tokenizer,
+                   "a name, or settings such as '{type: sentencepiece, vocab_size: 8192}'")
+      ->capture_default_str();
   command->add_option("--tokenizer-file", options->tokenizer_file, "an existing tokenizer.model");
   command->add_option("--documents", options->documents, "file, line, blank_line, or '{separator: …}'");
   command->add_option("--validation-fraction", options->validation_fraction, "share of documents held out")
@@ -114,7 +120,8 @@ void add_tokenize(CLI::App& app, CommandLine& line) {
   command->add_flag("--merge", options->merge, "join the parts in --out");
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot tokenize books/ --out shards --tokenizer '{type: sentencepiece, vocab_size: 8192}'");
-  command->callback([&line, options] { line.run = [&line, options] { return run_tokenize(*options, line.families); }; });
+  command->callback(
+      [&line, options] { line.run = [&line, options] { return run_tokenize(*options, line.families); }; });
 }
 
 }  // namespace ingot

@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-
 #include <memory>
 
 #include "cli/command.h"
@@ -27,7 +26,8 @@ void add_train(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<Options>();
   command->add_option("config", options->config, "YAML file")->required();
   command->add_option("overrides", options->overrides, "path=value, path+=value, ~path");
-  command->add_option("--resume", options->resume, "auto, never, or a run or checkpoint directory")->capture_default_str();
+  command->add_option("--resume", options->resume, "auto, never, or a run or checkpoint directory")
+      ->capture_default_str();
   command->footer("Example: ingot train configs/quickstart.yaml model.placement=post run.name=post");
   command->callback([&line, options] {
     line.run = [&line, options] {

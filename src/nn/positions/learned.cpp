@@ -37,11 +37,13 @@ class Learned final : public Position {
 };
 
 std::unique_ptr<Position> make(const Config& /*config*/, const PositionContext& context) {
-  if (!context.at_embedding) throw ConfigError("learned positions are added to the embedding: they belong to `model.position`");
+  if (!context.at_embedding)
+    throw ConfigError("learned positions are added to the embedding: they belong to `model.position`");
   return std::make_unique<Learned>(context);
 }
 
-at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const at::Tensor& position, const ParamMap& params) {
+at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const at::Tensor& position,
+                     const ParamMap& params) {
   const at::Tensor rows = params.at("weight").index_select(0, position.flatten());
   return x + rows.view({position.size(0), position.size(1), x.size(-1)}).to(x.scalar_type());
 }

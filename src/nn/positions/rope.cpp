@@ -79,7 +79,8 @@ class Rope final : public Position {
 };
 
 std::unique_ptr<Position> make(const Config& config, const PositionContext& context) {
-  if (context.at_embedding) throw ConfigError("rope turns queries and keys: it belongs to `position` of an attention mixer");
+  if (context.at_embedding)
+    throw ConfigError("rope turns queries and keys: it belongs to `position` of an attention mixer");
   if (context.head_dim % 2 != 0) throw ConfigError(cat("rope needs an even head_dim, got ", context.head_dim));
   if (config.ntk && (context.head_dim <= 2 || 2 * config.ntk->max_length <= config.ntk->original_length)) {
     throw ConfigError("rope's ntk needs head_dim above 2 and 2 * max_length above original_length");
@@ -99,15 +100,15 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const at::Tensor
 
 void register_rope(Family<PositionEntry>& family) {
   using rope::Config;
-  PositionEntry& e = family.add<Config>("rope", "Turns pairs of query and key entries by angles that grow with position.",
-                                        "Su et al. 2021, arXiv:2104.09864");
+  PositionEntry& e =
+      family.add<Config>("rope", "Turns pairs of query and key entries by angles that grow with position.",
+                         "Su et al. 2021, arXiv:2104.09864");
   e.make = with_settings<Config>(rope::make);
   e.reference = with_settings<Config>(rope::reference);
   e.num_parameters = [](const ConfigObject&, const PositionContext&) { return std::int64_t{0}; };
   e.samples = [](const Families&) {
-    return std::vector<Sample>{
-        {"plain", std::make_shared<ConfigBox<Config>>()},
-        {"ntk", std::make_shared<ConfigBox<Config>>(Config{10000, rope::Ntk{256, 64}})}};
+    return std::vector<Sample>{{"plain", std::make_shared<ConfigBox<Config>>()},
+                               {"ntk", std::make_shared<ConfigBox<Config>>(Config{10000, rope::Ntk{256, 64}})}};
   };
 }
 

@@ -45,7 +45,8 @@ class Add final : public Residual {
 }  // namespace add
 
 void register_add(Family<ResidualEntry>& family) {
-  ResidualEntry& e = family.add<add::Config>("add", "Adds the branch to the stream.", "He et al. 2015, arXiv:1512.03385");
+  ResidualEntry& e =
+      family.add<add::Config>("add", "Adds the branch to the stream.", "He et al. 2015, arXiv:1512.03385");
   e.make = [](const ConfigObject&, const ResidualContext& context) { return std::make_unique<add::Add>(context); };
 }
 

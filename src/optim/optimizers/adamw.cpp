@@ -49,7 +49,7 @@ struct Step {
 
 class Adamw final : public Optimizer {
  public:
-  explicit Adamw(const AdamwConfig& config) : config_(config) {
+  Adamw(const AdamwConfig& config, bool use_kernels) : config_(config), use_kernels_(use_kernels) {
     if (config.betas.size() != 2) {
       throw ConfigError(cat("adamw: betas: expected two numbers, got ", config.betas.size()));
     }
@@ -61,7 +61,7 @@ class Adamw final : public Optimizer {
   void step(std::vector<Slot>& slots, const UpdateContext& context) const override {
     for (const auto& run : runs_of(slots)) {
       const Step constants = constants_of(run, context.update);
-      if (!runs_on_cpu_kernels(run)) {
+      if (!use_kernels_ || !runs_on_cpu_kernels(run)) {
         update(run, constants, context.grad_scale);
       } else if (run.value.scalar_type() == at::kDouble) {
         fused_update<double>(run, constants, context.grad_scale);
@@ -111,6 +111,7 @@ class Adamw final : public Optimizer {
   }
 
   AdamwConfig config_;
+  bool use_kernels_;
 };
 
 }  // namespace
@@ -122,7 +123,9 @@ void register_adamw(Family<OptimizerEntry>& family) {
   using adamw::AdamwConfig;
   auto& entry = family.add<AdamwConfig>("adamw", "Adam with decoupled weight decay",
                                         "Loshchilov & Hutter 2019, arXiv:1711.05101");
-  entry.make = with_settings<AdamwConfig>([](const AdamwConfig& c) { return std::make_unique<adamw::Adamw>(c); });
+  entry.make = with_settings<AdamwConfig>([](const AdamwConfig& c) { return std::make_unique<adamw::Adamw>(c, true); });
+  entry.make_plain =
+      with_settings<AdamwConfig>([](const AdamwConfig& c) { return std::make_unique<adamw::Adamw>(c, false); });
   entry.lr = with_settings<AdamwConfig>([](const AdamwConfig& c) { return c.lr; });
   entry.weight_decay = with_settings<AdamwConfig>([](const AdamwConfig& c) { return c.weight_decay; });
 }

@@ -41,7 +41,7 @@ void describe(Fields& f, SgdConfig& c) {
 
 class Sgd final : public Optimizer {
  public:
-  explicit Sgd(const SgdConfig& config) : config_(config) {
+  Sgd(const SgdConfig& config, bool use_kernels) : config_(config), use_kernels_(use_kernels) {
     if (config.nesterov && (config.momentum == 0 || config.dampening != 0)) {
       throw ConfigError("sgd: nesterov: expected a momentum above 0 and no dampening with it");
     }
@@ -56,7 +56,7 @@ class Sgd final : public Optimizer {
   void step(std::vector<Slot>& slots, const UpdateContext& context) const override {
     const double share = context.update == 1 ? 1 : 1 - config_.dampening;
     for (const auto& run : runs_of(slots)) {
-      if (!runs_on_cpu_kernels(run)) {
+      if (!use_kernels_ || !runs_on_cpu_kernels(run)) {
         update(run, share, context.grad_scale);
       } else if (run.value.scalar_type() == at::kDouble) {
         fused_update<double>(run, share, context.grad_scale);
@@ -94,6 +94,7 @@ class Sgd final : public Optimizer {
   }
 
   SgdConfig config_;
+  bool use_kernels_;
 };
 
 }  // namespace
@@ -106,7 +107,8 @@ void register_sgd(Family<OptimizerEntry>& family) {
   auto& entry = family.add<SgdConfig>(
       "sgd", "Stochastic gradient descent with momentum",
       "Sutskever et al. 2013, \"On the importance of initialization and momentum in deep learning\"");
-  entry.make = with_settings<SgdConfig>([](const SgdConfig& c) { return std::make_unique<sgd::Sgd>(c); });
+  entry.make = with_settings<SgdConfig>([](const SgdConfig& c) { return std::make_unique<sgd::Sgd>(c, true); });
+  entry.make_plain = with_settings<SgdConfig>([](const SgdConfig& c) { return std::make_unique<sgd::Sgd>(c, false); });
   entry.lr = with_settings<SgdConfig>([](const SgdConfig& c) { return c.lr; });
   entry.weight_decay = with_settings<SgdConfig>([](const SgdConfig& c) { return c.weight_decay; });
 }
