@@ -120,7 +120,7 @@ class Hybrid:
         self.operators = [model["operators"][name] for name in expand_pattern(model["layers"], model["operators"])]
         for key, expected in [("norm", "rms_norm"), ("placement", "pre"), ("residual", "add"), ("position", "none"),
                               ("vocab_multiple", 1)]:
-            if variant(model.get(key, expected))[0] != expected:
+            if variant(model.get(key) or expected)[0] != expected:
                 raise SystemExit(f"model.{key}: this program knows {expected} only")
         self.eps = variant(model.get("norm", "rms_norm"))[1].get("eps", 1e-6)
         self.normalise_head = model.get("normalise_head", False)
@@ -133,7 +133,7 @@ class Hybrid:
             x = torch.cat([meta.expand(x.shape[0], -1, -1), x], 1)
         for depth, operator in enumerate(self.operators):
             prefix = f"layers.{depth}."
-            section = "mixer" if "mixer" in operator else "ffn"
+            section = "mixer" if operator.get("mixer") else "ffn"
             name, settings = variant(operator[section])
             below = {key.removeprefix(f"{prefix}{section}."): value for key, value in w.items()
                      if key.startswith(f"{prefix}{section}.")}
