@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include <new>
+
 namespace ingot {
 
 std::string Location::text() const {
@@ -11,5 +13,17 @@ std::string Location::text() const {
 
 Error::Error(ExitCode code, const Location& where, const std::string& message)
     : Error(code, where.file.empty() ? message : where.text() + ": " + message) {}
+
+Error as_error(const std::exception& error) {
+  if (const auto* known = dynamic_cast<const Error*>(&error)) return *known;
+  const std::string what = error.what();
+  const bool memory =
+      dynamic_cast<const std::bad_alloc*>(&error) != nullptr || what.find("can't allocate memory") != std::string::npos;
+  if (memory) {
+    return Error(ExitCode::kOutOfMemory,
+                 "out of memory; lower train.micro_batch or data.seq_len (`ingot plan` shows what a run needs)");
+  }
+  return Error(ExitCode::kOther, what.substr(0, what.find('\n')));
+}
 
 }  // namespace ingot

@@ -2,6 +2,7 @@
 // Errors that reach a user. Each carries the process's exit code and, where there is one, the place
 // of the mistake.
 
+#include <exception>
 #include <stdexcept>
 #include <string>
 
@@ -55,5 +56,9 @@ using CheckpointError = CodedError<ExitCode::kCheckpoint>;
 using DivergedError = CodedError<ExitCode::kDiverged>;
 using DistributedError = CodedError<ExitCode::kDistributed>;
 using OutOfMemoryError = CodedError<ExitCode::kOutOfMemory>;
+
+/// The error that a process should end with, whatever was thrown: an Error as it is, failed allocations (LibTorch's
+/// included) as kOutOfMemory, anything else as kOther with the first line of its message.
+Error as_error(const std::exception& error);
 
 }  // namespace ingot

@@ -33,6 +33,9 @@ std::string format_bytes(double bytes);
 /// Seconds as "850 ms", "12.3 s", "4 min 05 s", "3 h 12 min".
 std::string format_duration(double seconds);
 
+/// The time now, "2024-06-11T09:30:00Z".
+std::string utc_now();
+
 /// The candidate with the smallest edit distance to `name` if it is close enough to be a likely
 /// slip, else "".
 std::string closest(std::string_view name, const std::vector<std::string>& candidates);

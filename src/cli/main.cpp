@@ -51,15 +51,9 @@ int parse_and_run(int argc, char** argv) {
 int main(int argc, char** argv) {
   try {
     return parse_and_run(argc, argv);
-  } catch (const ingot::Error& error) {
+  } catch (const std::exception& thrown) {
+    const auto error = ingot::as_error(thrown);
     ingot::log::error(error.what());
     return static_cast<int>(error.code());
-  } catch (const std::bad_alloc&) {
-    ingot::log::error("out of memory");
-    return static_cast<int>(ExitCode::kOutOfMemory);
-  } catch (const std::exception& error) {
-    const std::string what = error.what();
-    ingot::log::error(what.substr(0, what.find('\n')));
-    return static_cast<int>(ExitCode::kOther);
   }
 }

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "params/identity.h"
 #include "params/store_impl.h"
 #include "params/weights_config.h"
 
@@ -115,25 +116,6 @@ void find_unused(const std::vector<Level>& levels, std::vector<std::string>& pro
   }
 }
 
-/// What a parametrization that is not defined for a parameter leaves it with.
-class Identity final : public Parametrization {
- public:
-  bool applies(const ParamInfo&) const override { return true; }
-  std::vector<MasterSpec> masters(const ParamInfo& info) const override { return {{"", info.shape}}; }
-  Granularity granularity() const override { return Granularity::kElement; }
-  void materialise(const std::vector<at::Tensor>& masters, at::Tensor& weight) const override {
-    weight.copy_(masters.at(0));
-  }
-  void pull_back(const std::vector<at::Tensor>&, const at::Tensor& weight_grad,
-                 std::vector<at::Tensor>& master_grads) const override {
-    master_grads.at(0).copy_(weight_grad);
-  }
-  void assign(const at::Tensor& weight, std::vector<at::Tensor>& masters) const override {
-    masters.at(0).copy_(weight);
-  }
-  bool is_identity() const override { return true; }
-};
-
 void take(Declared& param, Settings settings, const std::shared_ptr<const Parametrization>& identity,
           std::vector<std::string>& problems) {
   param.choice.info = &param.info;
@@ -181,7 +163,7 @@ Granularity granularity_of(const Declared& param) {
 
 void ParameterStore::Impl::choose(const WeightsConfig& config) {
   std::vector<Level> levels = make_levels(config, InitContext{num_sublayers});
-  const auto identity = std::make_shared<const Identity>();
+  const auto identity = std::make_shared<const IdentityParametrization>();
   std::vector<std::string> problems;
   for (Declared& param : params) take(param, settings_for(levels, param.info, num_sublayers), identity, problems);
   find_unused(levels, problems);

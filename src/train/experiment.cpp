@@ -18,10 +18,6 @@ constexpr std::int64_t kMaxMicroBatchTokens = 8192;
 
 int element_bytes(Precision precision) { return precision == Precision::kBfloat16 ? 2 : 4; }
 
-at::ScalarType stream_dtype(const TrainSection& train, at::ScalarType float_type) {
-  return train.stream == StreamType::kBfloat16 ? at::kBFloat16 : float_type;
-}
-
 void choose_device(TrainSection& train) {
   if (train.device == DeviceKind::kCuda) {
     throw ConfigError("train.device: cuda was asked for, but this build has no GPU plugin; use 'cpu' or 'auto'");
@@ -55,6 +51,30 @@ void choose_precision(Experiment& experiment) {
 
 }  // namespace
 
+ModelOptions model_options(const RunConfig& config, std::int64_t vocab_size, at::ScalarType float_type) {
+  const auto stream = config.train.stream == StreamType::kBfloat16 ? at::kBFloat16 : float_type;
+  return {vocab_size, config.data.seq_len, stream};
+}
+
+StoreOptions store_options(const RunConfig& config, at::ScalarType float_type) {
+  StoreOptions options;
+  options.compute_dtype = config.train.precision == Precision::kBfloat16 ? at::kBFloat16 : float_type;
+  options.master_dtype = float_type;
+  return options;
+}
+
+std::string precision_name(Precision precision) {
+  switch (precision) {
+    case Precision::kFloat32:
+      return "fp32";
+    case Precision::kBfloat16:
+      return "bf16";
+    case Precision::kAuto:
+      break;
+  }
+  return "auto";
+}
+
 Experiment make_experiment(const RunConfig& config, const Families& families, const DataFacts& facts) {
   Experiment out;
   out.config = config;
@@ -69,16 +89,12 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   out.tokens_per_step = out.rows_per_step * seq_len;
   out.store = std::make_unique<ParameterStore>();
   out.model = std::make_unique<LanguageModel>(
-      out.config.model, ModelOptions{facts.vocab_size, seq_len, stream_dtype(train, facts.float_type)}, families,
-      *out.store);
+      out.config.model, model_options(config, facts.vocab_size, facts.float_type), families, *out.store);
   if (train.micro_batch.is_auto()) train.micro_batch = choose_micro_batch(out, seq_len);
   out.micro_batch = std::min(train.micro_batch.value(), out.rows_per_step);
   choose_precision(out);
 
-  StoreOptions options;
-  options.compute_dtype = train.precision == Precision::kBfloat16 ? at::kBFloat16 : facts.float_type;
-  options.master_dtype = facts.float_type;
-  out.store->layout(out.config.weights, out.model->num_sublayers(), options);
+  out.store->layout(out.config.weights, out.model->num_sublayers(), store_options(out.config, facts.float_type));
 
   out.durations.tokens_per_step = static_cast<double>(out.tokens_per_step);
   out.durations.parameters = static_cast<double>(out.store->num_parameters());

@@ -40,6 +40,12 @@ struct Experiment {
 /// Throws ConfigError. Durations in epochs need `facts.tokens_per_epoch`.
 Experiment make_experiment(const RunConfig& config, const Families& families, const DataFacts& facts);
 
+/// What the config's types mean for a model and its weights; `float_type` stands for fp32.
+ModelOptions model_options(const RunConfig& config, std::int64_t vocab_size, at::ScalarType float_type = at::kFloat);
+StoreOptions store_options(const RunConfig& config, at::ScalarType float_type = at::kFloat);
+/// "auto", "fp32", "bf16".
+std::string precision_name(Precision precision);
+
 /// Vocabulary size that the tokenizer's settings tell; throws ConfigError if only the data can tell it.
 std::int64_t planned_vocab_size(const RunConfig& config);
 

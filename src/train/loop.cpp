@@ -48,18 +48,18 @@ ExitCode TrainLoop::run() {
     log::info(cat("saved ", checkpoint_path(dir_, counters_.step).string(), "; run the same command again to go on"));
     return ExitCode::kStopped;
   }
-  if (evaluated_step_ != counters_.step) last_evaluation_ = evaluate_all();
+  const auto evaluations = evaluate_all();
   save(true);
   saver_->wait();
   nlohmann::ordered_json summary = {
       {"steps", counters_.step}, {"tokens", counters_.tokens}, {"seconds", counters_.seconds}};
-  for (const auto& result : last_evaluation_) {
+  for (const auto& result : evaluations) {
     summary["evaluation"][result.name] = {{"loss", result.loss}, {"tokens", result.tokens}};
     if (const auto bits = result.bits_per_byte()) summary["evaluation"][result.name]["bits_per_byte"] = *bits;
   }
   write_summary(dir_, summary);
   show_samples();
-  for (const auto& line : end_report(experiment_, counters_, last_evaluation_)) log::info(line);
+  for (const auto& line : end_report(experiment_, counters_, evaluations)) log::info(line);
   return ExitCode::kDone;
 }
 
@@ -98,14 +98,15 @@ void TrainLoop::after_step(const StepResult& result) {
   }
   show_progress();
   const bool last = counters_.step == experiment_.total_steps;
-  if (++steps_here_ == kStepsToEstimate && !last) {
+  const auto first_step = resume_ ? resume_->step : 0;
+  if (counters_.step == first_step + kStepsToEstimate && !last) {
     progress_.clear();
     log::info(cat("expected time: about ", format_duration(seconds_left()), " from here, evaluations apart"));
   }
   if (log_timer_->due(counters_.step) || counters_.step == 1 || last) log_window(result);
-  if (evaluation_timer_->due(counters_.step) || last) {
-    last_evaluation_ = evaluate_all();
-    if (!last) show_samples();
+  if (evaluation_timer_->due(counters_.step) && !last) {
+    evaluate_all();
+    show_samples();
     window_.start = Clock::now();
   }
   if (checkpoint_timer_->due(counters_.step) && !last) save(false);
@@ -177,8 +178,7 @@ double TrainLoop::seconds_left() const {
 
 std::optional<double> TrainLoop::mfu(double tokens_per_second) const {
   if (peak_gflops_ <= 0) return std::nullopt;
-  const auto flops = experiment_.model->flops(config_.data.seq_len).training_per_token();
-  return tokens_per_second * flops / (peak_gflops_ * 1e9);
+  return tokens_per_second * flops_per_token_ / (peak_gflops_ * 1e9);
 }
 
 std::string TrainLoop::stop_request() {
@@ -192,7 +192,6 @@ std::string TrainLoop::stop_request() {
 }
 
 std::vector<EvaluationResult> TrainLoop::evaluate_all() {
-  evaluated_step_ = counters_.step;
   progress_.clear();
   std::vector<EvaluationResult> results;
   EvaluationOptions options;

@@ -82,13 +82,11 @@ class TrainLoop {
   ProgressLine progress_;
   Counters counters_;
   Window window_;
-  std::int64_t steps_here_ = 0;  // of this attempt
   double smooth_step_seconds_ = 0;
   double peak_gflops_ = 0;
+  double flops_per_token_ = 0;  // forward and backward
   double last_loss_ = 0;
   std::int64_t saved_step_ = -1;
-  std::int64_t evaluated_step_ = -1;
-  std::vector<EvaluationResult> last_evaluation_;
 };
 
 }  // namespace ingot

@@ -55,7 +55,8 @@ void TrainLoop::open() {
   for (const auto& line : start_table(experiment_, *data_)) log::info(line);
   peak_gflops_ = measure_matmul_gflops(
       config_.train.precision == Precision::kBfloat16 ? MatmulType::kBfloat16 : MatmulType::kFloat32, 1024, 100);
-  attempt_.add({{"precision", config_.train.precision == Precision::kBfloat16 ? "bf16" : "fp32"},
+  flops_per_token_ = experiment_.model->flops(config_.data.seq_len).training_per_token();
+  attempt_.add({{"precision", precision_name(config_.train.precision)},
                 {"layout", execution_layout(config_, experiment_.micro_batch)},
                 {"data_identity", data_->identity()},
                 {"tokenizer", data_->tokenizer().hash()},

@@ -69,7 +69,7 @@ std::vector<std::string> start_table(const Experiment& experiment, const DataMod
                            format_double(config.optim.optimizer.entry().lr(config.optim.optimizer.settings())), ", ",
                            config.optim.schedule.name(), ", clip ", config.optim.clip.name())));
   lines.push_back(row("machine", cat("cpu: ", cpu_name(), ", ", train.threads.value(), " threads, ", instruction_set(),
-                                     ", ", train.precision == Precision::kBfloat16 ? "bf16" : "fp32")));
+                                     ", ", precision_name(train.precision))));
   const auto memory = plan_memory(experiment);
   lines.push_back(row("memory", cat("about ", format_bytes(static_cast<double>(memory.total())), ": masters ",
                                     format_bytes(static_cast<double>(memory.masters)), ", gradients ",

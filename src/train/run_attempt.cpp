@@ -7,7 +7,6 @@
 #include <array>
 #include <charconv>
 #include <cstdlib>
-#include <ctime>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -21,15 +20,6 @@ namespace ingot {
 namespace {
 
 using json = nlohmann::ordered_json;
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  std::array<char, 32> text{};
-  std::strftime(text.data(), text.size(), "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text.data();
-}
 
 /// Variables that can change speed, placement or, through libraries, behaviour. A list, so that no secret gets in.
 bool is_relevant(std::string_view name) {

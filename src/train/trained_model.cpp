@@ -7,6 +7,7 @@
 #include "data/data_module.h"
 #include "device/machine.h"
 #include "registry/lookup.h"
+#include "train/experiment.h"
 
 namespace ingot {
 namespace {
@@ -32,15 +33,10 @@ TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Familie
   out.tokenizer = open_run_tokenizer(families.get<TokenizerEntry>(), run_of(out.checkpoint));
   set_threads(usable_cores());
   keep_freed_memory();
-  ModelOptions options;
-  options.vocab_size = out.tokenizer->vocab_size();
-  options.seq_len = out.config.data.seq_len;
-  options.stream_dtype = out.config.train.stream == StreamType::kBfloat16 ? at::kBFloat16 : at::kFloat;
   out.store = std::make_unique<ParameterStore>();
-  out.model = std::make_unique<LanguageModel>(out.config.model, options, families, *out.store);
-  StoreOptions store_options;
-  store_options.compute_dtype = out.config.train.precision == Precision::kBfloat16 ? at::kBFloat16 : at::kFloat;
-  out.store->layout(out.config.weights, out.model->num_sublayers(), store_options);
+  out.model = std::make_unique<LanguageModel>(out.config.model, model_options(out.config, out.tokenizer->vocab_size()),
+                                              families, *out.store);
+  out.store->layout(out.config.weights, out.model->num_sublayers(), store_options(out.config));
   out.store->allocate();
   load_checkpoint(out.checkpoint, LoadWhat::kWeights, out.store->state(), {});
   out.store->materialise();

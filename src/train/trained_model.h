@@ -19,7 +19,7 @@ struct TrainedModel {
   std::unique_ptr<LanguageModel> model;
 };
 
-/// The newest valid checkpoint of a run, or the one given. Weights only; no gradients are kept, no data is opened.
+/// The newest valid checkpoint of a run, or the one given. Weights only: no optimizer state, no data is opened.
 /// Throws CheckpointError or DataError (no tokenizer beside the run).
 TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families);
 

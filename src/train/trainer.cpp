@@ -13,20 +13,6 @@
 namespace ingot {
 namespace {
 
-/// The error that the process should end with, whatever was thrown.
-Error as_error(const std::exception& error) {
-  if (const auto* known = dynamic_cast<const Error*>(&error)) return *known;
-  const std::string what = error.what();
-  const bool memory =
-      dynamic_cast<const std::bad_alloc*>(&error) != nullptr || what.find("can't allocate memory") != std::string::npos;
-  if (memory) {
-    return Error(ExitCode::kOutOfMemory,
-                 "out of memory; lower train.micro_batch or data.seq_len (`ingot plan` shows "
-                 "what a run needs)");
-  }
-  return Error(ExitCode::kOther, what.substr(0, what.find('\n')));
-}
-
 void prepare_directory(const fs::path& dir) {
   std::error_code error;
   fs::create_directories(dir, error);

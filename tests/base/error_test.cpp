@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <new>
+#include <stdexcept>
+
 namespace ingot {
 namespace {
 
@@ -12,6 +15,16 @@ TEST(Error, CarriesPlaceAndExitCode) {
   EXPECT_STREQ(DataError(Location{"a.txt"}, "empty").what(), "a.txt: empty");
   EXPECT_STREQ(DataError(Location{}, "no text").what(), "no text");
   EXPECT_EQ((Location{"a", 4, 0}).text(), "a:4");
+}
+
+TEST(Error, AnythingThrownHasItsExitCode) {
+  EXPECT_EQ(as_error(DataError("no text")).code(), ExitCode::kData);
+  EXPECT_EQ(as_error(std::bad_alloc()).code(), ExitCode::kOutOfMemory);
+  EXPECT_EQ(as_error(std::runtime_error("DefaultCPUAllocator: can't allocate memory: you tried …")).code(),
+            ExitCode::kOutOfMemory);
+  const auto other = as_error(std::runtime_error("first line\nsecond line"));
+  EXPECT_EQ(other.code(), ExitCode::kOther);
+  EXPECT_STREQ(other.what(), "first line");
 }
 
 }  // namespace

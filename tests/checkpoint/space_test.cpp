@@ -3,19 +3,18 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <unistd.h>
-
-#include <csignal>
 
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/sample_state.h"
 #include "checkpoint/saver.h"
+#include "support/file_size_limit.h"
 #include "support/temp_dir.h"
 
 namespace ingot {
 namespace {
 
+using testing::FileSizeLimit;
 using testing::has;
 using testing::holds_sample;
 using testing::message_of;
@@ -37,28 +36,6 @@ TEST(CheckpointSpace, TooLittleIsSaidBeforeAnythingIsWritten) {
                   "1.0 PiB needed", "free"));
   EXPECT_EQ(names_in(run / "checkpoints"), Names{"step-00000001"});
 }
-
-/// Files may not grow beyond `bytes` while it lives.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) {
-    handler_ = std::signal(SIGXFSZ, SIG_IGN);
-    ::getrlimit(RLIMIT_FSIZE, &before_);
-    rlimit limit = before_;
-    limit.rlim_cur = bytes;
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    std::signal(SIGXFSZ, handler_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit before_{};
-  void (*handler_)(int) = nullptr;
-};
 
 TEST(CheckpointSpace, AWriteThatFailsLeavesNothing) {
   const TempDir run;

@@ -161,4 +161,20 @@ void check_golden_trajectories(const std::string& file, const std::string& type)
   }
 }
 
+::testing::AssertionResult plain_tensors_agree(const Variant<OptimizerEntry>& optimizer) {
+  OptimizerBench::Options options;
+  options.weight_decay = 0.1;
+  OptimizerBench kernels(optimizer, {{"w", {9, 5}}}, options);
+  options.plain = true;
+  OptimizerBench plain(optimizer, {{"w", {9, 5}}}, options);
+  for (auto* bench : {&kernels, &plain}) {
+    bench->randomise_values(1);
+    for (std::int64_t t = 1; t <= 4; ++t) {
+      bench->randomise_grads(static_cast<std::uint64_t>(t));
+      bench->step(t, 0.1, 0.5);
+    }
+  }
+  return close(kernels.value("w"), plain.value("w"), Tolerance::of(at::kDouble).chain(4));
+}
+
 }  // namespace ingot::testing

@@ -2,6 +2,7 @@
 // Optimizers on parameters of their own, without a store.
 
 #include <ATen/core/Tensor.h>
+#include <gtest/gtest.h>
 
 #include <deque>
 #include <memory>
@@ -59,6 +60,9 @@ class OptimizerBench {
   at::Tensor values_, grads_;
   std::vector<at::Tensor> states_;
 };
+
+/// Whether a few updates by `make` and by `make_plain` end with the same fp64 weights.
+::testing::AssertionResult plain_tensors_agree(const Variant<OptimizerEntry>& optimizer);
 
 /// Runs every case of tests/golden/<file>.safetensors and compares each step.
 void check_golden_trajectories(const std::string& file, const std::string& type);

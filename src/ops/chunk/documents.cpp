@@ -15,6 +15,10 @@ at::Tensor document_origin(const at::Tensor& document, bool continues) {
   return continues ? at::where(rows == 0, -1, first) : first;
 }
 
+at::Tensor start_state(const at::Tensor& state, at::IntArrayRef shape, const at::TensorOptions& options) {
+  return state.defined() ? state.to(options.dtype()).expand(shape) : at::zeros(shape, options);
+}
+
 DocumentChunks document_chunks(const at::Tensor& origin, std::int64_t chunk) {
   const std::int64_t batch = origin.size(0), length = origin.size(1), chunks = num_chunks(length, chunk);
   const std::int64_t fill = chunks * chunk - length;

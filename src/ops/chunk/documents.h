@@ -13,6 +13,9 @@ struct RecurrentStates {
   at::Tensor fresh;     // at the start of every document begun in this call
 };
 
+/// A start state as a tensor of `shape` [B, H, dk, dv] and the type of `options`; zeros if it is undefined.
+at::Tensor start_state(const at::Tensor& state, at::IntArrayRef shape, const at::TensorOptions& options);
+
 /// Where documents lie in N chunks of C rows. A chunk is entered with the state of its carried document: the one that the
 /// chunk before ended in. All [B, N, C] bool unless said.
 struct DocumentChunks {

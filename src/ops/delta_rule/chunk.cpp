@@ -33,10 +33,6 @@ at::Tensor head_chunks(const at::Tensor& x, std::int64_t chunk, at::ScalarType t
 /// [B, N, C] bool -> [B, 1, N, C, 1] of `type`.
 at::Tensor row_factor(const at::Tensor& rows, at::ScalarType type) { return rows.to(type).unsqueeze(1).unsqueeze(-1); }
 
-at::Tensor start_state(const at::Tensor& state, at::IntArrayRef shape, const at::TensorOptions& options) {
-  return state.defined() ? state.to(options.dtype()).expand(shape) : at::zeros(shape, options);
-}
-
 }  // namespace
 
 Recurrence chunk_delta_rule(const at::Tensor& q_rows, const at::Tensor& k_rows, const at::Tensor& v_rows,

@@ -72,7 +72,7 @@ Recurrence chunk_ssd(const at::Tensor& q_rows, const at::Tensor& k_rows, const a
   const at::Tensor added = at::matmul(k.transpose(-1, -2), weighted.transpose(2, 3).flatten(4));
   const auto start = [&](const at::Tensor& state) {
     const std::vector<std::int64_t> shape = {batch, heads, dk, dv};
-    return group_state(state.defined() ? state.to(type).expand(shape) : at::zeros(shape, v.options()), groups);
+    return group_state(start_state(state, shape, v.options()), groups);
   };
   const auto per_head = [&](const at::Tensor& factor) {  // [B, N, H] -> [B, N, G, 1, R dv]
     return factor.unflatten(2, {groups, per_group})

@@ -13,11 +13,8 @@ Recurrence ssd_reference(const at::Tensor& q, const at::Tensor& k, const at::Ten
                          const RecurrentStates& states, const at::Tensor& origin) {
   const std::int64_t group = v.size(2) / q.size(2);
   const std::vector<std::int64_t> shape = {q.size(0), v.size(2), q.size(3), v.size(3)};
-  const auto start = [&](const at::Tensor& s) {
-    return s.defined() ? s.to(v.scalar_type()).expand(shape) : at::zeros(shape, v.options());
-  };
-  at::Tensor state = start(states.incoming);
-  const at::Tensor fresh = start(states.fresh);
+  at::Tensor state = start_state(states.incoming, shape, v.options());
+  const at::Tensor fresh = start_state(states.fresh, shape, v.options());
   std::vector<at::Tensor> rows;
   for (std::int64_t t = 0; t < q.size(1); ++t) {
     if (origin.defined()) state = at::where((origin.select(1, t) == t).view({-1, 1, 1, 1}), fresh, state);
