@@ -1,90 +1,233 @@
-// The delta rule in chunks of C rows. With K, V, Q the rows of a chunk, S the state it is entered with and M the mask of
-// visible pairs (lower triangle, both rows of one document):
+// The delta rule in chunks of C rows. With K, V, Q the rows of a chunk, S the state it is entered with, F the fresh state, M
+// the mask of visible pairs (lower triangle, both rows of one document), c = 1 for rows of the carried document, else 0 (they
+// meet F in place of S), l = 1 for rows of the document that the chunk ends in:
 //
-//   A  = strict(diag(beta) K Kᵀ ∘ M);   [U W] = (I + A)^-1 diag(beta) [V K]
-//   Ut = U - W S;   Y = Q S + (Q Kᵀ ∘ M) Ut;   S' = S + Kᵀ Ut
+//   A  = strict(diag(beta) K Kᵀ ∘ M);   T = (I + A)^-1;   W = -T diag(beta) K;   U = T diag(beta) V
+//   Ut = U + (1-c) W F + c W S;   S' = keep S + (1 - keep) F + (l K)ᵀ Ut      keep = c of the last row   (delta_rule/scan.h)
+//   P  = Q Kᵀ ∘ M;   Y = c Q S + (1-c) Q F + P Ut
 //
-// (I + A)^-1 is block diagonal over documents. Rows of a document begun in the chunk meet the fresh state in place of S,
-// and S' starts from the fresh state if the chunk ends in such a document, and counts that document's rows only. Everything
-// but Ut and S' is computed for all chunks at once; the loop over chunks has two products.
+// T is block diagonal over documents, so it commutes with c. Backward, with G the gradient of S' (Yang et al. 2024,
+// arXiv:2406.06484, in the form that needs neither U nor dT):
+//
+//   dUt = Pᵀ dY + l K G;   dS = keep G + (c Q)ᵀ dY + (c W)ᵀ dUt               (the same scan, reversed)
+//   X = Tᵀ dUt;   [a; R] = [strict(X Utᵀ ∘ M); dY Utᵀ ∘ M]                     a = -dA
+//   [Z; dQ] = c [X; dY] Sᵀ + (1-c) [X; dY] Fᵀ + [a; R] K                       Z: gradient of -diag(beta) K
+//   dK = -beta Z + [a; R]ᵀ [-beta K; Q] + l Ut Gᵀ;   dV = beta X;   dbeta = rowsum(X V) - rowsum(Z K)
+//
+// Everything but the scan is computed for all chunks at once.
 
+#include <ATen/ExpandUtils.h>
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/baddbmm.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/bmm.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/eye.h>
-#include <ATen/ops/linalg_solve_triangular.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/custom_function.h>
 
+#include "ops/chunk/products.h"
 #include "ops/delta_rule/delta_rule.h"
+#include "ops/delta_rule/scan.h"
 #include "ops/kernel_types.h"
+#include "ops/unit_lower_inverse/unit_lower_inverse.h"
 
 namespace ingot::ops {
 
 namespace {
 
-/// [B, T, H, d] -> [B, H, N, C, d].
-at::Tensor head_chunks(const at::Tensor& x, std::int64_t chunk, at::ScalarType type) {
-  return to_chunks(x.to(type), chunk).permute({0, 3, 1, 2, 4});
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+/// [N, B, H, r, c] -> [N B H, r, c].
+at::Tensor batch(const at::Tensor& x) { return x.flatten(0, 2); }
+at::Tensor across(const at::Tensor& x) { return batch(x).transpose(1, 2); }
+
+/// What the masks of documents are in the product type; all undefined without documents.
+struct Masks {
+  at::Tensor carried, begun, last;  // [N, B, 1, C, 1]
+  at::Tensor visible;               // [N, B, 1, C, C]
+  at::Tensor keep;                  // [N, B] in the state's type
+
+  Masks(const DocumentChunks& documents, at::ScalarType type) {
+    if (!documents.defined()) return;
+    const auto rows = [&](const at::Tensor& x) { return x.transpose(0, 1).to(type).unsqueeze(2).unsqueeze(-1); };
+    carried = rows(documents.carried);
+    begun = 1 - carried;
+    last = rows(documents.last);
+    visible = documents.visible.transpose(0, 1).to(type).unsqueeze(2);
+    keep = documents.carried.select(2, documents.carried.size(2) - 1).t().to(wide_type(type)).contiguous();
+  }
+  bool several() const { return carried.defined(); }
+
+  at::Tensor of_last(const at::Tensor& x) const { return several() ? x * last : x; }
+  at::Tensor of_carried(const at::Tensor& x) const { return several() ? x * carried : x; }
+};
+
+struct Inputs {
+  at::Tensor q, k, v, beta;    // rows
+  at::Tensor incoming, fresh;  // may be undefined
+  DocumentChunks documents;
+  std::int64_t chunk = 0;
+
+  at::ScalarType type() const { return product_type(v); }
+  bool has_fresh() const { return documents.defined() && fresh.defined(); }
+  at::Tensor start(const at::Tensor& state) const {
+    const std::vector<std::int64_t> shape = {q.size(0), q.size(2), q.size(3), v.size(3)};
+    return start_state(state, shape, v.options().dtype(wide_type(v.scalar_type()))).contiguous();
+  }
+  /// [N, B, H, C, 1]
+  at::Tensor beta_chunks() const { return head_chunks(beta.unsqueeze(-1), chunk, type()); }
+};
+
+/// What backward needs again, in the product type.
+struct Kept {
+  at::Tensor inverse;    // T [N, B, H, C, C]
+  at::Tensor entered;    // S [N, B, H, dk, dv]
+  at::Tensor corrected;  // Ut [N, B, H, C, dv]
+};
+
+/// a b for [N, B, H, r, k] and [N, B, H, k, c] or matrices of a batch.
+at::Tensor product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& like) {
+  return at::bmm(a, b).unflatten(0, {like.size(0), like.size(1), like.size(2)});
 }
 
-/// [B, N, C] bool -> [B, 1, N, C, 1] of `type`.
-at::Tensor row_factor(const at::Tensor& rows, at::ScalarType type) { return rows.to(type).unsqueeze(1).unsqueeze(-1); }
+at::Tensor scores(const at::Tensor& q, const at::Tensor& k, const Masks& masks) {
+  const at::Tensor pairs = product(batch(q), across(k), q);
+  return masks.several() ? pairs.mul_(masks.visible) : pairs.tril_();
+}
+
+std::pair<Recurrence, Kept> forward(const Inputs& in) {
+  const at::ScalarType type = in.type();
+  const Masks masks(in.documents, type);
+  const at::Tensor beta = in.beta_chunks();
+  const at::Tensor k = head_chunks(in.k, in.chunk, type), q = head_chunks(in.q, in.chunk, type);
+  const at::Tensor kb = (k * beta).neg_(), vb = head_chunks(in.v, in.chunk, type).mul_(beta);
+
+  at::Tensor pairs = wide_bmm(batch(kb), across(k), -1).unflatten(0, {k.size(0), k.size(1), k.size(2)});
+  if (masks.several()) pairs.mul_(masks.visible);
+  const at::Tensor inverse = unit_lower_inverse(pairs).to(type);
+  const at::Tensor u = product(batch(inverse), batch(vb), k), w = product(batch(inverse), batch(kb), k);
+  at::Tensor fresh, narrow_fresh;
+  if (in.has_fresh()) {
+    fresh = in.start(in.fresh);
+    narrow_fresh = fresh.to(type);
+    u.add_(at::matmul(w, narrow_fresh).mul_(masks.begun));
+  }
+  const DeltaScan scan =
+      delta_scan({masks.of_carried(w), masks.of_last(k), u, in.start(in.incoming), masks.keep, fresh, {}, false});
+
+  const at::Tensor y = at::bmm(batch(masks.of_carried(q)), batch(scan.entered));
+  y.baddbmm_(batch(scores(q, k, masks)), batch(scan.corrected));
+  const at::Tensor rows = y.unflatten(0, {k.size(0), k.size(1), k.size(2)});
+  if (in.has_fresh()) rows.add_(at::matmul(q, narrow_fresh).mul_(masks.begun));
+  return {{from_head_chunks(rows, in.q.size(1), in.v.scalar_type()), scan.end},
+          {inverse, scan.entered, scan.corrected}};
+}
+
+struct Gradients {
+  at::Tensor q, k, v, beta, incoming, fresh;
+};
+
+/// [2, C, C]: strictly lower, lower.
+at::Tensor triangles(std::int64_t chunk, const at::TensorOptions& options) {
+  const at::Tensor ones = at::ones({chunk, chunk}, options);
+  return at::stack({ones.tril(-1), ones.tril()});
+}
+
+Gradients backward(const Inputs& in, const Kept& kept, const at::Tensor& dy, const at::Tensor& dstate) {
+  const at::ScalarType type = in.type();
+  const Masks masks(in.documents, type);
+  const std::int64_t chunk = in.chunk, length = in.q.size(1);
+  const at::Tensor beta = in.beta_chunks();
+  const at::Tensor k = head_chunks(in.k, chunk, type), v = head_chunks(in.v, chunk, type);
+  const auto sizes = [&](std::int64_t rows, std::int64_t columns) {
+    return std::vector<std::int64_t>{k.size(0), k.size(1), k.size(2), rows, columns};
+  };
+  const at::Tensor kb_q = at::empty(sizes(2 * chunk, k.size(4)), k.options());  // [-beta K; Q]
+  const at::Tensor x_dy = at::empty(sizes(2 * chunk, v.size(4)), k.options());  // [X; dY]
+  const auto upper = [&](const at::Tensor& t) { return t.narrow(3, 0, chunk); };
+  const auto lower = [&](const at::Tensor& t) { return t.narrow(3, chunk, chunk); };
+  copy_head_chunks(lower(kb_q), in.q);
+  copy_head_chunks(lower(x_dy), dy);
+  const at::Tensor q = lower(kb_q), kb = upper(kb_q), d = lower(x_dy), x = upper(x_dy);
+  kb.copy_(k).mul_(beta).neg_();
+
+  const at::Tensor w = masks.of_carried(product(batch(kept.inverse), batch(kb), k));
+  const at::Tensor du = product(across(scores(q, k, masks)), batch(d), k);
+  const at::Tensor added = product(across(masks.of_carried(q)), batch(d), k);
+  const DeltaScan scan = delta_scan({masks.of_last(k), w, du, dstate, masks.keep, {}, added, true});
+  at::Tensor x_out = batch(x);
+  at::bmm_out(x_out, across(kept.inverse), batch(scan.corrected));
+
+  const at::Tensor pairs = product(batch(x_dy), across(kept.corrected), k);
+  pairs.unflatten(3, {2, chunk}).mul_(triangles(chunk, k.options()));
+  if (masks.several()) pairs.unflatten(3, {2, chunk}).mul_(masks.visible.unsqueeze(3));
+  const at::Tensor dkb_q = product(batch(x_dy), across(kept.entered), k);  // [Z; dQ]
+  if (masks.several()) dkb_q.unflatten(3, {2, chunk}).mul_(masks.carried.unsqueeze(3));
+  at::Tensor dfresh;
+  if (in.has_fresh()) {
+    const at::Tensor fresh = in.start(in.fresh).to(type);
+    const at::Tensor from_fresh = at::matmul(x_dy, fresh.transpose(-1, -2));
+    from_fresh.unflatten(3, {2, chunk}).mul_(masks.begun.unsqueeze(3));
+    dkb_q.add_(from_fresh);
+    const at::Tensor begun_w = product(batch(kept.inverse), batch(kb), k).mul_(masks.begun);
+    at::Tensor parts = product(across(q * masks.begun), batch(d), k);
+    batch(parts).baddbmm_(across(begun_w), batch(scan.corrected));
+    parts.add_(scan.entered * (1 - masks.keep).to(type).view({k.size(0), k.size(1), 1, 1, 1}));
+    dfresh = parts.sum(0, false, wide_type(type));
+  }
+  batch(dkb_q).baddbmm_(batch(pairs), batch(k));
+  const at::Tensor z = upper(dkb_q);
+  const at::Tensor dk = product(batch(kept.corrected), across(scan.entered), k);
+  if (masks.several()) dk.mul_(masks.last);
+  batch(dk).baddbmm_(across(pairs), batch(kb_q));
+  dk.sub_(z * beta);
+  const at::Tensor dbeta = ((x * v).sum(-1, true) - (z * k).sum(-1, true));
+  return {from_head_chunks(lower(dkb_q), length, in.q.scalar_type()),
+          from_head_chunks(dk, length, in.k.scalar_type()),
+          from_head_chunks(x * beta, length, in.v.scalar_type()),
+          from_head_chunks(dbeta, length, in.beta.scalar_type()).squeeze(-1),
+          scan.end,
+          dfresh};
+}
+
+/// The gradient of a start state as it was given.
+at::Tensor reduced_to(const at::Tensor& gradient, const at::Tensor& state) {
+  if (!gradient.defined() || !state.defined()) return {};
+  return at::sum_to(gradient, state.sizes()).to(state.scalar_type());
+}
+
+struct DeltaRuleFunction : torch::autograd::Function<DeltaRuleFunction> {
+  static variable_list forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                               const at::Tensor& beta, const std::optional<at::Tensor>& incoming,
+                               const std::optional<at::Tensor>& fresh, const DocumentChunks& documents,
+                               std::int64_t chunk) {
+    const Inputs in{q, k, v, beta, incoming.value_or(at::Tensor()), fresh.value_or(at::Tensor()), documents, chunk};
+    const auto [out, kept] = ops::forward(in);
+    ctx->save_for_backward({q, k, v, beta, in.incoming, in.fresh, documents.carried, documents.last, documents.visible,
+                            documents.start, kept.inverse, kept.entered, kept.corrected});
+    ctx->saved_data["chunk"] = chunk;
+    return {out.y, out.state};
+  }
+
+  static variable_list backward(AutogradContext* ctx, variable_list grads) {
+    TORCH_CHECK(!at::GradMode::is_enabled(), "chunk_delta_rule has no second derivative");
+    const variable_list s = ctx->get_saved_variables();
+    const Inputs in{s[0], s[1], s[2], s[3], s[4], s[5], {s[6], s[7], s[8], s[9]}, ctx->saved_data["chunk"].toInt()};
+    const Gradients g = ops::backward(in, {s[10], s[11], s[12]}, grads[0], grads[1].contiguous());
+    return {g.q, g.k, g.v, g.beta, reduced_to(g.incoming, in.incoming), reduced_to(g.fresh, in.fresh), {}, {}};
+  }
+};
 
 }  // namespace
 
-Recurrence chunk_delta_rule(const at::Tensor& q_rows, const at::Tensor& k_rows, const at::Tensor& v_rows,
-                            const at::Tensor& beta_rows, const RecurrentStates& states, const DocumentChunks& documents,
-                            std::int64_t chunk) {
-  const at::ScalarType type = wide_type(v_rows.scalar_type());
-  const std::int64_t length = q_rows.size(1);
-  const at::Tensor q = head_chunks(q_rows, chunk, type), k = head_chunks(k_rows, chunk, type);
-  const at::Tensor v = head_chunks(v_rows, chunk, type);
-  const at::Tensor beta = to_chunks(beta_rows.to(type), chunk).permute({0, 3, 1, 2}).unsqueeze(-1);
-  const std::vector<std::int64_t> shape = {q.size(0), q.size(1), q.size(4), v.size(4)};
-  const bool several = documents.defined();
-  const bool has_fresh = several && states.fresh.defined();
-  const auto visible = [&](const at::Tensor& pairs) {
-    return several ? pairs * documents.visible.unsqueeze(1).to(type) : pairs.tril();
-  };
-
-  const at::Tensor kb = k * beta;
-  const at::Tensor a = visible(at::matmul(kb, k.transpose(-1, -2))).tril(-1);
-  const at::Tensor solved = at::linalg_solve_triangular(a + at::eye(chunk, a.options()), at::cat({v * beta, kb}, -1),
-                                                        /*upper=*/false, /*left=*/true, /*unitriangular=*/true);
-  at::Tensor u = solved.narrow(-1, 0, v.size(4)), w = solved.narrow(-1, v.size(4), k.size(4));
-  at::Tensor query = q, key = k, fresh, y_fresh, keep, restart;
-  if (several) {
-    const at::Tensor carried = row_factor(documents.carried, type);
-    keep = carried.select(3, chunk - 1).unsqueeze(-1);  // [B, 1, N, 1, 1]: the chunk ends in the carried document
-    key = k * row_factor(documents.last, type);
-    if (has_fresh) {
-      fresh = start_state(states.fresh, shape, v.options());
-      const at::Tensor begun = 1 - carried;
-      u = u - begun * at::matmul(w, fresh.unsqueeze(2));
-      y_fresh = begun * at::matmul(q, fresh.unsqueeze(2));
-      restart = 1 - keep;
-    }
-    query = q * carried;
-    w = w * carried;
-  }
-
-  at::Tensor state = start_state(states.incoming, shape, v.options());
-  std::vector<at::Tensor> entered, corrected;
-  for (std::int64_t n = 0; n < q.size(2); ++n) {
-    entered.push_back(state);
-    corrected.push_back(u.select(2, n) - at::matmul(w.select(2, n), state));
-    const at::Tensor added = at::matmul(key.select(2, n).transpose(-1, -2), corrected.back());
-    if (several) state = state * keep.select(2, n);
-    if (has_fresh) state = state + fresh * restart.select(2, n);
-    state = state + added;
-  }
-  at::Tensor y = at::matmul(query, at::stack(entered, 2)) +
-                 at::matmul(visible(at::matmul(q, k.transpose(-1, -2))), at::stack(corrected, 2));
-  if (has_fresh) y = y + y_fresh;
-  return {from_chunks(y.permute({0, 2, 3, 1, 4}), length).to(v_rows.scalar_type()), state};
+Recurrence chunk_delta_rule(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& beta,
+                            const RecurrentStates& states, const DocumentChunks& documents, std::int64_t chunk) {
+  const variable_list out =
+      DeltaRuleFunction::apply(q, k, v, beta, if_defined(states.incoming), if_defined(states.fresh), documents, chunk);
+  return {out[0], out[1]};
 }
 
 }  // namespace ingot::ops
