@@ -27,6 +27,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "ops/chunk/products.h"
+#include "ops/chunk/rows.h"
 #include "ops/kernel_types.h"
 #include "ops/ssd/decay.h"
 #include "ops/ssd/scan.h"
@@ -48,32 +49,47 @@ struct Inputs {
   std::int64_t groups() const { return q.size(2); }
   std::int64_t per_group() const { return v.size(2) / q.size(2); }
   std::int64_t num_chunks() const { return ops::num_chunks(q.size(1), chunk); }
-  at::ScalarType type() const { return product_type(v); }
+  at::ScalarType type() const { return product_type(q); }
   at::ScalarType wide() const { return wide_type(v.scalar_type()); }
   bool has_fresh() const { return documents.defined() && fresh.defined(); }
 };
 
+at::Tensor matrices(const at::Tensor& x) { return x.flatten(0, 2); }
+at::Tensor across(const at::Tensor& x) { return matrices(x).transpose(1, 2); }
+at::Tensor blocks(const Inputs& in, const at::Tensor& x) {
+  return x.unflatten(0, {in.q.size(0), in.num_chunks(), in.groups()});
+}
+
 /// [B, T, G, d] -> [B, N, G, C, d].
 at::Tensor group_chunks(const Inputs& in, const at::Tensor& rows) {
-  return to_chunks(rows.to(in.type()), in.chunk).transpose(2, 3).contiguous();
+  const at::Tensor out =
+      at::empty({rows.size(0), in.num_chunks(), in.groups(), in.chunk, rows.size(3)}, rows.options().dtype(in.type()));
+  spread_rows(rows, {}, rows_of_groups_apart(out, in.groups()), {});
+  return out;
 }
 
-/// Values of a group's heads side by side: [B, N, C, H, dv] -> [B N G, C, R dv].
-at::Tensor side_by_side(const Inputs& in, const at::Tensor& x) {
-  return x.unflatten(3, {in.groups(), in.per_group()}).transpose(2, 3).flatten(4).contiguous().flatten(0, 2);
+/// Values in both layouts: those of a group's heads side by side, scaled, and head by head as they are.
+struct Values {
+  at::Tensor scaled;  // [B, N, G, C, R dv]
+  at::Tensor plain;   // [B, N, H, C, dv]
+};
+
+/// From rows [B, T, H, dv] and factors [B, N, C, H].
+Values spread_values(const Inputs& in, const at::Tensor& rows, const at::Tensor& factor, bool with_plain = true) {
+  const std::int64_t batch = rows.size(0), heads = rows.size(2), width = rows.size(3);
+  const at::TensorOptions options = rows.options().dtype(in.type());
+  Values out{at::empty({batch, in.num_chunks(), in.groups(), in.chunk, in.per_group() * width}, options), {}};
+  if (with_plain) out.plain = at::empty({batch, in.num_chunks(), heads, in.chunk, width}, options);
+  spread_rows(rows, factor, with_plain ? rows_of_groups_apart(out.plain, in.groups()) : at::Tensor(),
+              rows_of_groups(out.scaled, heads));
+  return out;
 }
 
-/// [B N G, C, R dv] -> [B, N, C, H, dv].
-at::Tensor apart(const Inputs& in, const at::Tensor& x) {
-  return x.unflatten(0, {in.q.size(0), in.num_chunks(), in.groups()})
-      .unflatten(4, {in.per_group(), -1})
-      .transpose(2, 3)
-      .flatten(3, 4);
-}
-
-/// [B, T, H, dv] -> [B N H, C, dv].
-at::Tensor by_head(const Inputs& in, const at::Tensor& chunks) {
-  return chunks.transpose(2, 3).to(in.type(), false, false, at::MemoryFormat::Contiguous).flatten(0, 2);
+/// [B N G, C, R dv] as rows_of_groups.
+at::Tensor group_rows(const Inputs& in, const at::Tensor& x) { return rows_of_groups(blocks(in, x), in.v.size(2)); }
+/// [B N H, C, dv] as rows_of_groups.
+at::Tensor head_rows(const Inputs& in, const at::Tensor& x) {
+  return rows_of_groups_apart(x.unflatten(0, {in.q.size(0), in.num_chunks(), -1}), in.groups());
 }
 
 /// A start state [B or 1, H, dk, dv] as [B, G, dk, R dv] in the type that states are summed in.
@@ -102,9 +118,9 @@ at::Tensor chunk_by_chunk(const Inputs& in, const at::Tensor& x) {
   return x.view({in.q.size(0), in.groups(), in.num_chunks(), in.chunk, -1}).transpose(1, 2).flatten(0, 2);
 }
 
-/// Decays in the wide type. Factors of rows are [B, N, H, C].
+/// Decays in the wide type. Factors of rows are [B, N, C, H].
 struct Decays {
-  at::Tensor b;        // cumulative within the chunk
+  at::Tensor b;        // [B, N, H, C], cumulative within the chunk
   at::Tensor sees;     // [B, N, C, C] visible pairs as numbers; undefined without documents
   at::Tensor kept;     // ec
   at::Tensor begun;    // ef; undefined without a fresh state
@@ -113,18 +129,18 @@ struct Decays {
   at::Tensor restart;  // ef_C; undefined without a fresh state
 
   explicit Decays(const Inputs& in) {
-    const at::Tensor g = to_chunks(in.g.to(in.wide()), in.chunk).transpose(2, 3).contiguous();
-    const auto last_row = [&](const at::Tensor& x) { return x.select(3, in.chunk - 1).contiguous(); };
-    b = g.cumsum(-1);
-    to_end = (b.narrow(-1, in.chunk - 1, 1) - b).exp_();
+    const at::Tensor rows = to_chunks(in.g.to(in.wide()), in.chunk), sums = rows.cumsum(2);
+    const auto last_row = [&](const at::Tensor& x) { return x.select(2, in.chunk - 1).contiguous(); };
+    b = sums.transpose(2, 3).contiguous();
+    to_end = (sums.narrow(2, in.chunk - 1, 1) - sums).exp_();
     if (!in.documents.defined()) {
-      kept = b.exp();
+      kept = sums.exp();
     } else {
       sees = in.documents.visible.to(in.wide());
-      const at::Tensor decay = at::matmul(g, sees.transpose(-1, -2)).exp_();
-      const at::Tensor carried = in.documents.carried.unsqueeze(2).to(in.wide());
+      const at::Tensor decay = at::matmul(sees, rows).exp_();
+      const at::Tensor carried = in.documents.carried.unsqueeze(3).to(in.wide());
       kept = decay * carried;
-      to_end.mul_(in.documents.last.unsqueeze(2));
+      to_end.mul_(in.documents.last.unsqueeze(3));
       if (in.has_fresh()) {
         begun = decay * (1 - carried);
         restart = last_row(begun);
@@ -132,106 +148,94 @@ struct Decays {
     }
     keep = last_row(kept);
   }
-
-  /// [B, N, H, C] -> [B, N, C, H, 1], beside values.
-  static at::Tensor beside(const at::Tensor& factor) { return factor.transpose(2, 3).unsqueeze(-1); }
 };
 
+/// Factors beside rows [B, N, C, G, R, dv].
+at::Tensor beside(const at::Tensor& factor, const at::Tensor& rows) {
+  return factor.unflatten(3, {rows.size(3), rows.size(4)}).unsqueeze(-1);
+}
+
 std::pair<Recurrence, at::Tensor> forward(const Inputs& in) {
-  const at::ScalarType type = in.type();
   const Decays decay(in);
-  const at::Tensor q = group_chunks(in, in.q), k = group_chunks(in, in.k), v = to_chunks(in.v, in.chunk);
-  const at::Tensor q_all = q.flatten(0, 2), k_all = k.flatten(0, 2);
-  const at::Tensor pairs = at::bmm(q_all, k_all.transpose(1, 2)).view({q.size(0), q.size(1), q.size(2), in.chunk, -1});
-  const at::Tensor scores = decayed_scores(pairs, decay.b, in.documents.visible);
-  const at::Tensor within = at::bmm(scores.flatten(0, 2), by_head(in, v));  // D V
+  const at::Tensor q = group_chunks(in, in.q), k = group_chunks(in, in.k);
+  const Values v = spread_values(in, in.v, decay.to_end);
+  const at::Tensor scores = decayed_scores(blocks(in, at::bmm(matrices(q), across(k))), decay.b, in.documents.visible);
+  const at::Tensor within = at::bmm(matrices(scores), matrices(v.plain));  // D V
 
-  const at::Tensor weighted = side_by_side(in, (v * Decays::beside(decay.to_end)).to(type));
-  const at::Tensor added = at::bmm(k_all.transpose(1, 2), weighted);
-  const auto blocks = [&](const at::Tensor& x) { return x.unflatten(0, {q.size(0), q.size(1), q.size(2)}); };
+  const at::Tensor added = blocks(in, at::bmm(across(k), matrices(v.scaled)));
   const at::Tensor fresh = in.has_fresh() ? group_state(in, in.fresh) : at::Tensor();
-  const SsdScan scan = ssd_scan({blocks(added), group_state(in, in.incoming), decay.keep, decay.restart, fresh, false});
+  const SsdScan scan = ssd_scan({added, group_state(in, in.incoming), decay.keep, decay.restart, fresh, false});
 
-  at::Tensor y = apart(in, at::bmm(q_all, scan.entered.flatten(0, 2))) * Decays::beside(decay.kept);
-  y.add_(within.view({q.size(0), q.size(1), -1, in.chunk, in.v.size(3)}).transpose(2, 3));
+  const at::Tensor read = group_rows(in, at::bmm(matrices(q), matrices(scan.entered)));
   if (in.has_fresh()) {
-    const at::Tensor read = at::bmm(all_chunks(in, q), fresh.flatten(0, 1).to(type));
-    y.add_(apart(in, chunk_by_chunk(in, read)) * Decays::beside(decay.begun));
+    const at::Tensor from_fresh = at::bmm(all_chunks(in, q), fresh.flatten(0, 1).to(in.type()));
+    read.mul_(beside(decay.kept, read))
+        .addcmul_(group_rows(in, chunk_by_chunk(in, from_fresh)), beside(decay.begun, read).to(in.type()));
   }
-  return {{from_chunks(y, in.q.size(1)).to(in.v.scalar_type()), ungroup_state(in, scan.end)}, scan.entered};
+  const at::Tensor y = gather_rows(read, in.has_fresh() ? at::Tensor() : decay.kept, head_rows(in, within),
+                                   in.q.size(1), in.v.scalar_type());
+  return {{y, ungroup_state(in, scan.end)}, scan.entered};
 }
 
 struct Gradients {
   at::Tensor q, k, v, g, incoming, fresh;
 };
 
-/// Rows <a, b> of [B, N, C, H, dv] as [B, N, H, C] in the wide type.
-at::Tensor row_dots(const Inputs& in, const at::Tensor& a, const at::Tensor& b) {
-  return apart(in, a * b).sum(-1, false, in.wide()).transpose(2, 3);
-}
-
 /// <a, b> of each head's state: [B, N, G, dk, R dv] -> [B, N, H].
 at::Tensor state_dots(const Inputs& in, const at::Tensor& a, const at::Tensor& b) {
   return (a * b).unflatten(-1, {in.per_group(), -1}).sum({3, 5}, false, in.wide()).flatten(2);
 }
 
-at::Tensor backward_sums(const at::Tensor& x) { return x.flip(-1).cumsum(-1).flip(-1); }
+/// Sums over i >= t of [B, N, C, H].
+at::Tensor sums_to_end(const at::Tensor& x) { return x.flip(2).cumsum(2).flip(2); }
 
 Gradients backward(const Inputs& in, const at::Tensor& entered, const at::Tensor& dy_rows, const at::Tensor& dstate) {
-  const at::ScalarType type = in.type();
   const std::int64_t length = in.q.size(1);
   const Decays decay(in);
-  const at::Tensor q = group_chunks(in, in.q), k = group_chunks(in, in.k), v = to_chunks(in.v, in.chunk);
-  const at::Tensor q_all = q.flatten(0, 2), k_all = k.flatten(0, 2), dy = to_chunks(dy_rows, in.chunk);
-  const at::Tensor states = entered.flatten(0, 2);
-  const auto blocks = [&](const at::Tensor& x) { return x.unflatten(0, {q.size(0), q.size(1), q.size(2)}); };
+  const at::Tensor q = group_chunks(in, in.q), k = group_chunks(in, in.k);
+  const Values dy = spread_values(in, dy_rows, decay.kept), v = spread_values(in, in.v, decay.to_end);
+  const at::Tensor added = blocks(in, at::bmm(across(q), matrices(dy.scaled)));
+  const SsdScan scan = ssd_scan({added, group_state(in, dstate), decay.keep, {}, {}, true});
+  const at::Tensor& left = scan.entered;  // G
 
-  const at::Tensor kept_dy = side_by_side(in, (dy * Decays::beside(decay.kept)).to(type));
-  const at::Tensor added = at::bmm(q_all.transpose(1, 2), kept_dy);
-  const SsdScan scan = ssd_scan({blocks(added), group_state(in, dstate), decay.keep, {}, {}, true});
-  const at::Tensor left = scan.entered.flatten(0, 2);  // G
-
-  at::Tensor along_e = row_dots(in, kept_dy, at::bmm(q_all, states));
-  along_e.select(3, in.chunk - 1).addcmul_(decay.keep, state_dots(in, entered, scan.entered));
-  const at::Tensor dq = at::bmm(kept_dy, states.transpose(1, 2));
+  at::Tensor along_e =
+      dot_rows(rows_of_groups(dy.scaled, in.v.size(2)), group_rows(in, at::bmm(matrices(q), matrices(entered))));
+  along_e.select(2, in.chunk - 1).addcmul_(decay.keep, state_dots(in, entered, left));
+  const at::Tensor dq = at::bmm(matrices(dy.scaled), across(entered));
   at::Tensor dfresh;
   if (in.has_fresh()) {
-    const at::Tensor fresh = group_state(in, in.fresh), narrow = fresh.flatten(0, 1).to(type);
-    const at::Tensor begun_dy = side_by_side(in, (dy * Decays::beside(decay.begun)).to(type));
+    const at::Tensor fresh = group_state(in, in.fresh), narrow = fresh.flatten(0, 1).to(in.type());
+    const at::Tensor begun_dy = spread_values(in, dy_rows, decay.begun, false).scaled;
     const at::Tensor queries = all_chunks(in, q), gradients = all_chunks(in, begun_dy);
-    along_e.add_(row_dots(in, begun_dy, chunk_by_chunk(in, at::bmm(queries, narrow))));
-    along_e.select(3, in.chunk - 1).addcmul_(decay.restart, state_dots(in, fresh.unsqueeze(1), scan.entered));
+    along_e.add_(
+        dot_rows(rows_of_groups(begun_dy, in.v.size(2)), group_rows(in, chunk_by_chunk(in, at::bmm(queries, narrow)))));
+    along_e.select(2, in.chunk - 1).addcmul_(decay.restart, state_dots(in, fresh.unsqueeze(1), left));
     dq.add_(chunk_by_chunk(in, at::bmm(gradients, narrow.transpose(1, 2))));
     const at::Tensor restart = decay.restart.unflatten(2, {in.groups(), 1, -1}).unsqueeze(-1);
-    dfresh = (scan.entered.unflatten(-1, {in.per_group(), -1}) * restart).flatten(4).sum(1);
+    dfresh = (left.unflatten(-1, {in.per_group(), -1}) * restart).flatten(4).sum(1);
     dfresh.add_(at::bmm(queries.transpose(1, 2), gradients).view_as(dfresh));
   }
 
-  const at::Tensor pairs = blocks(at::bmm(q_all, k_all.transpose(1, 2)));
-  const at::Tensor scores = decayed_scores(pairs, decay.b, in.documents.visible);
-  const at::Tensor dy_heads = by_head(in, dy), v_heads = by_head(in, v);
-  const at::Tensor dscores = at::bmm(dy_heads, v_heads.transpose(1, 2)).view_as(scores);
+  const at::Tensor scores = decayed_scores(blocks(in, at::bmm(matrices(q), across(k))), decay.b, in.documents.visible);
+  const at::Tensor dscores = at::bmm(matrices(dy.plain), across(v.plain)).view_as(scores);
   const DecayedGradients d = decayed_scores_backward(dscores, scores, decay.b, in.documents.visible, in.groups());
-  const at::Tensor within = at::bmm(scores.flatten(0, 2).transpose(1, 2), dy_heads);
+  const at::Tensor within = at::bmm(across(scores), matrices(dy.plain));
 
-  const at::Tensor weighted = side_by_side(in, (v * Decays::beside(decay.to_end)).to(type));
-  const at::Tensor read = at::bmm(k_all, left);  // K G
-  const at::Tensor along_r = row_dots(in, weighted, read);
-  const at::Tensor dpairs = d.pairs.flatten(0, 2);
-  dq.baddbmm_(dpairs, k_all);
-  const at::Tensor dk = at::bmm(weighted, left.transpose(1, 2)).baddbmm_(dpairs.transpose(1, 2), q_all);
-  const at::Tensor dv = apart(in, read) * Decays::beside(decay.to_end);
-  dv.add_(within.view({q.size(0), q.size(1), -1, in.chunk, in.v.size(3)}).transpose(2, 3));
+  const at::Tensor read = group_rows(in, at::bmm(matrices(k), matrices(left)));  // K G
+  const at::Tensor along_r = dot_rows(rows_of_groups(v.scaled, in.v.size(2)), read);
+  dq.baddbmm_(matrices(d.pairs), matrices(k));
+  const at::Tensor dk = at::bmm(matrices(v.scaled), across(left)).baddbmm_(across(d.pairs), matrices(q));
 
-  const at::Tensor from_e = decay.sees.defined() ? at::matmul(along_e, decay.sees) : backward_sums(along_e);
-  const at::Tensor dg = from_e + backward_sums(d.b) + (along_r.cumsum(-1) - along_r);
-  const auto rows = [&](const at::Tensor& x, at::ScalarType as) {
-    return from_chunks(blocks(x).transpose(2, 3), length).to(as);
+  const at::Tensor from_e =
+      decay.sees.defined() ? at::matmul(decay.sees.transpose(2, 3), along_e) : sums_to_end(along_e);
+  const at::Tensor dg = from_e + sums_to_end(d.b.transpose(2, 3)) + (along_r.cumsum(2) - along_r);
+  const auto rows = [&](const at::Tensor& x, const at::Tensor& like) {
+    return gather_rows(rows_of_groups_apart(blocks(in, x), in.groups()), {}, {}, length, like.scalar_type());
   };
-  return {rows(dq, in.q.scalar_type()),
-          rows(dk, in.k.scalar_type()),
-          from_chunks(dv, length).to(in.v.scalar_type()),
-          from_chunks(dg.transpose(2, 3), length).to(in.g.scalar_type()),
+  return {rows(dq, in.q),
+          rows(dk, in.k),
+          gather_rows(read, decay.to_end, head_rows(in, within), length, in.v.scalar_type()),
+          from_chunks(dg, length).to(in.g.scalar_type()),
           ungroup_state(in, scan.end),
           dfresh.defined() ? ungroup_state(in, dfresh) : dfresh};
 }

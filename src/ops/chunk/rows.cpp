@@ -1,0 +1,130 @@
+#include "ops/chunk/rows.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+
+#include "device/parallel.h"
+#include "ops/chunk/documents.h"
+#include "ops/chunk/row_kernels.h"
+#include "ops/kernel_types.h"
+
+namespace ingot::ops {
+
+namespace {
+
+using row_kernels::Extent;
+using row_kernels::Place;
+
+Place place_of(const at::Tensor& x) {
+  if (!x.defined()) return {};
+  return {x.stride(0), x.stride(1), x.stride(2), x.stride(3), x.stride(4)};
+}
+
+/// [B, T, H, d] as the kernels address it.
+Place sequence_place(const at::Tensor& rows, const Extent& e) {
+  return {rows.stride(0), rows.stride(1) * e.chunk, rows.stride(1), rows.stride(2) * e.heads, rows.stride(2)};
+}
+
+Extent extent_of(const at::Tensor& x, std::int64_t length) {
+  return {x.size(1), x.size(2), x.size(3), x.size(4), x.size(5), length};
+}
+
+bool has_kernel(const at::Tensor& rows, const at::Tensor& x) {
+  return has_cpu_kernel(rows) && has_cpu_kernel(x) && (x.size(5) == 1 || x.stride(5) == 1);
+}
+
+/// Calls f.operator()<Row, Product, Wide>() with the element types of the kernels.
+template <class F>
+void with_types(at::ScalarType row, at::ScalarType product, F f) {
+  using Bits = std::uint16_t;
+  if (product == at::kDouble) {
+    f.template operator()<double, double, double>();
+  } else if (row == at::kFloat && product == at::kFloat) {
+    f.template operator()<float, float, float>();
+  } else if (row == at::kFloat) {
+    f.template operator()<float, Bits, float>();
+  } else if (product == at::kFloat) {
+    f.template operator()<Bits, float, float>();
+  } else {
+    f.template operator()<Bits, Bits, float>();
+  }
+}
+
+template <class Kernel>
+void run(const Kernel& kernel, std::int64_t batch) {
+  const Extent& e = kernel.extent;
+  const std::int64_t size = e.chunk * e.groups * e.heads * e.width;
+  const std::int64_t grain = std::max<std::int64_t>(1, kSerialElements / std::max<std::int64_t>(1, size));
+  parallel_for(0, batch * e.chunks, grain, [&](std::int64_t begin, std::int64_t end) { kernel.run(begin, end); });
+}
+
+/// [B, N, C, H] -> [B, N, C, G, R, 1].
+at::Tensor beside(const at::Tensor& factor, const at::Tensor& x) {
+  return factor.unflatten(3, {x.size(3), x.size(4)}).unsqueeze(-1);
+}
+
+}  // namespace
+
+at::Tensor rows_of_heads(const at::Tensor& x) { return x.permute({1, 0, 3, 2, 4}).unsqueeze(4); }
+
+at::Tensor rows_of_groups(const at::Tensor& x, std::int64_t heads) {
+  return x.transpose(2, 3).unflatten(4, {heads / x.size(2), -1});
+}
+
+at::Tensor rows_of_groups_apart(const at::Tensor& x, std::int64_t groups) {
+  return x.transpose(2, 3).unflatten(3, {groups, -1});
+}
+
+void spread_rows(const at::Tensor& rows, const at::Tensor& factor, const at::Tensor& plain, const at::Tensor& scaled) {
+  const at::Tensor& out = plain.defined() ? plain : scaled;
+  if (has_kernel(rows, out)) {
+    const at::Tensor in = rows.stride(3) == 1 ? rows : rows.contiguous();
+    const Extent extent = extent_of(out, rows.size(1));
+    with_types(rows.scalar_type(), out.scalar_type(), [&]<class Row, class Product, class Wide>() {
+      run(row_kernels::Spread<Row, Product, Wide>{raw<Row>(in), sequence_place(in, extent), raw<Wide>(factor),
+                                                  raw<Product>(plain), place_of(plain), raw<Product>(scaled),
+                                                  place_of(scaled), extent},
+          rows.size(0));
+    });
+    return;
+  }
+  const at::Tensor chunks = to_chunks(rows, out.size(2)).unflatten(3, {out.size(3), out.size(4)});
+  if (plain.defined()) plain.copy_(chunks);
+  if (scaled.defined()) scaled.copy_(chunks * beside(factor, out));
+}
+
+at::Tensor gather_rows(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& y, std::int64_t length,
+                       at::ScalarType type) {
+  const at::Tensor rows = at::empty({x.size(0), length, x.size(3) * x.size(4), x.size(5)}, x.options().dtype(type));
+  if (has_kernel(rows, x)) {
+    const Extent extent = extent_of(x, length);
+    with_types(type, x.scalar_type(), [&]<class Row, class Product, class Wide>() {
+      run(row_kernels::Gather<Row, Product, Wide>{raw<Product>(x), place_of(x), raw<Wide>(factor), raw<Product>(y),
+                                                  place_of(y), raw<Row>(rows), sequence_place(rows, extent), extent},
+          rows.size(0));
+    });
+    return rows;
+  }
+  at::Tensor sum = factor.defined() ? x * beside(factor, x) : x;
+  if (y.defined()) sum = sum + y;
+  return rows.copy_(from_chunks(sum.flatten(3, 4), length));
+}
+
+at::Tensor dot_rows(const at::Tensor& a, const at::Tensor& b) {
+  const at::ScalarType wide = wide_type(a.scalar_type());
+  if (has_kernel(a, a) && has_kernel(b, b)) {
+    const at::Tensor out = at::empty({a.size(0), a.size(1), a.size(2), a.size(3) * a.size(4)}, a.options().dtype(wide));
+    with_kernel_types(a.scalar_type(), [&]<class Product, class Wide>() {
+      run(row_kernels::Dots<Product, Wide>{raw<Product>(a), place_of(a), raw<Product>(b), place_of(b), raw<Wide>(out),
+                                           extent_of(a, a.size(1) * a.size(2))},
+          a.size(0));
+    });
+    return out;
+  }
+  return (a * b).sum(-1, false, wide).flatten(3);
+}
+
+}  // namespace ingot::ops
