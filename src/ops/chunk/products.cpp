@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "device/machine.h"
-#include "ops/chunk/documents.h"
 #include "ops/kernel_types.h"
 
 namespace ingot::ops {
@@ -40,32 +39,6 @@ at::Tensor wide_bmm(const at::Tensor& a, const at::Tensor& b, double alpha) {
   }
   const at::Tensor product = at::bmm(a, b, wide);
   return alpha == 1 ? product : product.mul_(alpha);
-}
-
-at::Tensor head_chunks(const at::Tensor& rows, std::int64_t chunk, at::ScalarType type) {
-  const at::Tensor out = at::empty({num_chunks(rows.size(1), chunk), rows.size(0), rows.size(2), chunk, rows.size(3)},
-                                   rows.options().dtype(type));
-  copy_head_chunks(out, rows);
-  return out;
-}
-
-void copy_head_chunks(const at::Tensor& out, const at::Tensor& rows) {
-  const at::Tensor target = out.permute({1, 0, 3, 2, 4});  // [B, N, C, H, d]
-  const std::int64_t chunk = target.size(2), full = rows.size(1) / chunk, rest = rows.size(1) % chunk;
-  if (full > 0) target.narrow(1, 0, full).copy_(rows.narrow(1, 0, full * chunk).unflatten(1, {full, chunk}));
-  if (rest == 0) return;
-  const at::Tensor last = target.select(1, full);
-  last.narrow(1, 0, rest).copy_(rows.narrow(1, full * chunk, rest));
-  last.narrow(1, rest, chunk - rest).zero_();
-}
-
-at::Tensor from_head_chunks(const at::Tensor& x, std::int64_t length, at::ScalarType type) {
-  const at::Tensor out = at::empty({x.size(1), length, x.size(2), x.size(4)}, x.options().dtype(type));
-  const at::Tensor source = x.permute({1, 0, 3, 2, 4});
-  const std::int64_t chunk = source.size(2), full = length / chunk, rest = length % chunk;
-  if (full > 0) out.narrow(1, 0, full * chunk).unflatten(1, {full, chunk}).copy_(source.narrow(1, 0, full));
-  if (rest > 0) out.narrow(1, full * chunk, rest).copy_(source.select(1, full).narrow(1, 0, rest));
-  return out;
 }
 
 }  // namespace ingot::ops

@@ -28,6 +28,7 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "ops/chunk/products.h"
+#include "ops/chunk/rows.h"
 #include "ops/delta_rule/delta_rule.h"
 #include "ops/delta_rule/scan.h"
 #include "ops/kernel_types.h"
@@ -71,14 +72,19 @@ struct Inputs {
   DocumentChunks documents;
   std::int64_t chunk = 0;
 
-  at::ScalarType type() const { return product_type(v); }
+  at::ScalarType type() const { return product_type(q); }
   bool has_fresh() const { return documents.defined() && fresh.defined(); }
   at::Tensor start(const at::Tensor& state) const {
     const std::vector<std::int64_t> shape = {q.size(0), q.size(2), q.size(3), v.size(3)};
     return start_state(state, shape, v.options().dtype(wide_type(v.scalar_type()))).contiguous();
   }
-  /// [N, B, H, C, 1]
-  at::Tensor beta_chunks() const { return head_chunks(beta.unsqueeze(-1), chunk, type()); }
+  /// [B, N, C, H] in the type of sums.
+  at::Tensor beta_chunks() const { return to_chunks(beta.to(wide_type(v.scalar_type())), chunk); }
+  std::int64_t num_chunks() const { return ops::num_chunks(q.size(1), chunk); }
+  /// [N, B, H, rows, columns] of the product type.
+  at::Tensor make(std::int64_t rows, std::int64_t columns) const {
+    return at::empty({num_chunks(), q.size(0), q.size(2), rows, columns}, q.options().dtype(type()));
+  }
 };
 
 /// What backward needs again, in the product type.
@@ -101,9 +107,13 @@ at::Tensor scores(const at::Tensor& q, const at::Tensor& k, const Masks& masks) 
 std::pair<Recurrence, Kept> forward(const Inputs& in) {
   const at::ScalarType type = in.type();
   const Masks masks(in.documents, type);
-  const at::Tensor beta = in.beta_chunks();
-  const at::Tensor k = head_chunks(in.k, in.chunk, type), q = head_chunks(in.q, in.chunk, type);
-  const at::Tensor kb = (k * beta).neg_(), vb = head_chunks(in.v, in.chunk, type).mul_(beta);
+  const at::Tensor beta = in.beta_chunks(), minus_beta = -beta;
+  const std::int64_t dk = in.q.size(3), dv = in.v.size(3);
+  const at::Tensor q = in.make(in.chunk, dk), k = in.make(in.chunk, dk), kb = in.make(in.chunk, dk);
+  const at::Tensor vb = in.make(in.chunk, dv);
+  spread_rows(in.q, {}, rows_of_heads(q), {});
+  spread_rows(in.k, minus_beta, rows_of_heads(k), rows_of_heads(kb));
+  spread_rows(in.v, beta, {}, rows_of_heads(vb));
 
   at::Tensor pairs = wide_bmm(batch(kb), across(k), -1).unflatten(0, {k.size(0), k.size(1), k.size(2)});
   if (masks.several()) pairs.mul_(masks.visible);
@@ -122,7 +132,7 @@ std::pair<Recurrence, Kept> forward(const Inputs& in) {
   y.baddbmm_(batch(scores(q, k, masks)), batch(scan.corrected));
   const at::Tensor rows = y.unflatten(0, {k.size(0), k.size(1), k.size(2)});
   if (in.has_fresh()) rows.add_(at::matmul(q, narrow_fresh).mul_(masks.begun));
-  return {{from_head_chunks(rows, in.q.size(1), in.v.scalar_type()), scan.end},
+  return {{gather_rows(rows_of_heads(rows), {}, {}, in.q.size(1), in.v.scalar_type()), scan.end},
           {inverse, scan.entered, scan.corrected}};
 }
 
@@ -140,19 +150,18 @@ Gradients backward(const Inputs& in, const Kept& kept, const at::Tensor& dy, con
   const at::ScalarType type = in.type();
   const Masks masks(in.documents, type);
   const std::int64_t chunk = in.chunk, length = in.q.size(1);
-  const at::Tensor beta = in.beta_chunks();
-  const at::Tensor k = head_chunks(in.k, chunk, type), v = head_chunks(in.v, chunk, type);
-  const auto sizes = [&](std::int64_t rows, std::int64_t columns) {
-    return std::vector<std::int64_t>{k.size(0), k.size(1), k.size(2), rows, columns};
-  };
-  const at::Tensor kb_q = at::empty(sizes(2 * chunk, k.size(4)), k.options());  // [-beta K; Q]
-  const at::Tensor x_dy = at::empty(sizes(2 * chunk, v.size(4)), k.options());  // [X; dY]
+  const at::Tensor beta = in.beta_chunks(), minus_beta = -beta;
+  const std::int64_t dk_width = in.q.size(3), dv_width = in.v.size(3);
+  const at::Tensor k = in.make(chunk, dk_width), v = in.make(chunk, dv_width);
+  const at::Tensor kb_q = in.make(2 * chunk, dk_width);  // [-beta K; Q]
+  const at::Tensor x_dy = in.make(2 * chunk, dv_width);  // [X; dY]
   const auto upper = [&](const at::Tensor& t) { return t.narrow(3, 0, chunk); };
   const auto lower = [&](const at::Tensor& t) { return t.narrow(3, chunk, chunk); };
-  copy_head_chunks(lower(kb_q), in.q);
-  copy_head_chunks(lower(x_dy), dy);
   const at::Tensor q = lower(kb_q), kb = upper(kb_q), d = lower(x_dy), x = upper(x_dy);
-  kb.copy_(k).mul_(beta).neg_();
+  spread_rows(in.q, {}, rows_of_heads(q), {});
+  spread_rows(in.k, minus_beta, rows_of_heads(k), rows_of_heads(kb));
+  spread_rows(in.v, {}, rows_of_heads(v), {});
+  spread_rows(dy, {}, rows_of_heads(d), {});
 
   const at::Tensor w = masks.of_carried(product(batch(kept.inverse), batch(kb), k));
   const at::Tensor du = product(across(scores(q, k, masks)), batch(d), k);
@@ -183,12 +192,11 @@ Gradients backward(const Inputs& in, const Kept& kept, const at::Tensor& dy, con
   const at::Tensor dk = product(batch(kept.corrected), across(scan.entered), k);
   if (masks.several()) dk.mul_(masks.last);
   batch(dk).baddbmm_(across(pairs), batch(kb_q));
-  dk.sub_(z * beta);
-  const at::Tensor dbeta = ((x * v).sum(-1, true) - (z * k).sum(-1, true));
-  return {from_head_chunks(lower(dkb_q), length, in.q.scalar_type()),
-          from_head_chunks(dk, length, in.k.scalar_type()),
-          from_head_chunks(x * beta, length, in.v.scalar_type()),
-          from_head_chunks(dbeta, length, in.beta.scalar_type()).squeeze(-1),
+  const at::Tensor dbeta = dot_rows(rows_of_heads(x), rows_of_heads(v)) - dot_rows(rows_of_heads(z), rows_of_heads(k));
+  return {gather_rows(rows_of_heads(lower(dkb_q)), {}, {}, length, in.q.scalar_type()),
+          gather_rows(rows_of_heads(z), minus_beta, rows_of_heads(dk), length, in.k.scalar_type()),
+          gather_rows(rows_of_heads(x), beta, {}, length, in.v.scalar_type()),
+          from_chunks(dbeta, length).to(in.beta.scalar_type()),
           scan.end,
           dfresh};
 }
