@@ -73,12 +73,12 @@ system_packages() {
 
 # fetch_wheels FOLDER REQUIREMENT ...: downloads wheels for this machine's processor, with whichever pip there is.
 fetch_wheels() {
-  local folder=$1 machine tag platforms=()
+  local folder=$1 machine glibc platforms=()
   shift
   machine=$(uname -m)
-  for tag in manylinux_2_28 manylinux_2_27 manylinux_2_25 manylinux_2_17 manylinux2014 manylinux_2_12 manylinux2010; do
-    platforms+=(--platform "${tag}_$machine")
-  done
+  # pip takes these tags as they stand; a wheel may name any version of glibc that it was built for.
+  for glibc in $(seq 28 -1 5); do platforms+=(--platform "manylinux_2_${glibc}_$machine"); done
+  platforms+=(--platform "manylinux2014_$machine" --platform "manylinux2010_$machine")
   # pip's own check of sizes and hashes makes a cut download an error here.
   python3 -m pip download --disable-pip-version-check --no-cache-dir --quiet --only-binary=:all: \
     --implementation cp --python-version 3.11 "${platforms[@]}" --dest "$folder" "$@" \

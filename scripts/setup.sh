@@ -86,21 +86,25 @@ if [ $CUDA -eq 1 ]; then
   if [ -e "$stamp" ]; then
     phase_end "there already"
   else
-    wanted=("${CUDA_WHEELS[@]}") parts=()
+    parts=()
     for part in cublas cufft cufile curand cusolver cusparse nvJitLink; do
       ldconfig -p | grep -q "lib$part\.so" || parts+=("${part,,}")
     done
     nvcc=$(command -v nvcc || echo /usr/local/cuda/bin/nvcc)
     "$nvcc" --version 2>/dev/null | grep -q 'release 13' || parts+=(nvcc cccl crt nvvm cudart)
-    [ ${#parts[@]} -eq 0 ] || wanted+=("cuda-toolkit[$(IFS=,; echo "${parts[*]}")]==$CUDA_TOOLKIT")
     fresh=$(mktemp -d "$DEPS/tmp.XXXXXX")
-    say "    downloading ${wanted[*]}"
-    fetch_wheels "$fresh" "${wanted[@]}"
+    # Some of these would bring the newest cuBLAS along; what the toolkit of this version names is what LibTorch wants.
+    say "    downloading ${CUDA_WHEELS[*]}"
+    fetch_wheels "$fresh" --no-deps "${CUDA_WHEELS[@]}"
+    if [ ${#parts[@]} -gt 0 ]; then
+      say "    downloading CUDA $CUDA_TOOLKIT: ${parts[*]}"
+      fetch_wheels "$fresh" "cuda-toolkit[$(IFS=,; echo "${parts[*]}")]==$CUDA_TOOLKIT"
+    fi
     for wheel in "$fresh"/*.whl; do unpack_wheel "$wheel" "$fresh" nvidia/; done
     if [ -d "$fresh/nvidia" ]; then cp -a "$fresh/nvidia/." "$DEPS/nvidia/"; fi
     rm -rf "$fresh"
     touch "$stamp"
-    phase_end
+    phase_end "$(du -sm "$DEPS/nvidia" | cut -f1) MB in .deps/nvidia"
   fi
 fi
 
