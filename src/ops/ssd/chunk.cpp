@@ -183,7 +183,7 @@ struct Gradients {
 
 /// <a, b> of each head's state: [B, N, G, dk, R dv] -> [B, N, H].
 at::Tensor state_dots(const Inputs& in, const at::Tensor& a, const at::Tensor& b) {
-  return (a * b).unflatten(-1, {in.per_group(), -1}).sum({3, 5}, false, in.wide()).flatten(2);
+  return dot_rows(rows_of_groups(a, in.v.size(2)), rows_of_groups(b, in.v.size(2))).sum(2);
 }
 
 /// Sums over i >= t of [B, N, C, H].
@@ -209,7 +209,8 @@ Gradients backward(const Inputs& in, const at::Tensor& entered, const at::Tensor
     const at::Tensor queries = all_chunks(in, q), gradients = all_chunks(in, begun_dy);
     along_e.add_(
         dot_rows(rows_of_groups(begun_dy, in.v.size(2)), group_rows(in, chunk_by_chunk(in, at::bmm(queries, narrow)))));
-    along_e.select(2, in.chunk - 1).addcmul_(decay.restart, state_dots(in, fresh.unsqueeze(1), left));
+    along_e.select(2, in.chunk - 1)
+        .addcmul_(decay.restart, state_dots(in, fresh.to(in.type()).unsqueeze(1).expand_as(left), left));
     dq.add_(chunk_by_chunk(in, at::bmm(gradients, narrow.transpose(1, 2))));
     const at::Tensor restart = decay.restart.unflatten(2, {in.groups(), 1, -1}).unsqueeze(-1);
     dfresh = (left.unflatten(-1, {in.per_group(), -1}) * restart).flatten(4).sum(1);
