@@ -8,8 +8,8 @@ usage() {
 usage: scripts/quickstart.sh [path=value ...]
 
 Installs what is missing, builds Ingot into build/, gets the English dictionary GCIDE (40 MB of text) into .data/,
-trains configs/quickstart.yaml on it in about five minutes and prints a sample. Called again it continues or, if the
-run is finished, samples. Settings such as train.duration=100steps go to the run.
+trains configs/quickstart.yaml on it in about five minutes, compares it with xz on held-out text and prints a sample.
+Called again it continues or, if the run is finished, samples. Settings such as train.duration=100steps go to the run.
 TEXT
 }
 case ${1:-} in -h | --help) usage; exit 0 ;; esac
@@ -46,7 +46,34 @@ else
   phase_end "English dictionary in .data/gcide.txt"
 fi
 
+# Settings of this call, for commands that only read the config.
+settings=()
+for argument in "$@"; do
+  case $argument in -*) ;; *=*) settings+=(--set "$argument") ;; esac
+done
+run=$(build/ingot config show configs/quickstart.yaml --field run.dir "${settings[@]}")
+
+# Measures the model and xz on the same held-out text, once for each run.
+compare_with_xz() {
+  local folder=$run/compression
+  mkdir -p "$folder"
+  build/ingot data text "$run" --out "$folder/held_out.txt" >/dev/null || return 0
+  build/ingot data text "$run" --train --out "$folder/train.txt" >/dev/null
+  {
+    build/ingot eval "$run" --held-out
+    python3 -B tools/xz_bits.py "$folder/held_out.txt" "$folder/train.txt"
+  } >"$folder/result.tmp"
+  rm "$folder/held_out.txt" "$folder/train.txt"
+  mv "$folder/result.tmp" "$folder/result.txt"
+}
+
 say "==> training"
 build/ingot train configs/quickstart.yaml "$@"
+if [ ! -e "$run/compression/result.txt" ]; then
+  phase "held-out text: the model and xz"
+  compare_with_xz
+  phase_end
+fi
+if [ -e "$run/compression/result.txt" ]; then sed 's/^/    /' "$run/compression/result.txt"; fi
 say "==> a sample"
-build/ingot sample runs/quickstart --prompt "Language"
+build/ingot sample "$run" --prompt "Language"

@@ -94,6 +94,8 @@ SampleOrigin DataModule::origin(std::int64_t sample) const {
   return {parts_->sources[slot.source].name, slot.epoch, slot.window, slot.window * parts_->seq_len};
 }
 
+const TokenStream& DataModule::source_stream(std::size_t source) const { return *parts_->sources.at(source).stream; }
+
 std::int64_t DataModule::samples_per_epoch() const {
   std::int64_t windows = 0;
   for (const Parts::Source& source : parts_->sources) windows += source.windows;

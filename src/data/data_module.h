@@ -47,6 +47,8 @@ class ValidationSet {
   /// Tokens and documents in the set.
   std::int64_t tokens() const;
   std::int64_t documents() const;
+  /// All tokens, in the order of the text.
+  const TokenStream& stream() const { return *stream_; }
   /// Windows of the set; the last one may be padded.
   std::int64_t windows() const;
   /// Windows that a cap of `max_tokens` targets leaves (`evaluation.tokens`), at least one; a
@@ -110,6 +112,8 @@ class DataModule {
 
   const std::vector<ValidationSet>& validation_sets() const;
   std::vector<SourceSummary> sources() const;
+  /// All tokens of a source, in the order of the text; `source` counts as `sources()` does.
+  const TokenStream& source_stream(std::size_t source) const;
   /// Bytes of text of each token id; empty if the tokenizer has no text.
   const std::vector<std::int32_t>& token_bytes() const;
 

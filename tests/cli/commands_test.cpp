@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "base/files.h"
 #include "checkpoint/safetensors.h"
@@ -113,6 +114,47 @@ TEST_F(Commands, ARunCanBeEvaluatedSampledShownAndVerified) {
   EXPECT_TRUE(has(ingot({"status", "runs/tiny"}).out, "done at step 4"));
   EXPECT_EQ(ingot({"status", "nowhere"}).exit_code, 2);
   EXPECT_EQ(ingot({"eval", "nowhere", "--ids", "1,2"}).exit_code, 4);
+}
+
+TEST_F(Commands, HeldOutDocumentsAreScoredWholeAndWrittenAsText) {
+  ASSERT_EQ(ingot({"train", tiny(), "evaluation.tokens=64"}).exit_code, 0);
+  const auto result = ingot({"eval", "runs/tiny", "--held-out", "--json"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  const auto eval = nlohmann::json::parse(result.out);
+  EXPECT_GT(eval["tokens"], 64) << "the cap is for evaluations during training";
+  EXPECT_EQ(eval["sets"]["validation"]["loss"], eval["loss"]);
+  EXPECT_EQ(ingot({"data", "text", "runs/tiny", "--out", "held_out.txt"}).exit_code, 0);
+  EXPECT_EQ(ingot({"data", "text", "runs/tiny", "--train", "--out", "train.txt"}).exit_code, 0);
+  const auto held_out = read_file(folder / "held_out.txt");
+  const auto paragraphs = [](const std::string& text) {
+    std::multiset<std::string> found;
+    for (std::size_t at = 0, end; (end = text.find("\n\n", at)) != text.npos; at = text.find_first_not_of('\n', end)) {
+      found.insert(text.substr(at, end - at));
+    }
+    return found;
+  };
+  auto both = paragraphs(read_file(folder / "train.txt"));
+  both.merge(paragraphs(held_out));
+  auto text = read_file(source_path("configs/test/tiny.txt"));
+  while (text.ends_with('\n')) text.pop_back();
+  EXPECT_EQ(both, paragraphs(text + "\n\n"));
+  // Every byte is a token; each document's first is no target.
+  EXPECT_EQ(eval["bytes"].get<std::size_t>() + 3 * paragraphs(held_out).size(), held_out.size());
+  const auto absent = ingot({"data", "text", "runs/tiny", "--name", "validaton", "--out", "x"});
+  EXPECT_EQ(absent.exit_code, 2);
+  EXPECT_TRUE(has(absent.err, "validaton", "did you mean 'validation'"));
+  EXPECT_EQ(ingot({"train", tiny(), "~data.validation", "run.name=none"}).exit_code, 0);
+  EXPECT_EQ(ingot({"eval", "runs/none", "--held-out"}).exit_code, 3);
+  EXPECT_EQ(ingot({"data", "text", "runs/none", "--out", "x"}).exit_code, 3);
+  EXPECT_FALSE(fs::exists(folder / "x"));
+}
+
+TEST_F(Commands, ShowGivesOneValue) {
+  EXPECT_EQ(ingot({"config", "show", tiny(), "--set", "run.name=other", "--field", "run.dir"}).out,
+            (folder.path() / "runs/other").string() + "\n");
+  const auto wrong = ingot({"config", "show", tiny(), "--field", "run.dri"});
+  EXPECT_EQ(wrong.exit_code, 2);
+  EXPECT_TRUE(has(wrong.err, "did you mean 'run.dir'"));
 }
 
 TEST_F(Commands, MistakesInAConfigAreAllNamedWithTheirPlaces) {

@@ -4,8 +4,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
-#include <map>
 #include <set>
 #include <thread>
 
@@ -17,55 +15,7 @@
 namespace ingot {
 namespace {
 
-DataModule prepare(const std::string& yaml, const fs::path& run_dir, std::uint64_t seed = 1, bool may_build = true) {
-  return prepare_data(data_config(yaml), tokenizer_family(),
-                      {.run_dir = run_dir, .seed = seed, .may_build = may_build, .progress = {}});
-}
-
-/// Documents of different lengths, each with its number in it.
-std::string numbered_lines(int count) {
-  std::string text;
-  for (int i = 0; i < count; ++i) {
-    text += "document " + std::to_string(i) + " " + std::string(static_cast<std::size_t>(i * 7 % 23), 'x') + "\n";
-  }
-  return text;
-}
-
-/// The documents of a stream of bytes with end marks.
-std::vector<std::string> documents_of(const std::vector<TokenId>& ids) {
-  std::vector<std::string> documents(1);
-  for (const TokenId id : ids) {
-    if (id == 256) {
-      documents.emplace_back();
-    } else {
-      documents.back() += static_cast<char>(id);
-    }
-  }
-  return documents;
-}
-
-/// All tokens of a set in the order of the stream.
-std::vector<TokenId> stream_of(const ValidationSet& set, std::int64_t seq_len) {
-  std::map<std::int64_t, std::vector<TokenId>> windows;
-  const Batch batch = set.make_batch(0, set.windows());
-  std::vector<TokenId> ids;
-  for (std::int64_t row = 0; row < batch.rows; ++row) {
-    for (std::int64_t i = 0; i < seq_len; ++i) {
-      const auto at = static_cast<std::size_t>(row * seq_len + i);
-      ids.push_back(batch.tokens[at]);
-    }
-  }
-  return ids;
-}
-
-class DataModuleTest : public testing::Test {
- protected:
-  std::string path(const std::string& name) const { return (folder.path() / name).string(); }
-  std::string train_of(const std::string& name, const std::string& documents = "line") const {
-    return "train: {paths: [" + path(name) + "], documents: " + documents + "}";
-  }
-  TemporaryFolder folder;
-};
+using DataModuleTest = PreparedData;
 
 TEST_F(DataModuleTest, GivesEveryWindowOnceAnEpoch) {
   const std::string text = numbered_lines(500);
@@ -118,119 +68,6 @@ TEST_F(DataModuleTest, TheSeedChangesTheOrderAndNothingElse) {
   EXPECT_NE(one.make_batch(0, 8).tokens, two.make_batch(0, 8).tokens);
   EXPECT_EQ(one.identity(), two.identity());
   EXPECT_EQ(one.validation_sets()[0].make_batch(0, 3).tokens, two.validation_sets()[0].make_batch(0, 3).tokens);
-}
-
-TEST_F(DataModuleTest, HeldOutDocumentsAreNotTrainedOnDuplicatesIncluded) {
-  const std::string text = numbered_lines(400) + numbered_lines(400) + "\n  document 3 xxxxxxxxxxxxxxxxxxxxx  \n";
-  folder.write("a.txt", text);
-  const DataModule data =
-      prepare("{" + train_of("a.txt") + ", validation: {fraction: 0.1}, tokenizer: bytes, seq_len: 8}", path("run"));
-  ASSERT_EQ(data.validation_sets().size(), 1u);
-  const ValidationSet& set = data.validation_sets()[0];
-  EXPECT_EQ(set.name(), "validation");
-  const std::int64_t train = data.sources()[0].documents;
-  EXPECT_EQ(train + set.documents(), 801);
-  EXPECT_EQ(set.documents() % 2, 0) << "duplicates go together";
-  EXPECT_GT(set.documents(), 40);
-  EXPECT_LT(set.documents(), 160);
-
-  const auto read_split = [&](const fs::path& bin) {
-    const std::string bytes = read_file(bin);
-    std::vector<TokenId> ids;
-    for (std::size_t i = 0; i < bytes.size(); i += 2) {
-      std::uint16_t id;
-      std::memcpy(&id, bytes.data() + i, 2);
-      ids.push_back(id);
-    }
-    std::set<std::string> trimmed;
-    for (const std::string& document : documents_of(ids)) {
-      if (!document.empty()) trimmed.insert(document.substr(document.find_first_not_of(' ')));
-    }
-    return trimmed;
-  };
-  const std::set<std::string> trained = read_split(data.folders()[0] / "train.bin");
-  const std::set<std::string> held_out = read_split(data.folders()[0] / "validation.bin");
-  for (const std::string& document : held_out) EXPECT_FALSE(trained.contains(document)) << document;
-  EXPECT_GE(trained.size() + held_out.size(), 400u);
-}
-
-TEST_F(DataModuleTest, OfASingleDocumentTheLastPartIsHeldOut) {
-  const std::string text = sample_text(2000);
-  folder.write("a.txt", text);
-  const DataModule data =
-      prepare("{" + train_of("a.txt", "file") +
-                  ", validation: {fraction: 0.1}, tokenizer: {type: characters, eos: false}, seq_len: 8}",
-              path("run"));
-  std::size_t cut = static_cast<std::size_t>(static_cast<double>(text.size()) * 0.9);
-  while ((text[cut] & 0xC0) == 0x80) --cut;
-  const auto encoded = [&](std::string_view part) {
-    return static_cast<std::int64_t>(data.tokenizer().encode(part).size());
-  };
-  EXPECT_EQ(data.sources()[0].tokens, encoded(std::string_view(text).substr(0, cut)));
-  EXPECT_EQ(data.validation_sets()[0].tokens(), encoded(std::string_view(text).substr(cut)));
-  EXPECT_EQ(*data.sources()[0].text_bytes, static_cast<std::int64_t>(cut));
-}
-
-TEST_F(DataModuleTest, AHeldOutSetIsScoredWholeAndItsBytesAreCounted) {
-  const std::string text = numbered_lines(100);
-  folder.write("a.txt", text);
-  folder.write("v.txt", text);
-  const DataModule data = prepare("{" + train_of("a.txt") + ", validation: {paths: [" + path("v.txt") +
-                                      "]}, tokenizer: {type: sentencepiece, vocab_size: 300}, seq_len: 7}",
-                                  path("run"));
-  const ValidationSet& set = data.validation_sets()[0];
-  std::int64_t targets = 0, bytes = 0;
-  for (std::int64_t first = 0; first < set.windows(); first += 4) {
-    const Batch batch = set.make_batch(first, 4);
-    EXPECT_EQ(batch.rows, 4);
-    targets += batch.target_count;
-    bytes += *set.target_bytes(batch);
-  }
-  EXPECT_EQ(targets, set.tokens() - 1);
-  // All text but the newlines that separate documents and the first token's.
-  const Batch first_window = [&] {
-    Batch found;
-    for (std::int64_t w = 0; w < set.windows(); ++w) {
-      const Batch batch = set.make_batch(w, 1);
-      if (data.tokenizer().decode(std::span(batch.tokens).first(3)).starts_with("document 0")) found = batch;
-    }
-    return found;
-  }();
-  const std::int64_t first_bytes =
-      first_window.tokens.empty() ? 0 : std::ssize(data.tokenizer().piece(first_window.tokens[0]));
-  ASSERT_GT(first_bytes, 0);
-  EXPECT_EQ(bytes, static_cast<std::int64_t>(text.size()) - 100 - first_bytes);
-  // A cap is a prefix.
-  EXPECT_EQ(set.windows(70), 10);
-  EXPECT_EQ(set.windows(3), 1);
-  EXPECT_EQ(set.windows(1 << 30), set.windows());
-  EXPECT_FALSE(stream_of(set, 7).empty());
-}
-
-TEST_F(DataModuleTest, MixesSourcesAndScoresNamedSets) {
-  std::string a(3000, 'a'), b(600, 'b');
-  folder.write("a.txt", a);
-  folder.write("b.jsonl", "{\"text\": \"" + b + "\"}\n");
-  folder.write("news.txt", "one\ntwo\n");
-  folder.write("code.txt", "x = 1\n");
-  const DataModule data =
-      prepare("{train: {sources: [{name: a, paths: [" + path("a.txt") + "], weight: 1}, {name: b, paths: [" +
-                  path("b.jsonl") + "], weight: 3}]}, validation: {sets: {news: {paths: [" + path("news.txt") +
-                  "], documents: line}, code: {paths: [" + path("code.txt") + "]}}}, tokenizer: bytes, seq_len: 10}",
-              path("run"));
-  int from_b = 0;
-  for (std::int64_t i = 0; i < 400; ++i) {
-    const Batch batch = data.make_batch(i, 1);
-    const bool is_b = batch.tokens[0] == 'b';
-    from_b += is_b;
-    EXPECT_EQ(data.origin(i).source, is_b ? "b" : "a");
-  }
-  EXPECT_NEAR(from_b, 300, 1);
-  ASSERT_EQ(data.validation_sets().size(), 2u);
-  EXPECT_EQ(data.validation_sets()[0].name(), "news");
-  EXPECT_EQ(data.validation_sets()[0].documents(), 2);
-  EXPECT_EQ(data.validation_sets()[1].name(), "code");
-  EXPECT_NEAR(data.sources()[1].share, 0.75, 1e-9);
 }
 
 TEST_F(DataModuleTest, OpensAgainWithoutBuilding) {

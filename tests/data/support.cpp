@@ -102,6 +102,19 @@ std::string sample_text(std::size_t words, std::uint64_t seed) {
   return text;
 }
 
+DataModule prepare(const std::string& yaml, const fs::path& run_dir, std::uint64_t seed, bool may_build) {
+  return prepare_data(data_config(yaml), tokenizer_family(),
+                      {.run_dir = run_dir, .seed = seed, .may_build = may_build, .progress = {}});
+}
+
+std::string numbered_lines(int count) {
+  std::string text;
+  for (int i = 0; i < count; ++i) {
+    text += "document " + std::to_string(i) + " " + std::string(static_cast<std::size_t>(i * 7 % 23), 'x') + "\n";
+  }
+  return text;
+}
+
 std::vector<std::string> hostile_texts() {
   using namespace std::string_literals;
   std::vector<std::string> texts = {"",

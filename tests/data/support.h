@@ -1,6 +1,8 @@
 #pragma once
 // What tests of the data module share.
 
+#include <gtest/gtest.h>
+
 #include <memory>
 #include <string>
 #include <vector>
@@ -8,6 +10,7 @@
 #include "base/files.h"
 #include "config/fields.h"
 #include "data/data_config.h"
+#include "data/data_module.h"
 #include "data/tokenizer.h"
 
 namespace ingot {
@@ -40,6 +43,21 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const std::string& yaml, const s
 /// The section `data` from YAML. Throws ConfigError.
 DataConfig data_config(const std::string& yaml);
 
+/// prepare_data of a section `data` in YAML.
+DataModule prepare(const std::string& yaml, const fs::path& run_dir, std::uint64_t seed = 1, bool may_build = true);
+
+/// Tests of prepared data, in a folder of their own.
+class PreparedData : public testing::Test {
+ protected:
+  std::string path(const std::string& name) const { return (folder.path() / name).string(); }
+  std::string train_of(const std::string& name, const std::string& documents = "line") const {
+    return "train: {paths: [" + path(name) + "], documents: " + documents + "}";
+  }
+  TemporaryFolder folder;
+};
+
+/// Documents of different lengths, each with its number in it, one a line.
+std::string numbered_lines(int count);
 /// Words, punctuation, newlines, runs of spaces: enough of them to train a small vocabulary. Depends on `seed` only.
 std::string sample_text(std::size_t words, std::uint64_t seed = 1);
 /// Texts that break tokenizers: white space of every kind, NUL, invalid UTF-8, sentencepiece's own signs.

@@ -15,6 +15,7 @@ struct Options {
   std::vector<std::string> files;
   std::vector<std::string> overrides;
   std::int64_t vocab_size = 0;
+  std::string field;
 
   PlanOptions plan() const {
     PlanOptions out;
@@ -42,8 +43,20 @@ ExitCode check(const Options& options, const Families& families) {
 }
 
 ExitCode show(const Options& options, const Families& families) {
-  print_result(dump_config(load_config(options.files[0], options.overrides, families, UnsetNames::kAccept)));
-  return ExitCode::kDone;
+  const auto config = load_config(options.files[0], options.overrides, families, UnsetNames::kAccept);
+  if (options.field.empty()) {
+    print_result(dump_config(config));
+    return ExitCode::kDone;
+  }
+  std::vector<std::string> paths;
+  for (const auto& field : flatten(config)) {
+    if (field.path == options.field) {
+      print_result(field.value);
+      return ExitCode::kDone;
+    }
+    paths.push_back(field.path);
+  }
+  throw ConfigError(cat("--field: no value '", options.field, "'", did_you_mean(options.field, paths)));
 }
 
 /// Whether everything that the field can do shows in the tables of `plan`.
@@ -114,7 +127,8 @@ ExitCode schema(const Families& families) {
 
 using Action = ExitCode (*)(const Options&, const Families&);
 
-void add_action(CLI::App* parent, CommandLine& line, const char* name, const char* help, int files, Action action) {
+std::shared_ptr<Options> add_action(CLI::App* parent, CommandLine& line, const char* name, const char* help, int files,
+                                    Action action) {
   auto* command = parent->add_subcommand(name, help);
   auto options = std::make_shared<Options>();
   command->add_option("files", options->files, "YAML files")->required()->expected(files);
@@ -122,6 +136,7 @@ void add_action(CLI::App* parent, CommandLine& line, const char* name, const cha
   command->add_option("--vocab-size", options->vocab_size, "in place of the tokenizer's")->check(CLI::PositiveNumber);
   command->callback(
       [&line, options, action] { line.run = [&line, options, action] { return action(*options, line.families); }; });
+  return options;
 }
 
 }  // namespace
@@ -130,7 +145,8 @@ void add_config(CLI::App& app, CommandLine& line) {
   auto* command = app.add_subcommand("config", "Check, show or compare configs");
   command->require_subcommand(1);
   add_action(command, line, "check", "Say every mistake, with its place", 1, check);
-  add_action(command, line, "show", "Write the config with every default", 1, show);
+  const auto shown = add_action(command, line, "show", "Write the config with every default", 1, show);
+  command->get_subcommand("show")->add_option("--field", shown->field, "only this value, such as run.dir");
   add_action(command, line, "diff", "Say how two configs differ, and what the difference does", 2, compare);
   auto* schema_command = command->add_subcommand("schema", "Write the JSON schema, for editors");
   schema_command->callback([&line] { line.run = [&line] { return schema(line.families); }; });

@@ -9,7 +9,9 @@
 #include "base/text.h"
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
+#include "cli/run_data.h"
 #include "config/document.h"
+#include "data/document_export.h"
 #include "data/inspect.h"
 #include "train/config.h"
 #include "train/progress.h"
@@ -23,6 +25,8 @@ struct Options {
   std::int64_t rows = 4;
   std::int64_t steps = 100;
   std::string out;
+  std::string name;
+  bool train = false;
   bool json = false;
 };
 
@@ -45,17 +49,9 @@ nlohmann::ordered_json rows_json(const std::vector<ShownRow>& rows) {
   return out;
 }
 
-DataModule open_data(const RunConfig& config, const Families& families) {
-  PrepareOptions prepare;
-  prepare.run_dir = config.run.dir;
-  prepare.seed = static_cast<std::uint64_t>(config.run.seed);
-  prepare.may_build = false;
-  return prepare_data(config.data, families.get<TokenizerEntry>(), prepare);
-}
-
 ExitCode show(const Options& options, const Families& families) {
   const auto config = run_config(options.where, families);
-  const auto data = open_data(config, families);
+  const auto data = open_run_data(config, config.run.dir, families);
   const auto rows_per_step = config.train.global_batch.sequences(config.data.seq_len);
   const auto rows = show_samples(data, (options.step - 1) * rows_per_step, std::min(options.rows, rows_per_step));
   print_result(options.json ? rows_json(rows).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
@@ -75,7 +71,7 @@ at::Tensor to_tensor(const std::vector<std::int32_t>& ids, std::int64_t count, c
 /// Writes the token ids of the first steps and of the validation windows, for training the same batches elsewhere.
 ExitCode export_batches(const Options& options, const Families& families) {
   const auto config = run_config(options.where, families);
-  const auto data = open_data(config, families);
+  const auto data = open_run_data(config, config.run.dir, families);
   const auto rows = config.train.global_batch.sequences(config.data.seq_len);
   const auto batch = data.make_batch(0, options.steps * rows);
   NamedTensors tensors = {{"tokens", to_tensor(batch.tokens, options.steps, batch)},
@@ -93,6 +89,49 @@ ExitCode export_batches(const Options& options, const Families& families) {
   write_safetensors(temporary, tensors);
   rename_durably(temporary, options.out, ExitCode::kData);
   print_result(cat(options.out, ": ", options.steps, " batches of ", rows, " rows"));
+  return ExitCode::kDone;
+}
+
+/// The streams that `--train` and `--name` pick, in the order of the config.
+std::vector<const TokenStream*> chosen_streams(const Options& options, const DataModule& data) {
+  std::vector<const TokenStream*> streams;
+  std::vector<std::string> names;
+  const auto offer = [&](const std::string& name, const TokenStream& stream) {
+    names.push_back(name);
+    if (options.name.empty() || options.name == name) streams.push_back(&stream);
+  };
+  if (options.train) {
+    const auto sources = data.sources();
+    for (std::size_t i = 0; i < sources.size(); ++i) offer(sources[i].name, data.source_stream(i));
+  } else {
+    for (const auto& set : data.validation_sets()) offer(set.name(), set.stream());
+  }
+  if (names.empty()) throw DataError(cat(options.where, " holds nothing out: it has no data.validation"));
+  if (streams.empty()) {
+    throw ConfigError(
+        cat("--name: no '", options.name, "', expected ", join(names, ", "), did_you_mean(options.name, names)));
+  }
+  return streams;
+}
+
+/// Writes documents as text, to measure other programs on the same held-out text.
+ExitCode write_text(const Options& options, const Families& families) {
+  const auto config = run_config(options.where, families);
+  const auto data = open_run_data(config, config.run.dir, families);
+  const auto streams = chosen_streams(options, data);
+  const auto separator = separator_of(config.data.train.documents);
+  const auto temporary = options.out + ".tmp";
+  FileWriter file(temporary, ExitCode::kData);
+  ExportedText all;
+  for (const auto* stream : streams) {
+    const auto one = export_documents(*stream, data.tokenizer(), separator, [&](auto text) { file.write(text); });
+    all.documents += one.documents;
+    all.bytes += one.bytes;
+  }
+  file.finish();
+  rename_durably(temporary, options.out, ExitCode::kData);
+  print_result(cat(options.out, ": ", format_grouped(all.documents), " documents, ", format_grouped(all.bytes),
+                   " bytes without separators"));
   return ExitCode::kDone;
 }
 
@@ -146,6 +185,14 @@ void add_data(CLI::App& app, CommandLine& line) {
   export_command->footer("Example: ingot data export runs/quickstart --steps 100 --out batches.safetensors");
   export_command->callback(
       [&line, options] { line.run = [&line, options] { return export_batches(*options, line.families); }; });
+  auto* text_command = command->add_subcommand("text", "Write the held-out documents as text");
+  text_command->add_option("run", options->where, "run directory")->required();
+  text_command->add_option("--out", options->out, "file to write")->required();
+  text_command->add_flag("--train", options->train, "the documents that are trained on instead");
+  text_command->add_option("--name", options->name, "one held-out set, or with --train one source (default: all)");
+  text_command->footer("Example: ingot data text runs/quickstart --out held_out.txt");
+  text_command->callback(
+      [&line, options] { line.run = [&line, options] { return write_text(*options, line.families); }; });
   auto* verify_command = command->add_subcommand("verify", "Read every byte and check it");
   verify_command->add_option("folder", options->where, "run directory or folder of shards")->required();
   verify_command->add_flag("--json", options->json, "one JSON document");

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
+#include "cli/run_data.h"
 #include "objective/objective.h"
 #include "train/evaluate.h"
 #include "train/trained_model.h"
@@ -21,6 +22,7 @@ struct Options {
   std::string text;
   std::string ids;
   std::string logits;
+  bool held_out = false;
   bool json = false;
 };
 
@@ -52,28 +54,72 @@ at::Tensor logits_of(const LanguageModel& model, const std::vector<TokenId>& ids
   return logits(hidden.select(0, 0), model.head());
 }
 
-std::string report(const TrainedModel& trained, const EvaluationResult& result, bool json) {
-  if (!json) {
-    auto text =
-        cat("loss ", result.loss, " nats per token, perplexity ", result.perplexity(), ", ", result.tokens, " tokens");
-    if (const auto bits = result.bits_per_byte())
-      text += cat(", ", *bits, " bits per byte over ", *result.bytes, " bytes");
-    return text;
-  }
-  nlohmann::ordered_json out = {{"checkpoint", trained.checkpoint.string()},
-                                {"loss", result.loss},
+std::string report_line(const EvaluationResult& result) {
+  auto text = cat("loss ", result.loss, " nats per token, perplexity ", result.perplexity(), ", ",
+                  format_grouped(result.tokens), " tokens");
+  if (const auto bits = result.bits_per_byte())
+    text += cat(", ", *bits, " bits per byte over ", format_grouped(*result.bytes), " bytes");
+  return text;
+}
+
+nlohmann::ordered_json report_json(const EvaluationResult& result) {
+  nlohmann::ordered_json out = {{"loss", result.loss},
                                 {"perplexity", result.perplexity()},
                                 {"bits_per_byte", nullptr},
                                 {"tokens", result.tokens},
                                 {"bytes", nullptr}};
   if (const auto bits = result.bits_per_byte()) out["bits_per_byte"] = *bits;
   if (result.bytes) out["bytes"] = *result.bytes;
+  return out;
+}
+
+std::string report(const TrainedModel& trained, const EvaluationResult& result, bool json) {
+  if (!json) return report_line(result);
+  nlohmann::ordered_json out = {{"checkpoint", trained.checkpoint.string()}};
+  out.update(report_json(result));
   return out.dump(2);
 }
 
+/// All sets together: the mean over their tokens.
+EvaluationResult pooled(const std::vector<EvaluationResult>& results) {
+  EvaluationResult all;
+  all.bytes = 0;
+  double nats = 0;
+  for (const auto& result : results) {
+    nats += result.loss * static_cast<double>(result.tokens);
+    all.tokens += result.tokens;
+    all.bytes = all.bytes && result.bytes ? std::optional(*all.bytes + *result.bytes) : std::nullopt;
+  }
+  all.loss = all.tokens > 0 ? nats / static_cast<double>(all.tokens) : 0;
+  return all;
+}
+
+/// The run's held-out sets, whole: no cap of `evaluation.tokens`.
+ExitCode evaluate_held_out(const Options& options, const TrainedModel& trained, const Families& families) {
+  const auto run_dir = fs::absolute(trained.checkpoint).lexically_normal().parent_path().parent_path();
+  const auto data = open_run_data(trained.config, run_dir, families);
+  if (data.validation_sets().empty())
+    throw DataError(cat(options.run, " holds nothing out: it has no data.validation"));
+  EvaluationOptions evaluation;
+  evaluation.reset_at_document = trained.config.data.reset_at_document;
+  std::vector<EvaluationResult> results;
+  for (const auto& set : data.validation_sets()) results.push_back(evaluate(*trained.model, set, evaluation));
+  if (!options.json) {
+    for (const auto& result : results) print_result(cat(result.name, ": ", report_line(result)));
+    return ExitCode::kDone;
+  }
+  nlohmann::ordered_json out = {{"checkpoint", trained.checkpoint.string()}};
+  out.update(report_json(pooled(results)));
+  for (const auto& result : results) out["sets"][result.name] = report_json(result);
+  print_result(out.dump(2));
+  return ExitCode::kDone;
+}
+
 ExitCode evaluate_run(const Options& options, const Families& families) {
-  if (options.text.empty() == options.ids.empty()) throw ConfigError("eval: expected one of --text and --ids");
+  if (!options.text.empty() + !options.ids.empty() + options.held_out != 1)
+    throw ConfigError("eval: expected one of --held-out, --text and --ids");
   const auto trained = open_trained_model(options.run, families);
+  if (options.held_out) return evaluate_held_out(options, trained, families);
   const auto& tokenizer = *trained.tokenizer;
   const auto ids = options.ids.empty() ? tokenizer.encode(read_file(options.text, ExitCode::kData))
                                        : parse_ids(options.ids, tokenizer.vocab_size());
@@ -91,9 +137,10 @@ ExitCode evaluate_run(const Options& options, const Families& families) {
 }  // namespace
 
 void add_eval(CLI::App& app, CommandLine& line) {
-  auto* command = app.add_subcommand("eval", "Score text with a trained model");
+  auto* command = app.add_subcommand("eval", "Score held-out data or text with a trained model");
   auto options = std::make_shared<Options>();
   command->add_option("run", options->run, "run or checkpoint directory")->required();
+  command->add_flag("--held-out", options->held_out, "the run's held-out sets, whole, as in training");
   command->add_option("--text", options->text, "a file: one document, scored in windows of seq_len");
   command->add_option("--ids", options->ids, "token ids of one document, such as 12,5,99");
   command->add_option("--logits", options->logits, "write fp32 logits [T, V] to this safetensors file")->needs("--ids");

@@ -1,0 +1,12 @@
+#pragma once
+// The data of a run that exists, as commands open it.
+
+#include "data/data_module.h"
+#include "train/config.h"
+
+namespace ingot {
+
+/// Opens what the run prepared and builds nothing. Throws DataError naming what is missing or has changed.
+DataModule open_run_data(const RunConfig& config, const fs::path& run_dir, const Families& families);
+
+}  // namespace ingot
