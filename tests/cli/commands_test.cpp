@@ -149,6 +149,25 @@ TEST_F(Commands, HeldOutDocumentsAreScoredWholeAndWrittenAsText) {
   EXPECT_FALSE(fs::exists(folder / "x"));
 }
 
+TEST_F(Commands, TextIsTokenisedWithANewOrAnExistingTokenizer) {
+  const auto text = source_path("configs/test/tiny.txt");
+  const std::string trained = "{type: sentencepiece, vocab_size: 400}";
+  const auto made = ingot({"tokenize", text, "--out", "made", "--documents", "blank_line", "--tokenizer", trained});
+  ASSERT_EQ(made.exit_code, 0) << made.err;
+  const auto again = ingot(
+      {"tokenize", text, "--out", "again", "--documents", "blank_line", "--tokenizer-file", "made/tokenizer.model"});
+  ASSERT_EQ(again.exit_code, 0) << again.err;
+  EXPECT_EQ(read_file(folder / "made/train.bin"), read_file(folder / "again/train.bin"));
+  for (const auto& tokenizer : {std::vector<std::string>{}, {"--tokenizer", trained, "--tokenizer-file", "x"}}) {
+    std::vector<std::string> arguments = {"tokenize", text, "--out", "none"};
+    arguments.insert(arguments.end(), tokenizer.begin(), tokenizer.end());
+    const auto wrong = ingot(arguments);
+    EXPECT_EQ(wrong.exit_code, 2);
+    EXPECT_TRUE(has(wrong.err, "--tokenizer", "--tokenizer-file"));
+  }
+  EXPECT_FALSE(fs::exists(folder / "none"));
+}
+
 TEST_F(Commands, ShowGivesOneValue) {
   EXPECT_EQ(ingot({"config", "show", tiny(), "--set", "run.name=other", "--field", "run.dir"}).out,
             (folder.path() / "runs/other").string() + "\n");

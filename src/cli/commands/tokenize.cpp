@@ -28,7 +28,7 @@ void describe(Fields& f, TokenizeSettings& c) {
 struct Options {
   std::vector<std::string> paths;
   std::string output;
-  std::string tokenizer = "sentencepiece";
+  std::string tokenizer;
   std::string tokenizer_file;
   std::string documents;
   std::string shard;
@@ -39,7 +39,13 @@ struct Options {
 };
 
 TokenizeRequest request_of(const Options& options, const Families& families) {
-  std::vector<std::string> overrides{cat("tokenizer=", options.tokenizer)};
+  if (options.tokenizer.empty() == options.tokenizer_file.empty()) {
+    throw ConfigError(
+        "tokenize: expected one of --tokenizer, such as '{type: sentencepiece, vocab_size: 8192}', and "
+        "--tokenizer-file");
+  }
+  std::vector<std::string> overrides;
+  if (!options.tokenizer.empty()) overrides.push_back(cat("tokenizer=", options.tokenizer));
   if (!options.documents.empty()) overrides.push_back(cat("input.documents=", options.documents));
   const auto document = Document::parse("{}", "command line", overrides);
   TokenizeSettings settings;
@@ -107,11 +113,9 @@ void add_tokenize(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<Options>();
   command->add_option("paths", options->paths, "files, folders, globs; - reads JSONL from stdin");
   command->add_option("--out", options->output, "folder for shards and tokenizer")->required();
-  command
-      ->add_option("--tokenizer", options->tokenizer,
-                   "a name, or settings such as '{type: sentencepiece, vocab_size: 8192}'")
-      ->capture_default_str();
-  command->add_option("--tokenizer-file", options->tokenizer_file, "an existing tokenizer.model");
+  command->add_option("--tokenizer", options->tokenizer,
+                      "a name, or settings such as '{type: sentencepiece, vocab_size: 8192}'");
+  command->add_option("--tokenizer-file", options->tokenizer_file, "an existing tokenizer.model instead");
   command->add_option("--documents", options->documents, "file, line, blank_line, or '{separator: …}'");
   command->add_option("--validation-fraction", options->validation_fraction, "share of documents held out")
       ->check(CLI::Range(0.0, 1.0));
