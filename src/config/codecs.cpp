@@ -62,7 +62,7 @@ bool Codec<double>::parse(const Scalar& scalar, double& v) {
   if (text == ".inf") {
     value = std::numeric_limits<double>::infinity();
   } else if (text.starts_with('.')) {
-    value = parse_decimal("0" + std::string(text));
+    value = parse_decimal(cat("0", text));
   } else {
     value = parse_decimal(text);
   }

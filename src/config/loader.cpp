@@ -39,7 +39,7 @@ Loader::Loader(fs::path working_folder) { document_.working_folder_ = fs::absolu
 Document Loader::take() { return std::move(document_); }
 
 void Loader::complain(const std::shared_ptr<const Source>& source, const std::string& message) {
-  document_.problems_.push_back({{source->name, 0, 0}, source, message});
+  document_.problems_.push_back(Misplaced{Location{source->name, 0, 0}, source, message});
 }
 
 void Loader::load_file(const fs::path& file) {
@@ -124,7 +124,7 @@ void Loader::apply_override(const std::string& text) {
     if (value.source == nullptr) value.source = source;
     is_append ? append(path, std::move(value), source) : assign(path, std::move(value), source);
   } catch (const Error& error) {
-    document_.problems_.push_back({{}, source, error.what()});
+    document_.problems_.push_back(Misplaced{Location{}, source, error.what()});
   }
 }
 

@@ -280,7 +280,8 @@ bool Codec<Width>::parse(const Scalar& scalar, Width& v) {
 }
 Scalar Codec<Width>::format(const Width& v) {
   if (!v.is_ratio) return {plain_number(v.numerator)};
-  return {plain_number(v.numerator) + (v.denominator != 1 ? "/" + plain_number(v.denominator) : "") + "x"};
+  if (v.denominator == 1) return {cat(plain_number(v.numerator), "x")};
+  return {cat(plain_number(v.numerator), "/", plain_number(v.denominator), "x")};
 }
 const char* Codec<Width>::json_type() { return ""; }
 std::optional<double> Codec<Width>::number(const Width& v) { return v.numerator / v.denominator; }

@@ -20,7 +20,7 @@ std::string ValueNode::flow() const {
   std::vector<std::string> parts;
   for (const ValueNode& item : items) parts.push_back(item.flow());
   for (const auto& [key, value] : members) parts.push_back(scalar_text({key}, true) + ": " + value.flow());
-  return kind == Kind::kList ? "[" + join(parts, ", ") + "]" : "{" + join(parts, ", ") + "}";
+  return kind == Kind::kList ? cat("[", join(parts, ", "), "]") : cat("{", join(parts, ", "), "}");
 }
 
 namespace {

@@ -170,7 +170,7 @@ std::unique_ptr<ByteStream> open_plain_file(const fs::path& path) {
   if (descriptor < 0) {
     throw DataError("cannot open '" + path.string() + "': " + std::generic_category().message(errno));
   }
-  return std::make_unique<FileStream>(descriptor, "'" + path.string() + "'", true);
+  return std::make_unique<FileStream>(descriptor, cat("'", path.string(), "'"), true);
 }
 
 std::unique_ptr<ByteStream> open_byte_stream(const fs::path& path) {

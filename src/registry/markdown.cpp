@@ -36,7 +36,7 @@ std::string cell(const std::string& text) {
   return out;
 }
 
-std::string code(const std::string& text) { return text.empty() ? "" : "`" + cell(text) + "`"; }
+std::string code(const std::string& text) { return text.empty() ? "" : cat("`", cell(text), "`"); }
 
 std::string fields_table(const std::vector<FieldDoc>& fields) {
   std::string out = "| key | type | default | range | |\n|---|---|---|---|---|\n";
@@ -63,7 +63,7 @@ std::string variants_markdown(const Families& families) {
       const Entry& entry = family->at(name);
       out += "\n### " + name + "\n\n" + entry.summary + (entry.paper.empty() ? "" : "  \n" + entry.paper) + "\n";
       const auto fields = field_docs(entry);
-      if (!fields.empty()) out += "\n" + fields_table(fields);
+      if (!fields.empty()) out += cat("\n", fields_table(fields));
     }
   }
   return out;

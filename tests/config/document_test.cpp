@@ -20,10 +20,10 @@ std::string flow(const Node& node) {
       return node.scalar.quoted ? "'" + node.scalar.text + "'" : node.scalar.text;
     case Node::Kind::kList:
       for (const Node& item : node.items) parts.push_back(flow(item));
-      return "[" + join(parts, ", ") + "]";
+      return cat("[", join(parts, ", "), "]");
     case Node::Kind::kMap:
       for (const auto& member : node.members) parts.push_back(member.key + ": " + flow(member.value));
-      return "{" + join(parts, ", ") + "}";
+      return cat("{", join(parts, ", "), "}");
   }
   return "";
 }
