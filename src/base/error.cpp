@@ -17,8 +17,9 @@ Error::Error(ExitCode code, const Location& where, const std::string& message)
 Error as_error(const std::exception& error) {
   if (const auto* known = dynamic_cast<const Error*>(&error)) return *known;
   const std::string what = error.what();
-  const bool memory =
-      dynamic_cast<const std::bad_alloc*>(&error) != nullptr || what.find("can't allocate memory") != std::string::npos;
+  const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
+                      what.find("can't allocate memory") != std::string::npos ||
+                      what.find("CUDA out of memory") != std::string::npos;
   if (memory) {
     return Error(ExitCode::kOutOfMemory,
                  "out of memory; lower train.micro_batch or data.seq_len (`ingot plan` shows what a run needs)");

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/command.h"
+#include "device/gpu.h"
 #include "train/config.h"
 
 namespace {
@@ -43,6 +44,7 @@ int parse_and_run(int argc, char** argv) {
     std::cerr << "ingot: " << error.what() << " (see ingot --help)\n";
     return static_cast<int>(ExitCode::kConfig);
   }
+  if (line.uses_device) ingot::load_gpu_plugin();  // before anything else touches LibTorch
   return static_cast<int>(line.run());
 }
 

@@ -18,6 +18,8 @@
 #include <sstream>
 #include <utility>
 
+#include "device/gpu.h"
+
 namespace ingot {
 namespace {
 
@@ -126,18 +128,23 @@ void keep_freed_memory() {
 #endif
 }
 
-double measure_matmul_gflops(MatmulType type, int size, int milliseconds) {
+double measure_matmul_gflops(MatmulType type, int size, int milliseconds, c10::Device device) {
   c10::NoGradGuard no_grad;
   const auto dtype = type == MatmulType::kBfloat16 ? at::kBFloat16 : at::kFloat;
-  const auto a = at::randn({size, size}).to(dtype);
-  const auto b = at::randn({size, size}).to(dtype);
+  const auto a = at::randn({size, size}).to(device, dtype);
+  const auto b = at::randn({size, size}).to(device, dtype);
   using Clock = std::chrono::steady_clock;
+  const auto wait = [&] {
+    if (device.is_cuda()) gpu_synchronize();
+  };
   at::matmul(a, b);
+  wait();
   double best = 1e30;
   const auto end = Clock::now() + std::chrono::milliseconds(milliseconds);
   do {
     const auto start = Clock::now();
     at::matmul(a, b);
+    wait();
     best = std::min(best, std::chrono::duration<double>(Clock::now() - start).count());
   } while (Clock::now() < end);
   return 2.0 * size * size * size / best * 1e-9;

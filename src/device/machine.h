@@ -1,6 +1,8 @@
 #pragma once
 // The machine under the run: cores, memory, instruction set, threads.
 
+#include <c10/core/Device.h>
+
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -35,6 +37,6 @@ void keep_freed_memory();
 
 /// Measured speed of square products in GFLOP/s, best of a few runs of about `milliseconds`.
 enum class MatmulType { kFloat32, kBfloat16 };
-double measure_matmul_gflops(MatmulType type, int size, int milliseconds);
+double measure_matmul_gflops(MatmulType type, int size, int milliseconds, c10::Device device = c10::kCPU);
 
 }  // namespace ingot

@@ -57,27 +57,31 @@ at::Tensor LanguageModel::Impl::embed(const at::Tensor& tokens, const SequenceCo
 
 at::Tensor LanguageModel::Impl::finish_embedding(at::Tensor x, const SequenceContext& context) const {
   if (position) x = position->embed(x, context);
-  if (embedding_norm) x = embedding_norm->forward(x, {{}, &context});
+  if (embedding_norm) x = embedding_norm->forward(x, {{}, &context, {}});
   return x;
+}
+
+NormInput LanguageModel::Impl::before_products(const SequenceContext& context) const {
+  return {{}, &context, store.options().compute_dtype};
 }
 
 Stream LanguageModel::Impl::sublayer(std::size_t index, const Stream& stream, const SequenceContext& context,
                                      const Branch& branch) const {
   const auto& layer = layers[index];
-  const NormInput norm_input{{}, &context};
+  const NormInput norm_input{{}, &context, {}};
   const int depth = static_cast<int>(index);
   auto x = residual->read(depth, stream);
-  if (layer.input_norm) x = layer.input_norm->forward(x, norm_input);
+  if (layer.input_norm) x = layer.input_norm->forward(x, before_products(context));
   auto y = branch(layer, x);
   if (layer.output_norm) y = layer.output_norm->forward(y, norm_input);
-  auto next = residual->join(depth, stream, y.to(options.stream_dtype));
+  auto next = residual->join(depth, stream, y);
   if (!layer.stream_norm) return next;
   return residual->map(std::move(next), [&](const at::Tensor& t) { return layer.stream_norm->forward(t, norm_input); });
 }
 
 at::Tensor LanguageModel::Impl::finish(const Stream& stream, const SequenceContext& context) const {
   auto x = residual->end(stream);
-  return final_norm ? final_norm->forward(x, {{}, &context}) : x;
+  return final_norm ? final_norm->forward(x, before_products(context)) : x;
 }
 
 /// The prefix and the rows go through the layers side by side: what the prefix leaves in a mixer is the fresh state
@@ -151,6 +155,8 @@ at::Tensor LanguageModel::forward_concatenated(const at::Tensor& tokens) const {
   const Impl::Prefix none{std::vector<MixerState>(impl_->layers.size())};
   return impl_->run(impl_->finish_embedding(x, context), context, &none, nullptr, nullptr).slice(1, prefix);
 }
+
+at::Device LanguageModel::device() const { return impl_->store.options().device; }
 
 HeadWeights LanguageModel::head() const {
   return {impl_->head ? impl_->head : impl_->embedding, impl_->options.vocab_size, impl_->config.normalise_head};

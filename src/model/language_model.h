@@ -63,6 +63,8 @@ class LanguageModel {
   /// Feeds one token a row [B, 1] in step form; hidden [B, 1, D].
   at::Tensor step(const at::Tensor& tokens, DecodeState& state) const;
 
+  /// Where the weights lie and inputs are expected.
+  at::Device device() const;
   int num_sublayers() const;
   /// Operator names in order, "D", "F", …
   const std::vector<std::string>& pattern() const;

@@ -34,6 +34,8 @@ struct LanguageModel::Impl {
   at::Tensor embed(const at::Tensor& tokens, const SequenceContext& context) const;
   at::Tensor embed_meta(const SequenceContext& context) const;
   at::Tensor finish_embedding(at::Tensor x, const SequenceContext& context) const;
+  /// Of a norm whose output only products read.
+  NormInput before_products(const SequenceContext& context) const;
   Stream sublayer(std::size_t index, const Stream& stream, const SequenceContext& context, const Branch& branch) const;
   at::Tensor finish(const Stream& stream, const SequenceContext& context) const;
   /// `given` null: the meta prefix runs along. `incoming` and `final` have one state per sub-layer.

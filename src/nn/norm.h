@@ -6,6 +6,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,12 +36,14 @@ struct NormContext {
 struct NormInput {
   at::Tensor gate;                            // same shape as x, undefined if there is none
   const SequenceContext* sequence = nullptr;  // for norms with statistics over tokens
+  /// What the reader of y computes in. A norm may give y in this type, which then needs no cast, or in x's.
+  std::optional<at::ScalarType> out_type;
 };
 
 class Norm {
  public:
   virtual ~Norm() = default;
-  /// [..., width] -> same shape and dtype.
+  /// [..., width] -> same shape; dtype: see NormInput::out_type.
   virtual at::Tensor forward(const at::Tensor& x, const NormInput& input) const = 0;
   at::Tensor forward(const at::Tensor& x) const { return forward(x, NormInput{}); }
 };

@@ -1,10 +1,12 @@
 #pragma once
-// What the CPU kernels of ops share.
+// What the kernels of ops share.
 
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <optional>
+
+#include "device/cuda/types.h"
 
 namespace ingot::ops {
 
@@ -15,6 +17,16 @@ inline at::ScalarType wide_type(at::ScalarType type) { return type == at::kDoubl
 inline bool has_cpu_kernel(const at::Tensor& x) {
   const at::ScalarType type = x.scalar_type();
   return x.is_cpu() && (type == at::kDouble || type == at::kFloat || type == at::kBFloat16);
+}
+
+/// Whether x is on a GPU in a type that the kernels are compiled for: fp32, bf16.
+inline bool has_gpu_kernel(const at::Tensor& x) {
+  return x.is_cuda() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
+}
+inline bool has_kernel(const at::Tensor& x) { return has_cpu_kernel(x) || has_gpu_kernel(x); }
+
+inline GpuType gpu_type(const at::Tensor& x) {
+  return x.scalar_type() == at::kFloat ? GpuType::kFloat : GpuType::kBfloat16;
 }
 
 /// Below this many elements a loop stays on the calling thread.

@@ -1,5 +1,7 @@
 #include "ops/rows.h"
 
+#include <ATen/core/Tensor.h>
+
 namespace ingot::ops {
 
 namespace {

@@ -1,9 +1,11 @@
 #pragma once
-// Tensors as rows for CPU kernels.
-
-#include <ATen/core/Tensor.h>
+// Tensors as rows for kernels.
 
 #include <cstdint>
+
+namespace at {
+class Tensor;
+}
 
 namespace ingot::ops {
 
@@ -14,7 +16,7 @@ struct Rows {
   std::int64_t stride = 0;
   std::int64_t width = 0;
 
-  std::int64_t count() const { return outer * inner; }
+  constexpr std::int64_t count() const { return outer * inner; }
 };
 
 /// The rows of x's last axis; replaces x by a contiguous copy if they do not lie so, or if `inner` is given and differs.

@@ -48,6 +48,14 @@ void wide_matmul(at::Tensor c, const at::Tensor& a, const at::Tensor& b, bool ac
   }
   if (a.scalar_type() == at::kBFloat16) {
     if (c.is_cpu() && cblas_gemm_bf16bf16f32 != nullptr) return bf16_matmul(c, a, b, accumulate);
+    if (c.is_cuda()) {
+      if (accumulate) {
+        at::addmm_out(c, c, a, b, at::kFloat);
+      } else {
+        at::mm_out(c, a, b, at::kFloat);
+      }
+      return;
+    }
     const auto product = at::mm(a.to(at::kFloat), b.to(at::kFloat));
     if (accumulate) {
       c.add_(product);

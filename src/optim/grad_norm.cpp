@@ -1,7 +1,7 @@
 #include "optim/grad_norm.h"
 
-#include <ATen/ops/stack.h>
-#include <ATen/ops/sum.h>
+#include <ATen/ops/as_strided.h>
+#include <ATen/ops/linalg_vector_norm.h>
 
 #include <algorithm>
 
@@ -26,7 +26,7 @@ GradNorm::GradNorm(std::vector<const Master*> masters) : masters_(std::move(mast
 double GradNorm::sum_of_squares() const {
   if (masters_.empty()) return 0;
   const at::Tensor& grad = masters_.front()->grad;
-  if (!grad.is_cpu()) return sum_tensors();
+  if (!grad.is_cpu()) return sum_on_device();
   return grad.scalar_type() == at::kDouble ? sum_blocks<double>() : sum_blocks<float>();
 }
 
@@ -51,10 +51,12 @@ double GradNorm::sum_blocks() const {
   return total;
 }
 
-double GradNorm::sum_tensors() const {
-  std::vector<at::Tensor> sums;
-  for (const Master* master : masters_) sums.push_back(master->grad.to(at::kDouble).square().sum());
-  return at::stack(sums).sum().item<double>();
+double GradNorm::sum_on_device() const {
+  // One reduction over the stretch of the flat gradients; padding and what is not trained are zero there.
+  const Master &first = *masters_.front(), &last = *masters_.back();
+  const auto stretch = at::as_strided(first.grad, {last.offset + last.numel - first.offset}, {1});
+  const double norm = at::linalg_vector_norm(stretch, 2, {}, false, at::kDouble).item<double>();
+  return norm * norm;
 }
 
 }  // namespace ingot

@@ -24,7 +24,7 @@ class GradNorm {
   };
   template <class T>
   double sum_blocks() const;
-  double sum_tensors() const;
+  double sum_on_device() const;
 
   std::vector<const Master*> masters_;
   std::vector<Block> blocks_;

@@ -35,9 +35,9 @@ std::vector<Run> runs_of(const std::vector<Slot>& slots) {
   return runs;
 }
 
-bool runs_on_cpu_kernels(const Run& run) {
+bool runs_on_kernels(const Run& run) {
   const auto dtype = run.value.scalar_type();
-  return run.value.is_cpu() && (dtype == at::kFloat || dtype == at::kDouble);
+  return dtype == at::kFloat ? run.value.is_cpu() || run.value.is_cuda() : dtype == at::kDouble && run.value.is_cpu();
 }
 
 }  // namespace ingot

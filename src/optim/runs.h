@@ -20,8 +20,8 @@ struct Run {
 };
 std::vector<Run> runs_of(const std::vector<Slot>& slots);
 
-/// Whether the plain loops of optim/kernels can work on the run: fp32 or fp64 on the CPU.
-bool runs_on_cpu_kernels(const Run& run);
+/// Whether optim/kernels can work on the run: fp32 or fp64 on the CPU, fp32 on a GPU.
+bool runs_on_kernels(const Run& run);
 
 /// Elements that a thread takes at a time: enough to make up for handing it over.
 inline constexpr std::int64_t kUpdateGrain = 1 << 14;

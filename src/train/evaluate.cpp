@@ -27,7 +27,7 @@ EvaluationResult evaluate(const LanguageModel& model, const ValidationSet& set, 
   double nats = 0;
   for (std::int64_t first = 0; first < windows; first += options.rows) {
     const auto batch = set.make_batch(first, std::min(options.rows, windows - first));
-    const auto tensors = to_tensors(batch, options.reset_at_document);
+    const auto tensors = to_tensors(batch, options.reset_at_document, model.device());
     const auto hidden = model.forward(tensors.tokens, tensors.documents, false);
     nats += token_losses(hidden, model.head(), tensors.targets).sum(at::kDouble).item<double>();
     result.tokens += batch.target_count;
@@ -53,7 +53,7 @@ EvaluationResult evaluate_ids(const LanguageModel& model, const std::vector<Toke
   for (std::int64_t first = 0; first + 1 < count; first += seq_len) {
     const auto length = std::min(seq_len, count - 1 - first);
     const std::vector<std::int64_t> window(ids.begin() + first, ids.begin() + first + length + 1);
-    const auto all = at::tensor(window, at::kLong).unsqueeze(0);
+    const auto all = at::tensor(window, at::kLong).unsqueeze(0).to(model.device());
     const auto hidden = model.forward(all.slice(1, 0, length), {}, false);
     nats += token_losses(hidden, model.head(), all.slice(1, 1)).sum(at::kDouble).item<double>();
     result.tokens += length;

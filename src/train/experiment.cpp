@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "device/gpu.h"
 #include "device/machine.h"
 #include "train/precision.h"
 
@@ -13,25 +14,29 @@ namespace {
 
 /// Activations of a micro-batch may take this share of the memory that the machine can give.
 constexpr double kActivationShare = 0.5;
-/// Larger micro-batches gain nothing on a CPU.
-constexpr std::int64_t kMaxMicroBatchTokens = 8192;
+/// Larger micro-batches gain nothing.
+constexpr std::int64_t kMaxCpuMicroBatchTokens = 8192;
+constexpr std::int64_t kMaxGpuMicroBatchTokens = 65536;
 
 int element_bytes(Precision precision) { return precision == Precision::kBfloat16 ? 2 : 4; }
 
 void choose_device(TrainSection& train) {
-  if (train.device == DeviceKind::kCuda) {
-    throw ConfigError("train.device: cuda was asked for, but this build has no GPU plugin; use 'cpu' or 'auto'");
+  if (train.device == DeviceKind::kCuda && !gpu_available()) {
+    throw ConfigError(cat("train.device: cuda was asked for, but ", gpu_unavailable_reason(), "; use 'cpu' or 'auto'"));
   }
-  train.device = DeviceKind::kCpu;
+  if (train.device == DeviceKind::kAuto) train.device = gpu_available() ? DeviceKind::kCuda : DeviceKind::kCpu;
 }
 
 /// The largest divisor of the global batch that fits.
 std::int64_t choose_micro_batch(const Experiment& experiment, std::int64_t seq_len) {
-  const double budget = kActivationShare * static_cast<double>(memory_use().available);
+  const bool on_gpu = experiment.config.train.device == DeviceKind::kCuda;
+  const auto available = on_gpu ? gpu_info().free_bytes : memory_use().available;
+  const double budget = kActivationShare * static_cast<double>(available);
+  const auto max_tokens = on_gpu ? kMaxGpuMicroBatchTokens : kMaxCpuMicroBatchTokens;
   std::int64_t best = 1;
   for (std::int64_t rows = 1; rows <= experiment.rows_per_step; ++rows) {
     if (experiment.rows_per_step % rows != 0) continue;
-    if (rows > 1 && rows * seq_len > kMaxMicroBatchTokens) break;
+    if (rows > 1 && rows * seq_len > max_tokens) break;
     const double bytes = experiment.model->activation_bytes(rows, seq_len, experiment.config.train.recompute,
                                                             element_bytes(Precision::kFloat32));
     if (rows > 1 && bytes > budget) break;
@@ -43,6 +48,10 @@ std::int64_t choose_micro_batch(const Experiment& experiment, std::int64_t seq_l
 void choose_precision(Experiment& experiment) {
   auto& precision = experiment.config.train.precision;
   if (precision != Precision::kAuto) return;
+  if (experiment.config.train.device == DeviceKind::kCuda) {
+    precision = Precision::kBfloat16;  // many times faster than fp32 on every GPU that has it
+    return;
+  }
   const auto probe = probe_precision(*experiment.store, experiment.micro_batch * experiment.config.data.seq_len);
   precision = probe.prefers_bfloat16() ? Precision::kBfloat16 : Precision::kFloat32;
   log::debug(cat("precision auto: products of a micro-batch take ", format_duration(probe.float32_seconds),
@@ -60,7 +69,12 @@ StoreOptions store_options(const RunConfig& config, at::ScalarType float_type) {
   StoreOptions options;
   options.compute_dtype = config.train.precision == Precision::kBfloat16 ? at::kBFloat16 : float_type;
   options.master_dtype = float_type;
+  options.device = torch_device(config.train.device);
   return options;
+}
+
+at::Device torch_device(DeviceKind device) {
+  return device == DeviceKind::kCuda ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
 }
 
 std::string precision_name(Precision precision) {

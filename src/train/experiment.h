@@ -43,6 +43,8 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
 /// What the config's types mean for a model and its weights; `float_type` stands for fp32.
 ModelOptions model_options(const RunConfig& config, std::int64_t vocab_size, at::ScalarType float_type = at::kFloat);
 StoreOptions store_options(const RunConfig& config, at::ScalarType float_type = at::kFloat);
+/// The CPU for `auto`, which make_experiment replaces.
+at::Device torch_device(DeviceKind device);
 /// "auto", "fp32", "bf16".
 std::string precision_name(Precision precision);
 

@@ -17,7 +17,7 @@ namespace ingot {
 
 TokenId choose_token(const at::Tensor& logits, const GenerateOptions& options, double uniform) {
   if (options.temperature <= 0) return static_cast<TokenId>(logits.argmax().item<std::int64_t>());
-  auto [sorted, order] = at::sort(logits.to(at::kDouble), /*stable=*/true, /*dim=*/0, /*descending=*/true);
+  auto [sorted, order] = at::sort(logits.to(at::kCPU, at::kDouble), /*stable=*/true, /*dim=*/0, /*descending=*/true);
   auto count = sorted.size(0);
   if (options.top_k > 0) count = std::min(count, options.top_k);
   const auto probabilities = at::softmax(sorted.slice(0, 0, count).div(options.temperature), 0).contiguous();
@@ -38,7 +38,7 @@ std::vector<TokenId> generate(const LanguageModel& model, const std::vector<Toke
   std::vector<std::int64_t> start(prompt.begin(), prompt.end());
   if (start.empty()) start.push_back(eos.value_or(0));
   auto state = model.begin_decode(1);
-  auto hidden = model.prefill(at::tensor(start, at::kLong).unsqueeze(0), state);
+  auto hidden = model.prefill(at::tensor(start, at::kLong).unsqueeze(0).to(model.device()), state);
   const auto head = model.head();
   RandomStream random(options.seed, "sample");
   std::vector<TokenId> out;
@@ -48,7 +48,8 @@ std::vector<TokenId> generate(const LanguageModel& model, const std::vector<Toke
     if (options.stop_at_eos && eos && token == *eos) break;
     out.push_back(token);
     if (on_token) on_token(token);
-    if (i + 1 < options.max_tokens) hidden = model.step(at::full({1, 1}, token, at::kLong), state);
+    if (i + 1 < options.max_tokens)
+      hidden = model.step(at::full({1, 1}, token, at::TensorOptions(at::kLong).device(model.device())), state);
   }
   return out;
 }

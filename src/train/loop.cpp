@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "config/dump.h"
+#include "device/gpu.h"
 #include "device/machine.h"
 #include "train/generate.h"
 #include "train/report.h"
@@ -140,7 +141,7 @@ void TrainLoop::log_window(const StepResult& last) {
   m.tokens_per_second = steps * static_cast<double>(experiment_.tokens_per_step) / seconds;
   m.mfu = mfu(m.tokens_per_second);
   m.data_wait = window_.data_wait / steps;
-  m.memory_bytes = memory_use().resident;
+  m.memory_bytes = config_.train.device == DeviceKind::kCuda ? gpu_memory().peak_allocated : memory_use().resident;
   if (config_.train.z_loss > 0 && window_.targets > 0) {
     m.extra["z_loss"] = window_.z_loss_sum / static_cast<double>(window_.targets);
   }

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "device/gpu.h"
 #include "device/machine.h"
 
 namespace ingot {
@@ -68,8 +69,10 @@ std::vector<std::string> start_table(const Experiment& experiment, const DataMod
       row("optimizer", cat(config.optim.optimizer.name(), ", peak lr ",
                            format_double(config.optim.optimizer.entry().lr(config.optim.optimizer.settings())), ", ",
                            config.optim.schedule.name(), ", clip ", config.optim.clip.name())));
-  lines.push_back(row("machine", cat("cpu: ", cpu_name(), ", ", train.threads.value(), " threads, ", instruction_set(),
-                                     ", ", precision_name(train.precision))));
+  const bool on_gpu = train.device == DeviceKind::kCuda;
+  lines.push_back(row(
+      "machine", cat(on_gpu ? cat("gpu: ", gpu_info().name, ", ") : std::string(), "cpu: ", cpu_name(), ", ",
+                     train.threads.value(), " threads, ", instruction_set(), ", ", precision_name(train.precision))));
   const auto memory = plan_memory(experiment);
   lines.push_back(row("memory", cat("about ", format_bytes(static_cast<double>(memory.total())), ": masters ",
                                     format_bytes(static_cast<double>(memory.masters)), ", gradients ",

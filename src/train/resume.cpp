@@ -6,6 +6,7 @@
 #include "config/document.h"
 #include "config/dump.h"
 #include "config/reader.h"
+#include "device/gpu.h"
 #include "device/machine.h"
 #include "registry/lookup.h"
 #include "train/counters.h"
@@ -100,9 +101,11 @@ void adopt_checkpoint_config(RunConfig& config, const ResumePoint& point, const 
 }
 
 nlohmann::json execution_layout(const RunConfig& config, std::int64_t micro_batch) {
-  return {{"device", "cpu"},
+  const bool on_gpu = config.train.device == DeviceKind::kCuda;
+  return {{"device", on_gpu ? "cuda" : "cpu"},
           {"instruction_set", instruction_set()},
           {"cpu", cpu_name()},
+          {"gpu", on_gpu ? gpu_info().name : ""},
           {"threads", config.train.threads.value()},
           {"world_size", 1},
           {"micro_batch", micro_batch},

@@ -1,6 +1,7 @@
 #include "train/step.h"
 
 #include <ATen/ops/from_blob.h>
+#include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <cmath>
@@ -9,10 +10,12 @@
 
 namespace ingot {
 
-BatchTensors to_tensors(const Batch& batch, bool reset_at_document) {
+BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device device) {
   const auto tensor = [&](const std::vector<std::int32_t>& values) {
     auto* data = const_cast<std::int32_t*>(values.data());  // read only: `to` copies
-    return at::from_blob(data, {batch.rows, batch.seq_len}, at::TensorOptions().dtype(at::kInt)).to(at::kLong);
+    const auto host = at::from_blob(data, {batch.rows, batch.seq_len}, at::TensorOptions().dtype(at::kInt));
+    // From pinned memory the copy is queued: the host does not wait for the work before it.
+    return device.is_cpu() ? host.to(at::kLong) : host.pin_memory().to(device, /*non_blocking=*/true).to(at::kLong);
   };
   BatchTensors out{tensor(batch.tokens), tensor(batch.targets), {}};
   if (reset_at_document) out.documents = tensor(batch.documents);
@@ -21,13 +24,13 @@ BatchTensors to_tensors(const Batch& batch, bool reset_at_document) {
 
 void TrainStep::accumulate(const Batch& batch) {
   if (batch.target_count == 0) return;
-  const auto tensors = to_tensors(batch, experiment_.config.data.reset_at_document);
   auto& model = *experiment_.model;
+  const auto tensors = to_tensors(batch, experiment_.config.data.reset_at_document, model.device());
   const auto hidden = model.forward(tensors.tokens, tensors.documents, true);
   const auto loss = cross_entropy(hidden, model.head(), tensors.targets, experiment_.config.train.z_loss);
   torch::autograd::backward({loss.total}, {});
-  loss_sum_ += loss.cross_entropy.item<double>();
-  z_loss_sum_ += loss.z_loss.item<double>();
+  const auto sums = at::stack({loss.cross_entropy.detach(), loss.z_loss.detach()}).to(at::kDouble);
+  sums_ = sums_.defined() ? sums_.add_(sums) : sums;
   targets_ += batch.target_count;
 }
 
@@ -38,8 +41,9 @@ StepResult TrainStep::finish(std::int64_t update) {
   result.targets = targets_;
   if (targets_ > 0) {
     const double scale = 1.0 / static_cast<double>(targets_);
-    result.loss = loss_sum_ * scale;
-    result.z_loss = z_loss_sum_ * scale;
+    const auto sums = sums_.cpu();
+    result.loss = sums[0].item<double>() * scale;
+    result.z_loss = sums[1].item<double>() * scale;
     store.pull_back();
     const auto measured = optimizer.measure(scale);
     result.grad_norm = measured.grad_norm;
@@ -54,7 +58,7 @@ StepResult TrainStep::finish(std::int64_t update) {
     }
   }
   store.zero_grads();
-  loss_sum_ = z_loss_sum_ = 0;
+  sums_.reset();
   targets_ = 0;
   return result;
 }

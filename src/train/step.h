@@ -30,15 +30,14 @@ class TrainStep {
 
  private:
   Experiment& experiment_;
-  double loss_sum_ = 0;
-  double z_loss_sum_ = 0;
+  at::Tensor sums_;  // [2] fp64 on the model's device: cross-entropy, z-loss; undefined before the first micro-batch
   std::int64_t targets_ = 0;
 };
 
-/// Rows of a batch as int64 tensors on the CPU; `documents` is undefined unless rows may hold several.
+/// Rows of a batch as int64 tensors on `device`; `documents` is undefined unless rows may hold several.
 struct BatchTensors {
   at::Tensor tokens, targets, documents;
 };
-BatchTensors to_tensors(const Batch& batch, bool reset_at_document);
+BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device device);
 
 }  // namespace ingot

@@ -5,6 +5,7 @@
 #include "config/document.h"
 #include "config/reader.h"
 #include "data/data_module.h"
+#include "device/gpu.h"
 #include "device/machine.h"
 #include "registry/lookup.h"
 #include "train/experiment.h"
@@ -30,6 +31,8 @@ TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Familie
   out.checkpoint = resolve_checkpoint(run_or_checkpoint);
   out.step = read_state(out.checkpoint).at("step").get<std::int64_t>();
   out.config = saved_config(out.checkpoint, families);
+  // Wherever it was trained.
+  out.config.train.device = gpu_available() ? DeviceKind::kCuda : DeviceKind::kCpu;
   out.tokenizer = open_run_tokenizer(families.get<TokenizerEntry>(), run_of(out.checkpoint));
   set_threads(usable_cores());
   keep_freed_memory();

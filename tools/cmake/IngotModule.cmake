@@ -181,6 +181,8 @@ function(ingot_module name)
     file(WRITE ${empty} "// Keeps the archive valid while the module has no sources.\n")
   endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
+  # The GPU plugin's (IngotCuda.cmake).
+  list(FILTER sources EXCLUDE REGEX "/src/device/cuda/")
   if(name STREQUAL "cli")
     list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/src/cli/main.cpp)
   endif()

@@ -2,7 +2,7 @@
 option(INGOT_WERROR "Make warnings in our own code errors" OFF)
 option(INGOT_UNITY "Compile each variant family as one translation unit" OFF)
 option(INGOT_TESTS "Build the tests" ON)
-option(INGOT_CUDA "Build the GPU plugin" OFF)
+set(INGOT_CUDA AUTO CACHE STRING "Build the GPU plugin: ON, OFF, or AUTO (where CUDA 13 is found)")
 option(INGOT_INCOMPLETE_VARIANTS
        "Only warn about a variant that lacks its test or its sample YAML" OFF)
 set(INGOT_SANITIZE "" CACHE STRING "Sanitizers for all targets: empty or a list of address, undefined")

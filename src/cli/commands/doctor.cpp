@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/command.h"
+#include "device/gpu.h"
 #include "device/machine.h"
 
 namespace ingot {
@@ -16,6 +17,34 @@ struct Report {
   nlohmann::ordered_json facts;
   std::vector<std::string> advice;
 };
+
+nlohmann::ordered_json gpus() {
+  auto list = nlohmann::ordered_json::array();
+  if (!gpu_available()) return list;
+  const auto gpu = gpu_info();
+  const c10::Device device(c10::kCUDA, 0);
+  list.push_back({{"name", gpu.name},
+                  {"compute_capability", cat(gpu.major, ".", gpu.minor)},
+                  {"memory_bytes", gpu.total_bytes},
+                  {"free_bytes", gpu.free_bytes},
+                  {"driver", gpu.driver},
+                  {"cuda", gpu.runtime},
+                  {"matmul_gflops",
+                   {{"fp32", measure_matmul_gflops(MatmulType::kFloat32, 4096, 200, device)},
+                    {"bf16", measure_matmul_gflops(MatmulType::kBfloat16, 8192, 200, device)}}}});
+  return list;
+}
+
+std::string gpu_text(const nlohmann::ordered_json& list) {
+  if (list.empty()) return cat("none: ", gpu_unavailable_reason());
+  const auto& gpu = list.front();
+  const auto tera_flops = [&](const char* type) {
+    return format_grouped(static_cast<std::int64_t>(gpu["matmul_gflops"][type].get<double>() / 1000));
+  };
+  return cat(gpu["name"].get<std::string>(), ", ", format_bytes(gpu["free_bytes"].get<double>()), " of ",
+             format_bytes(gpu["memory_bytes"].get<double>()), " free, matmul fp32 ", tera_flops("fp32"),
+             " TFLOP/s, bf16 ", tera_flops("bf16"), " TFLOP/s");
+}
 
 Report examine() {
   Report report;
@@ -36,7 +65,7 @@ Report examine() {
                   {"threads", cores},
                   {"memory_available_bytes", memory.available},
                   {"disk_free_bytes", free_space(fs::current_path())},
-                  {"gpus", nlohmann::json::array()},
+                  {"gpus", gpus()},
                   {"matmul_gflops", {{"fp32", fp32}, {"bf16", bf16}}}};
   const auto has = [&](const char* name) {
     return std::find(features.begin(), features.end(), name) != features.end();
@@ -64,8 +93,7 @@ std::string text_of(const Report& report) {
           f["instruction_set"].get<std::string>(), "\n", "threads   ", f["threads"].get<int>(), "\n", "matmul    fp32 ",
           number(f["matmul_gflops"]["fp32"]), " GFLOP/s, bf16 ", number(f["matmul_gflops"]["bf16"]), " GFLOP/s\n",
           "memory    ", format_bytes(f["memory_available_bytes"].get<double>()), " free\n", "disk      ",
-          format_bytes(f["disk_free_bytes"].get<double>()), " free here\n",
-          "gpu       none (this build has no GPU plugin)\n");
+          format_bytes(f["disk_free_bytes"].get<double>()), " free here\n", "gpu       ", gpu_text(f["gpus"]), "\n");
   for (const auto& line : report.advice) text += cat("advice    ", line, "\n");
   if (report.advice.empty()) text += "advice    none: all is well\n";
   return text;
@@ -79,6 +107,7 @@ void add_doctor(CLI::App& app, CommandLine& line) {
   command->add_flag("--json", *json, "one JSON document");
   command->footer("Example: ingot doctor");
   command->callback([&line, json] {
+    line.uses_device = true;
     line.run = [json] {
       auto report = examine();
       report.facts["advice"] = report.advice;

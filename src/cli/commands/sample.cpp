@@ -84,7 +84,10 @@ void add_sample(CLI::App& app, CommandLine& line) {
   command->add_flag("!--ignore-eos", options->generate.stop_at_eos, "go on past the end of a document");
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot sample runs/quickstart --prompt \"Language\" --temperature 0.8 --top-p 0.95");
-  command->callback([&line, options] { line.run = [&line, options] { return sample(*options, line.families); }; });
+  command->callback([&line, options] {
+    line.uses_device = true;
+    line.run = [&line, options] { return sample(*options, line.families); };
+  });
 }
 
 }  // namespace ingot

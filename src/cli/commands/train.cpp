@@ -30,6 +30,7 @@ void add_train(CLI::App& app, CommandLine& line) {
       ->capture_default_str();
   command->footer("Example: ingot train configs/quickstart.yaml model.placement=post run.name=post");
   command->callback([&line, options] {
+    line.uses_device = true;
     line.run = [&line, options] {
       TrainRequest request;
       request.config = load_config(options->config, options->overrides, line.families);

@@ -124,7 +124,7 @@ class Attention final : public Mixer {
       v = join_rows(sources.with(1, v));
     }
     if (states.final != nullptr) *states.final = final_state(k, v, context, sources);
-    return o_.forward(ops::attention(q, k, v, mask, scale_).flatten(2));
+    return o_.forward(ops::attention(q, k, v, mask, scale_, window_).flatten(2));
   }
 
   at::Tensor step(const at::Tensor& x, const SequenceContext& context, MixerState& state) const override {
@@ -235,10 +235,11 @@ class Attention final : public Mixer {
 
   ops::KeyRule rule(const SequenceContext& context) const { return {window_, always_see_prefix_ ? context.prefix : 0}; }
 
-  /// Undefined where plain causality is all there is.
+  /// Undefined where rows are one document: then keys lie one after the other, up to the queries' own, and window and
+  /// causality say it all.
   at::Tensor make_mask(const at::Tensor& q, const SequenceContext& context, const Sources& sources) const {
-    const std::int64_t length = q.size(1);
-    if (!sources.any() && !context.may_reset && (window_ == 0 || window_ >= length)) return {};
+    const bool in_order = !context.may_reset && !sources.has_valid();
+    if (in_order && (window_ == 0 || !always_see_prefix_)) return {};
     const std::int64_t fresh = sources.fresh != nullptr ? sources.fresh->length : 0;
     const std::int64_t incoming = sources.incoming != nullptr ? sources.incoming->length : 0;
     const at::ScalarType type = ops::attention_type(q);

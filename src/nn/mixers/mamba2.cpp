@@ -27,6 +27,7 @@
 #include "nn/linear.h"
 #include "ops/kernel_types.h"
 #include "ops/rms_norm/rms_norm.h"
+#include "ops/scale_heads/scale_heads.h"
 #include "ops/short_conv/short_conv.h"
 #include "ops/ssd/ssd.h"
 
@@ -200,14 +201,14 @@ class Mamba2 final : public Mixer {
     return {parts[0],
             parts[1],
             heads,
-            heads * dt.unsqueeze(-1),
+            ops::scale_heads(heads, dt),
             xbc[1].view({batch, length, sizes_.groups, sizes_.state}),
             xbc[2].view({batch, length, sizes_.groups, sizes_.state}),
             dt * -at::exp(a_log_.compute())};
   }
 
   at::Tensor finish(const at::Tensor& recurrent, const Inputs& in) const {
-    const at::Tensor o = (recurrent + in.x * skip_.compute().unsqueeze(-1)).to(in.x.scalar_type()).flatten(2);
+    const at::Tensor o = ops::scale_heads(in.x, skip_.compute(), recurrent).flatten(2);
     if (sizes_.groups == 1) return out_.forward(ops::gated_rms_norm(o, in.z, gain_.compute(), config_.norm_eps));
     const auto grouped = [&](const at::Tensor& t) { return t.unflatten(2, {sizes_.groups, -1}); };
     const at::Tensor normed = ops::gated_rms_norm(grouped(o), grouped(in.z), {}, config_.norm_eps).flatten(2);

@@ -28,8 +28,8 @@ class RmsNorm final : public Norm {
   RmsNorm(const Config& config, const NormContext& context)
       : eps_(config.eps), gain_(context.scope.declare(gain_spec("gain", context.width))) {}
 
-  at::Tensor forward(const at::Tensor& x, const NormInput& /*input*/) const override {
-    return ops::rms_norm(x, gain_.compute(), eps_);
+  at::Tensor forward(const at::Tensor& x, const NormInput& input) const override {
+    return ops::rms_norm(x, gain_.compute(), eps_, input.out_type);
   }
 
  private:

@@ -22,14 +22,16 @@ at::Tensor attention_mask(const at::Tensor& query_position, const at::Tensor& ke
 /// The type in which `attention` computes for inputs of `type`: what its mask must have.
 at::ScalarType attention_type(const at::Tensor& q);
 
-/// y = softmax(scale · q kᵀ + mask) v. q [B, T, H, K]; k, v [B, S, H', K], H' a divisor of H (query head h reads head
-/// h / (H/H')). mask as above, or undefined: key j is seen iff j <= i (then S = T), or everything if T = 1. Every query
-/// must see a key. y [B, T, H, K] has q's dtype. Differentiable.
+/// y = softmax(scale · q kᵀ + mask) v. q [B, T, H, K]; k, v [B, S, H', K], S >= T, H' a divisor of H (query head h reads head
+/// h / (H/H')). mask as above, or undefined: queries are the last of the S tokens, query i sees key j iff
+/// 0 <= i + (S - T) - j < window (window 0: any distance). Every query must see a key. y [B, T, H, K] has q's dtype.
+/// Differentiable. On GPUs in bf16 without a mask neither scores nor a mask exist as a whole (FlashAttention-2, Dao 2023,
+/// arXiv:2307.08691).
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& mask,
-                     double scale);
+                     double scale, std::int64_t window = 0);
 
 /// The same in plain ATen calls, computed in q's dtype.
 at::Tensor attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& mask,
-                               double scale);
+                               double scale, std::int64_t window = 0);
 
 }  // namespace ingot::ops

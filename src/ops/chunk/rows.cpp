@@ -6,7 +6,9 @@
 
 #include <algorithm>
 
+#include "device/gpu.h"
 #include "device/parallel.h"
+#include "ops/chunk/cuda.h"
 #include "ops/chunk/documents.h"
 #include "ops/chunk/row_kernels.h"
 #include "ops/kernel_types.h"
@@ -30,6 +32,14 @@ Place sequence_place(const at::Tensor& rows, const Extent& e) {
 
 Extent extent_of(const at::Tensor& x, std::int64_t length) {
   return {x.size(1), x.size(2), x.size(3), x.size(4), x.size(5), length};
+}
+
+bool has_rows_on_gpu(const at::Tensor& rows, const at::Tensor& x) {
+  return has_gpu_kernel(rows) && has_gpu_kernel(x) && (x.size(5) == 1 || x.stride(5) == 1);
+}
+
+IngotCudaRows gpu_rows(const at::Tensor& rows, const at::Tensor& x, const Extent& extent) {
+  return {x.size(0), extent, gpu_type(rows), gpu_type(x), gpu_stream()};
 }
 
 bool has_kernel(const at::Tensor& rows, const at::Tensor& x) {
@@ -91,6 +101,14 @@ void spread_rows(const at::Tensor& rows, const at::Tensor& factor, const at::Ten
     });
     return;
   }
+  if (has_rows_on_gpu(rows, out)) {
+    const at::Tensor in = rows.stride(3) == 1 ? rows : rows.contiguous();
+    const Extent extent = extent_of(out, rows.size(1));
+    INGOT_GPU_FUNCTION(ingot_cuda_spread_rows)
+    (gpu_rows(in, out, extent), raw<void>(in), sequence_place(in, extent), raw<float>(factor), raw<void>(plain),
+     place_of(plain), raw<void>(scaled), place_of(scaled));
+    return;
+  }
   const at::Tensor chunks = to_chunks(rows, out.size(2)).unflatten(3, {out.size(3), out.size(4)});
   if (plain.defined()) plain.copy_(chunks);
   if (scaled.defined()) scaled.copy_(chunks * beside(factor, out));
@@ -108,6 +126,13 @@ at::Tensor gather_rows(const at::Tensor& x, const at::Tensor& factor, const at::
     });
     return rows;
   }
+  if (has_rows_on_gpu(rows, x)) {
+    const Extent extent = extent_of(x, length);
+    INGOT_GPU_FUNCTION(ingot_cuda_gather_rows)
+    (gpu_rows(rows, x, extent), raw<void>(x), place_of(x), raw<float>(factor), raw<void>(y), place_of(y),
+     raw<void>(rows), sequence_place(rows, extent));
+    return rows;
+  }
   at::Tensor sum = factor.defined() ? x * beside(factor, x) : x;
   if (y.defined()) sum = sum + y;
   return rows.copy_(from_chunks(sum.flatten(3, 4), length));
@@ -122,6 +147,13 @@ at::Tensor dot_rows(const at::Tensor& a, const at::Tensor& b) {
                                            extent_of(a, a.size(1) * a.size(2))},
           a.size(0));
     });
+    return out;
+  }
+  if (has_rows_on_gpu(a, b) && a.scalar_type() == b.scalar_type()) {
+    const at::Tensor out = at::empty({a.size(0), a.size(1), a.size(2), a.size(3) * a.size(4)}, a.options().dtype(wide));
+    INGOT_GPU_FUNCTION(ingot_cuda_dot_rows)
+    (gpu_rows(a, a, extent_of(a, a.size(1) * a.size(2))), raw<void>(a), place_of(a), raw<void>(b), place_of(b),
+     raw<float>(out));
     return out;
   }
   return (a * b).sum(-1, false, wide).flatten(3);

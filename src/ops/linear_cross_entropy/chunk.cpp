@@ -4,8 +4,10 @@
 
 #include <algorithm>
 
+#include "device/gpu.h"
 #include "device/parallel.h"
 #include "ops/kernel_types.h"
+#include "ops/linear_cross_entropy/cuda.h"
 #include "ops/linear_cross_entropy/softmax_kernels.h"
 
 namespace ingot::ops {
@@ -60,10 +62,31 @@ void kernel_gradient(const LogitChunk& chunk, double factor, const at::Tensor& g
   for (std::int64_t block = 0; sums != nullptr && block < blocks; ++block) at::Tensor(moments).add_(partial[block]);
 }
 
+IngotCudaLogits gpu_chunk(const LogitChunk& chunk) {
+  return {raw<float>(chunk.logits),
+          chunk.logits.size(0),
+          chunk.logits.stride(0),
+          chunk.logits.size(1),
+          raw<float>(chunk.column_scale),
+          raw<std::int64_t>(chunk.targets),
+          static_cast<float>(chunk.z_loss),
+          raw<float>(chunk.cross_entropy),
+          raw<float>(chunk.z),
+          gpu_stream()};
+}
+
+void gpu_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient, const at::Tensor& moments) {
+  void* const low = gradient.scalar_type() == at::kBFloat16 ? gradient.data_ptr() : nullptr;
+  INGOT_GPU_FUNCTION(ingot_cuda_chunk_gradient)(gpu_chunk(chunk), static_cast<float>(factor), low);
+  if (moments.defined()) at::Tensor(moments).add_(chunk.logits.sum(0));
+}
+
 }  // namespace
 
 void chunk_losses(const LogitChunk& chunk) {
-  if (!has_cpu_kernel(chunk.logits)) {
+  if (has_gpu_kernel(chunk.logits)) {
+    INGOT_GPU_FUNCTION(ingot_cuda_chunk_losses)(gpu_chunk(chunk));
+  } else if (!has_cpu_kernel(chunk.logits)) {
     chunk_reference(chunk, 1, {}, {});
   } else if (chunk.logits.scalar_type() == at::kDouble) {
     kernel_losses<double>(chunk);
@@ -74,7 +97,11 @@ void chunk_losses(const LogitChunk& chunk) {
 
 void chunk_losses_and_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient,
                                const at::Tensor& moments) {
-  if (!has_cpu_kernel(chunk.logits)) {
+  // The GPU kernel leaves what the moments are summed from where the logits were.
+  const bool in_place = gradient.is_same(chunk.logits) || gradient.data_ptr() == chunk.logits.data_ptr();
+  if (has_gpu_kernel(chunk.logits) && !(moments.defined() && in_place)) {
+    gpu_gradient(chunk, factor, gradient, moments);
+  } else if (!has_cpu_kernel(chunk.logits)) {
     chunk_reference(chunk, factor, gradient, moments);
   } else if (chunk.logits.scalar_type() == at::kDouble) {
     kernel_gradient<double>(chunk, factor, gradient, moments);

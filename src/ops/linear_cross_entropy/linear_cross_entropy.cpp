@@ -34,15 +34,16 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kLogitBytes = 64 << 20;  // of a chunk
-constexpr std::int64_t kMinRows = 512;          // fewer make the weight gradient's product wait for memory
-constexpr std::int64_t kStrideUnit = 16;        // logits rows start at 64 bytes
+constexpr std::int64_t kLogitBytes = 64 << 20;      // of a chunk
+constexpr std::int64_t kGpuLogitBytes = 512 << 20;  // products there need more rows to fill the machine
+constexpr std::int64_t kMinRows = 512;              // fewer make the weight gradient's product wait for memory
+constexpr std::int64_t kStrideUnit = 16;            // logits rows start at 64 bytes
 
 std::int64_t rounded_up(std::int64_t n, std::int64_t unit) { return (n + unit - 1) / unit * unit; }
 
 /// Rows of a chunk, from the shapes alone so that the order of additions is a property of the model.
-std::int64_t chunk_rows(std::int64_t rows, std::int64_t vocab) {
-  const std::int64_t fit = kLogitBytes / (4 * vocab) / kBlockRows * kBlockRows;
+std::int64_t chunk_rows(std::int64_t rows, std::int64_t vocab, bool on_gpu) {
+  const std::int64_t fit = (on_gpu ? kGpuLogitBytes : kLogitBytes) / (4 * vocab) / kBlockRows * kBlockRows;
   return std::min(std::max(fit, kMinRows), rounded_up(std::max<std::int64_t>(rows, 1), kBlockRows));
 }
 
@@ -87,7 +88,7 @@ Pass::Pass(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& t
   if (wanted.hidden_gradient) hidden_gradient = at::empty(hidden.sizes(), hidden.options().requires_grad(false));
   cross_entropy = at::empty({rows}, options);
   z = at::empty({rows}, options);
-  const auto step = chunk_rows(rows, vocab);
+  const auto step = chunk_rows(rows, vocab, weight_.is_cuda());
   logits_ = at::empty({step, rounded_up(vocab, kStrideUnit)}, options);
   if (trains && weight_.scalar_type() != wide_) low_gradient_ = at::empty(logits_.sizes(), hidden_.options());
   for (std::int64_t begin = 0; begin < rows; begin += step) run_chunk(begin, std::min(begin + step, rows));

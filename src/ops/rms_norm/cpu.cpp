@@ -36,9 +36,9 @@ INGOT_INLINE A lane_sum(std::int64_t n, F f) {
   return sum;
 }
 
-template <class T, class A>
+template <class T, class Out, class A>
 INGOT_INLINE void forward_row(const T* x, const T* gate, std::int64_t n, const A* gain, const Coefficients& c, A* gated,
-                              T* y, A* r_out) {
+                              Out* y, A* r_out) {
   if (gate != nullptr) {
     for (std::int64_t i = 0; i < n; ++i) {
       const A z = wide(gate[i]);
@@ -59,8 +59,8 @@ INGOT_INLINE void forward_row(const T* x, const T* gate, std::int64_t n, const A
 }
 
 // With u = x (or x · silu(gate)) and g = gain · dy:  du = scale · r · (g - u · factor · r² · <g, u>).
-template <class T, class A>
-INGOT_INLINE void backward_row(const T* x, const T* gate, const T* dy, std::int64_t n, const A* gain, A r,
+template <class T, class Out, class A>
+INGOT_INLINE void backward_row(const T* x, const T* gate, const Out* dy, std::int64_t n, const A* gain, A r,
                                const Coefficients& c, A* u, A* g, T* dx, T* dgate, A* dgain) {
   for (std::int64_t i = 0; i < n; ++i) u[i] = wide(x[i]);
   if (gate != nullptr) {
@@ -97,57 +97,61 @@ INGOT_INLINE const T* group(const T* base, const Rows& rows, std::int64_t index)
   return base == nullptr ? nullptr : base + index * rows.stride;
 }
 
-template <class T, class A>
-INGOT_INLINE void forward_groups(const Forward<T, A>& f, std::int64_t begin, std::int64_t end, A* scratch) {
+template <class T, class Out, class A>
+INGOT_INLINE void forward_groups(const Forward<T, Out, A>& f, std::int64_t begin, std::int64_t end, A* scratch) {
   const std::int64_t n = f.x_rows.width, inner = f.x_rows.inner;
   for (std::int64_t o = begin; o < end; ++o) {
     const T* x = group(f.x, f.x_rows, o);
     const T* gate = group(f.gate, f.gate_rows, o);
     for (std::int64_t i = 0; i < inner; ++i) {
       const std::int64_t row = o * inner + i;
-      forward_row<T, A>(x + i * n, gate == nullptr ? nullptr : gate + i * n, n, f.gain, f.c, scratch, f.y + row * n,
-                        f.r + row);
+      forward_row<T, Out, A>(x + i * n, gate == nullptr ? nullptr : gate + i * n, n, f.gain, f.c, scratch,
+                             f.y + row * n, f.r + row);
     }
   }
 }
 
-template <class T, class A>
-INGOT_INLINE void backward_groups(const Backward<T, A>& b, std::int64_t begin, std::int64_t end, A* dgain, A* scratch) {
+template <class T, class Out, class A>
+INGOT_INLINE void backward_groups(const Backward<T, Out, A>& b, std::int64_t begin, std::int64_t end, A* dgain,
+                                  A* scratch) {
   const std::int64_t n = b.x_rows.width, inner = b.x_rows.inner;
   for (std::int64_t o = begin; o < end; ++o) {
     const T* x = group(b.x, b.x_rows, o);
     const T* gate = group(b.gate, b.gate_rows, o);
     for (std::int64_t i = 0; i < inner; ++i) {
       const std::int64_t row = o * inner + i;
-      backward_row<T, A>(x + i * n, gate == nullptr ? nullptr : gate + i * n, b.dy + row * n, n, b.gain, b.r[row], b.c,
-                         scratch, scratch + n, b.dx + row * n, b.dgate == nullptr ? nullptr : b.dgate + row * n, dgain);
+      backward_row<T, Out, A>(x + i * n, gate == nullptr ? nullptr : gate + i * n, b.dy + row * n, n, b.gain, b.r[row],
+                              b.c, scratch, scratch + n, b.dx + row * n,
+                              b.dgate == nullptr ? nullptr : b.dgate + row * n, dgain);
     }
   }
 }
 
 }  // namespace
 
-#define INGOT_DEFINE(T, A, name)                                                                                     \
-  INGOT_MULTIVERSION void forward_##name(const Forward<T, A>& f, std::int64_t begin, std::int64_t end, A* scratch) { \
-    forward_groups<T, A>(f, begin, end, scratch);                                                                    \
-  }                                                                                                                  \
-  INGOT_MULTIVERSION void backward_##name(const Backward<T, A>& b, std::int64_t begin, std::int64_t end, A* dgain,   \
-                                          A* scratch) {                                                              \
-    backward_groups<T, A>(b, begin, end, dgain, scratch);                                                            \
-  }                                                                                                                  \
-  template <>                                                                                                        \
-  void Forward<T, A>::run(std::int64_t begin, std::int64_t end) const {                                              \
-    std::vector<A> scratch(static_cast<std::size_t>(x_rows.width));                                                  \
-    forward_##name(*this, begin, end, scratch.data());                                                               \
-  }                                                                                                                  \
-  template <>                                                                                                        \
-  void Backward<T, A>::run(std::int64_t begin, std::int64_t end, A* dgain_part) const {                              \
-    std::vector<A> scratch(static_cast<std::size_t>(2 * x_rows.width));                                              \
-    backward_##name(*this, begin, end, dgain_part, scratch.data());                                                  \
+#define INGOT_DEFINE(T, Out, A, name)                                                                         \
+  INGOT_MULTIVERSION void forward_##name(const Forward<T, Out, A>& f, std::int64_t begin, std::int64_t end,   \
+                                         A* scratch) {                                                        \
+    forward_groups<T, Out, A>(f, begin, end, scratch);                                                        \
+  }                                                                                                           \
+  INGOT_MULTIVERSION void backward_##name(const Backward<T, Out, A>& b, std::int64_t begin, std::int64_t end, \
+                                          A* dgain, A* scratch) {                                             \
+    backward_groups<T, Out, A>(b, begin, end, dgain, scratch);                                                \
+  }                                                                                                           \
+  template <>                                                                                                 \
+  void Forward<T, Out, A>::run(std::int64_t begin, std::int64_t end) const {                                  \
+    std::vector<A> scratch(static_cast<std::size_t>(x_rows.width));                                           \
+    forward_##name(*this, begin, end, scratch.data());                                                        \
+  }                                                                                                           \
+  template <>                                                                                                 \
+  void Backward<T, Out, A>::run(std::int64_t begin, std::int64_t end, A* dgain_part) const {                  \
+    std::vector<A> scratch(static_cast<std::size_t>(2 * x_rows.width));                                       \
+    backward_##name(*this, begin, end, dgain_part, scratch.data());                                           \
   }
 
-INGOT_DEFINE(float, float, float)
-INGOT_DEFINE(double, double, double)
-INGOT_DEFINE(std::uint16_t, float, bfloat16)
+INGOT_DEFINE(float, float, float, float)
+INGOT_DEFINE(double, double, double, double)
+INGOT_DEFINE(std::uint16_t, std::uint16_t, float, bfloat16)
+INGOT_DEFINE(float, std::uint16_t, float, float_to_bfloat16)
 
 }  // namespace ingot::ops::rms_norm_cpu

@@ -2,12 +2,15 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "device/gpu.h"
 #include "device/parallel.h"
 #include "ops/kernel_types.h"
 #include "ops/short_conv/cpu.h"
+#include "ops/short_conv/cuda.h"
 
 namespace ingot::ops {
 
@@ -51,6 +54,27 @@ struct Inputs {
   }
 };
 
+IngotCudaConv gpu_conv(const Inputs& in) {
+  const auto tail_stride = [](const at::Tensor& t) { return t.size(0) > 1 ? t.size(1) * t.size(2) : 0; };
+  return {gpu_type(in.x),
+          in.x.data_ptr(),
+          in.x.stride(0),
+          in.x.stride(1),
+          in.x.size(0),
+          in.x.size(1),
+          in.x.size(2),
+          in.weight.size(0),
+          raw<float>(in.weight),
+          raw<float>(in.bias),
+          in.incoming.data_ptr(),
+          in.fresh.data_ptr(),
+          tail_stride(in.incoming),
+          tail_stride(in.fresh),
+          raw<std::int64_t>(in.origin),
+          in.silu,
+          gpu_stream()};
+}
+
 /// f(batch row, first channel, channel after the last).
 template <class F>
 void for_blocks(const at::Tensor& x, F f) {
@@ -66,12 +90,68 @@ void for_blocks(const at::Tensor& x, F f) {
 
 at::Tensor forward(const Inputs& in) {
   const at::Tensor y = at::empty(in.x.sizes(), in.x.options());
+  if (in.x.is_cuda()) {
+    INGOT_GPU_FUNCTION(ingot_cuda_conv_forward)(gpu_conv(in), y.data_ptr());
+    return y;
+  }
   with_kernel_types(in.x.scalar_type(), [&]<class T, class A>() {
     for_blocks(in.x, [&](std::int64_t b, std::int64_t begin, std::int64_t end) {
       in.row<T, A>(b).forward(raw<T>(y) + b * in.x.size(1) * in.x.size(2), begin, end);
     });
   });
   return y;
+}
+
+/// All sums over tokens are in `wide` types; the tails' still have one row for each batch row.
+struct Gradients {
+  at::Tensor dx, dweight, dbias, dincoming, dfresh;
+};
+
+Gradients backward_on_gpu(const Inputs& in, const at::Tensor& dy) {
+  const IngotCudaConv conv = gpu_conv(in);
+  const std::int64_t parts = INGOT_GPU_FUNCTION(ingot_cuda_conv_partials)(conv);
+  const at::TensorOptions options = in.weight.options();
+  Gradients out;
+  out.dx = at::empty(in.x.sizes(), in.x.options());
+  const at::Tensor dweight = at::empty({parts, conv.taps, conv.channels}, options);
+  const at::Tensor dbias = in.bias.defined() ? at::empty({parts, conv.channels}, options) : at::Tensor();
+  const std::int64_t tail_parts = INGOT_GPU_FUNCTION(ingot_cuda_conv_tail_partials)(conv);
+  const at::Tensor dincoming = at::empty({tail_parts, conv.batch, conv.taps - 1, conv.channels}, options);
+  const at::Tensor dfresh = at::empty_like(dincoming);
+  INGOT_GPU_FUNCTION(ingot_cuda_conv_backward)
+  (conv, {dy.data_ptr(), out.dx.data_ptr(), raw<float>(dweight), raw<float>(dbias), raw<float>(dincoming),
+          raw<float>(dfresh)});
+  out.dincoming = dincoming.sum(0);
+  out.dfresh = dfresh.sum(0);
+  out.dweight = dweight.sum(0);
+  if (dbias.defined()) out.dbias = dbias.sum(0);
+  return out;
+}
+
+Gradients backward_on_cpu(const Inputs& in, const at::Tensor& dy) {
+  const std::int64_t batch = in.x.size(0), length = in.x.size(1), channels = in.x.size(2), taps = in.weight.size(0);
+  const at::TensorOptions options = in.weight.options();
+  Gradients out;
+  out.dx = at::empty(in.x.sizes(), in.x.options());
+  // Parts of the parameters' gradients for each batch row, summed in order: the same bits on any number of threads.
+  const at::Tensor dweight = at::zeros({batch, taps, channels}, options);
+  const at::Tensor dbias = in.bias.defined() ? at::zeros({batch, channels}, options) : at::Tensor();
+  out.dincoming = at::zeros({batch, taps - 1, channels}, options);
+  out.dfresh = at::zeros({batch, taps - 1, channels}, options);
+  with_kernel_types(in.x.scalar_type(), [&]<class T, class A>() {
+    for_blocks(in.x, [&](std::int64_t b, std::int64_t begin, std::int64_t end) {
+      std::vector<A> scratch(static_cast<std::size_t>(length * (end - begin)));
+      in.row<T, A>(b).backward(
+          {raw<T>(dy) + b * length * channels, raw<T>(out.dx) + b * length * channels,
+           raw<A>(dweight) + b * taps * channels, dbias.defined() ? raw<A>(dbias) + b * channels : nullptr,
+           raw<A>(out.dincoming) + b * (taps - 1) * channels, raw<A>(out.dfresh) + b * (taps - 1) * channels,
+           scratch.data()},
+          begin, end);
+    });
+  });
+  out.dweight = dweight.sum(0);
+  if (dbias.defined()) out.dbias = dbias.sum(0);
+  return out;
 }
 
 /// Sums over the batch where all rows shared one tensor. parts [B, ...] -> [1 or B, ...] in the dtype of `like`.
@@ -100,34 +180,11 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
     Inputs in{saved[0], saved[1], saved[2], saved[3], saved[4], saved[5], ctx->saved_data["silu"].toBool()};
     in.lay_out();
     const at::Tensor dy = grads[0].contiguous();
-    const std::int64_t batch = in.x.size(0), length = in.x.size(1), channels = in.x.size(2), taps = in.weight.size(0);
-    const at::TensorOptions options = in.weight.options();
-    const at::Tensor dx = at::empty(in.x.sizes(), in.x.options());
-    // Parts of the parameters' gradients for each batch row, summed in order: the same bits on any number of threads.
-    const at::Tensor dweight = at::zeros({batch, taps, channels}, options);
-    const at::Tensor dbias = in.bias.defined() ? at::zeros({batch, channels}, options) : at::Tensor();
-    const at::Tensor dincoming = at::zeros({batch, taps - 1, channels}, options);
-    const at::Tensor dfresh = at::zeros({batch, taps - 1, channels}, options);
-    with_kernel_types(in.x.scalar_type(), [&]<class T, class A>() {
-      for_blocks(in.x, [&](std::int64_t b, std::int64_t begin, std::int64_t end) {
-        std::vector<A> scratch(static_cast<std::size_t>(length * (end - begin)));
-        in.row<T, A>(b).backward(
-            {raw<T>(dy) + b * length * channels, raw<T>(dx) + b * length * channels,
-             raw<A>(dweight) + b * taps * channels, dbias.defined() ? raw<A>(dbias) + b * channels : nullptr,
-             raw<A>(dincoming) + b * (taps - 1) * channels, raw<A>(dfresh) + b * (taps - 1) * channels, scratch.data()},
-            begin, end);
-      });
-    });
+    const Gradients g = in.x.is_cuda() ? backward_on_gpu(in, dy) : backward_on_cpu(in, dy);
     const auto tail_grad = [&](std::size_t index, const at::Tensor& parts) {
       return saved[index].defined() ? like_source(parts, saved[index]) : at::Tensor();
     };
-    return {dx,
-            dweight.sum(0).t(),
-            dbias.defined() ? dbias.sum(0) : at::Tensor(),
-            tail_grad(3, dincoming),
-            tail_grad(4, dfresh),
-            {},
-            {}};
+    return {g.dx, g.dweight.t(), g.dbias, tail_grad(3, g.dincoming), tail_grad(4, g.dfresh), {}, {}};
   }
 };
 
@@ -143,7 +200,8 @@ bool needs_grad(std::initializer_list<at::Tensor> tensors) {
 
 at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const ConvTails& tails,
                       const at::Tensor& origin, bool silu) {
-  if (!has_cpu_kernel(x) || weight.size(1) > short_conv_cpu::kMaxTaps || weight.size(1) < 2) {
+  const std::int64_t max_taps = x.is_cuda() ? kIngotCudaConvMaxTaps : short_conv_cpu::kMaxTaps;
+  if (!has_kernel(x) || weight.size(1) > max_taps || weight.size(1) < 2) {
     return short_conv_reference(x, weight, bias, tails, origin, silu);
   }
   if (needs_grad({x, weight, bias, tails.incoming, tails.fresh})) {

@@ -9,8 +9,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "device/gpu.h"
 #include "device/parallel.h"
 #include "ops/kernel_types.h"
+#include "ops/ssd/cuda.h"
 #include "ops/ssd/decay_kernels.h"
 
 namespace ingot::ops {
@@ -30,6 +32,16 @@ void for_blocks(std::int64_t blocks, std::int64_t elements, F f) {
   parallel_for(0, blocks, std::max<std::int64_t>(1, kSerialElements / std::max<std::int64_t>(1, elements)), f);
 }
 
+bool has_gpu_decay(const at::Tensor& pairs) {
+  return pairs.is_cuda() && pairs.scalar_type() == at::kBFloat16 &&
+         INGOT_GPU_FUNCTION(ingot_cuda_decay_fits)(pairs.size(-1));
+}
+
+IngotCudaDecay gpu_decay(const at::Tensor& b, const at::Tensor& visible, std::int64_t groups) {
+  const std::int64_t heads = b.size(2);
+  return {b.size(0) * b.size(1) * heads, heads / groups, heads, raw<float>(b), raw<bool>(visible), gpu_stream()};
+}
+
 }  // namespace
 
 at::Tensor decayed_scores(const at::Tensor& pairs, const at::Tensor& b, const at::Tensor& visible) {
@@ -43,6 +55,12 @@ at::Tensor decayed_scores(const at::Tensor& pairs, const at::Tensor& b, const at
       for_blocks(b.size(0) * b.size(1) * groups, sizes.heads * chunk * chunk,
                  [&](std::int64_t begin, std::int64_t end) { kernel.run(begin, end); });
     });
+    return scores;
+  }
+  if (has_gpu_decay(pairs)) {
+    const at::Tensor scores = at::empty({b.size(0), b.size(1), b.size(2), chunk, chunk}, pairs.options());
+    INGOT_GPU_FUNCTION(ingot_cuda_decayed_scores)
+    (gpu_decay(b, visible, groups), raw<void>(pairs), raw<void>(scores));
     return scores;
   }
   const at::Tensor by_group = decays(b, visible).unflatten(2, {groups, -1});
@@ -65,6 +83,13 @@ DecayedGradients decayed_scores_backward(const at::Tensor& dscores, const at::Te
       for_blocks(blocks, sizes.heads * chunk * chunk,
                  [&](std::int64_t begin, std::int64_t end) { kernel.run(begin, end); });
     });
+    return out;
+  }
+  if (has_gpu_decay(scores)) {
+    const DecayedGradients out{
+        at::empty({b.size(0), b.size(1), groups, scores.size(3), scores.size(4)}, scores.options()), at::empty_like(b)};
+    INGOT_GPU_FUNCTION(ingot_cuda_decayed_scores_backward)
+    (gpu_decay(b, visible, groups), raw<void>(dscores), raw<void>(scores), raw<void>(out.pairs), raw<float>(out.b));
     return out;
   }
   const at::Tensor pairs = (decays(b, visible) * dscores).unflatten(2, {groups, -1}).sum(3).to(scores.scalar_type());

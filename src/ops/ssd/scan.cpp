@@ -2,9 +2,56 @@
 
 #include <ATen/ops/empty_like.h>
 
+#include <algorithm>
+
+#include "device/gpu.h"
+#include "device/parallel.h"
+#include "ops/kernel_types.h"
+#include "ops/ssd/cuda.h"
+#include "ops/ssd/scan_kernels.h"
+
 namespace ingot::ops {
 
+namespace {
+
+SsdScan cpu_scan(const SsdScanInputs& in) {
+  const at::Tensor end = in.start.clone();
+  const std::int64_t chunks = in.added.size(1), groups = in.added.size(2), rows = in.added.size(3);
+  const std::int64_t heads = in.keep.size(2) / groups, size = in.added.size(4);
+  const std::int64_t grain = std::max<std::int64_t>(1, kSerialElements / std::max<std::int64_t>(1, size * chunks));
+  with_kernel_types(in.added.scalar_type(), [&]<class Product, class Wide>() {
+    const scan_kernels::Scan<Product, Wide> kernel{raw<Product>(in.added),
+                                                   raw<Wide>(end),
+                                                   raw<Wide>(in.keep),
+                                                   raw<Wide>(in.restart),
+                                                   raw<Wide>(in.fresh),
+                                                   in.reverse,
+                                                   {chunks, groups, rows, heads, size / heads}};
+    parallel_for(0, in.added.size(0) * groups * rows, grain,
+                 [&](std::int64_t begin, std::int64_t last) { kernel.run(begin, last); });
+  });
+  return {in.added, end};
+}
+
+SsdScan gpu_scan(const SsdScanInputs& in) {
+  const at::Tensor entered = at::empty_like(in.added), end = at::empty_like(in.start);
+  INGOT_GPU_FUNCTION(ingot_cuda_ssd_scan)
+  ({in.added.size(0), in.added.size(1), in.added.size(2), in.keep.size(2), in.added.size(3), in.added.size(4),
+    raw<void>(in.added), raw<float>(in.start), raw<float>(in.keep), raw<float>(in.restart), raw<float>(in.fresh),
+    in.reverse, raw<void>(entered), raw<float>(end), gpu_stream()});
+  return {entered, end};
+}
+
+bool has_gpu_scan(const SsdScanInputs& in) {
+  return in.added.is_cuda() && in.added.scalar_type() == at::kBFloat16 &&
+         in.added.size(4) * in.added.size(2) / in.keep.size(2) % 2 == 0;
+}
+
+}  // namespace
+
 SsdScan ssd_scan(const SsdScanInputs& in) {
+  if (has_cpu_kernel(in.added)) return cpu_scan(in);
+  if (has_gpu_scan(in)) return gpu_scan(in);
   const std::int64_t chunks = in.added.size(1), groups = in.added.size(2);
   const std::int64_t per_group = in.keep.size(2) / groups;
   // [..., R dv] -> [..., R, dv], and factors [B, N, H] -> [B, N, G, 1, R, 1].

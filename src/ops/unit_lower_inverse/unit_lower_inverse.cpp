@@ -9,8 +9,10 @@
 
 #include <algorithm>
 
+#include "device/gpu.h"
 #include "device/parallel.h"
 #include "ops/kernel_types.h"
+#include "ops/unit_lower_inverse/cuda.h"
 #include "ops/unit_lower_inverse/inverse_kernels.h"
 
 namespace ingot::ops {
@@ -31,6 +33,14 @@ void invert_as(const at::Tensor& a, const at::Tensor& out) {
 }
 
 at::Tensor inverse(const at::Tensor& a) {
+  if (a.is_cuda() && a.scalar_type() == at::kFloat &&
+      INGOT_GPU_FUNCTION(ingot_cuda_unit_lower_inverse_fits)(a.size(-1))) {
+    const at::Tensor rows = a.contiguous(), out = at::empty_like(rows);
+    const std::int64_t size = a.size(-1);
+    INGOT_GPU_FUNCTION(ingot_cuda_unit_lower_inverse)
+    (rows.const_data_ptr<float>(), rows.numel() / (size * size), size, out.data_ptr<float>(), gpu_stream());
+    return out;
+  }
   if (!a.is_cpu()) {
     // Reads below the diagonal only and takes ones on it.
     return at::linalg_solve_triangular(a, at::eye(a.size(-1), a.options()).expand_as(a), /*upper=*/false, /*left=*/true,

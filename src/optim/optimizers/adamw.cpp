@@ -19,6 +19,8 @@
 #include "base/text.h"
 #include "config/fields.h"
 #include "config/units.h"
+#include "device/gpu.h"
+#include "optim/kernels/cuda.h"
 #include "optim/kernels/update_kernels.h"
 #include "optim/runs.h"
 
@@ -61,7 +63,7 @@ class Adamw final : public Optimizer {
   void step(std::vector<Slot>& slots, const UpdateContext& context) const override {
     for (const auto& run : runs_of(slots)) {
       const Step constants = constants_of(run, context.update);
-      if (!use_kernels_ || !runs_on_cpu_kernels(run)) {
+      if (!use_kernels_ || !runs_on_kernels(run)) {
         update(run, constants, context.grad_scale);
       } else if (run.value.scalar_type() == at::kDouble) {
         fused_update<double>(run, constants, context.grad_scale);
@@ -105,6 +107,12 @@ class Adamw final : public Optimizer {
     const T* g = run.grad.const_data_ptr<T>();
     T* m = run.states[0].data_ptr<T>();
     T* v = run.states[1].data_ptr<T>();
+    if constexpr (std::is_same_v<T, float>) {
+      if (run.value.is_cuda()) {
+        INGOT_GPU_FUNCTION(ingot_cuda_adam)(w, g, m, v, run.value.numel(), constants, gpu_stream());
+        return;
+      }
+    }
     parallel_for(0, run.value.numel(), kUpdateGrain, [&](std::int64_t begin, std::int64_t end) {
       update_kernels::adam(w + begin, g + begin, m + begin, v + begin, end - begin, constants);
     });

@@ -16,6 +16,8 @@
 #include "base/error.h"
 #include "config/fields.h"
 #include "config/units.h"
+#include "device/gpu.h"
+#include "optim/kernels/cuda.h"
 #include "optim/kernels/update_kernels.h"
 #include "optim/runs.h"
 
@@ -56,7 +58,7 @@ class Sgd final : public Optimizer {
   void step(std::vector<Slot>& slots, const UpdateContext& context) const override {
     const double share = context.update == 1 ? 1 : 1 - config_.dampening;
     for (const auto& run : runs_of(slots)) {
-      if (!use_kernels_ || !runs_on_cpu_kernels(run)) {
+      if (!use_kernels_ || !runs_on_kernels(run)) {
         update(run, share, context.grad_scale);
       } else if (run.value.scalar_type() == at::kDouble) {
         fused_update<double>(run, share, context.grad_scale);
@@ -88,6 +90,12 @@ class Sgd final : public Optimizer {
     T* w = run.value.data_ptr<T>();
     const T* g = run.grad.const_data_ptr<T>();
     T* b = run.states.empty() ? nullptr : run.states[0].data_ptr<T>();
+    if constexpr (std::is_same_v<T, float>) {
+      if (run.value.is_cuda()) {
+        INGOT_GPU_FUNCTION(ingot_cuda_sgd)(w, g, b, run.value.numel(), constants, gpu_stream());
+        return;
+      }
+    }
     parallel_for(0, run.value.numel(), kUpdateGrain, [&](std::int64_t begin, std::int64_t end) {
       update_kernels::sgd(w + begin, g + begin, b == nullptr ? nullptr : b + begin, end - begin, constants);
     });

@@ -1,0 +1,14 @@
+#pragma once
+// CUDA kernels of update_kernels.h.
+
+#include <cstdint>
+
+#include "optim/kernels/update_kernels.h"
+
+extern "C" {
+void ingot_cuda_adam(float* w, const float* g, float* m, float* v, std::int64_t n,
+                     const ingot::update_kernels::Adam<float>& constants, void* stream);
+/// `b` null: without momentum.
+void ingot_cuda_sgd(float* w, const float* g, float* b, std::int64_t n,
+                    const ingot::update_kernels::Sgd<float>& constants, void* stream);
+}
