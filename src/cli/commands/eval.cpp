@@ -50,7 +50,7 @@ std::vector<TokenId> parse_ids(const std::string& text, std::int64_t vocab_size)
 at::Tensor logits_of(const LanguageModel& model, const std::vector<TokenId>& ids) {
   c10::NoGradGuard no_grad;
   const std::vector<std::int64_t> wide(ids.begin(), ids.end());
-  const auto hidden = model.forward(at::tensor(wide, at::kLong).unsqueeze(0), {}, false);
+  const auto hidden = model.forward(at::tensor(wide, at::kLong).unsqueeze(0).to(model.device()), {}, false);
   return logits(hidden.select(0, 0), model.head());
 }
 
@@ -146,8 +146,10 @@ void add_eval(CLI::App& app, CommandLine& line) {
   command->add_option("--logits", options->logits, "write fp32 logits [T, V] to this safetensors file")->needs("--ids");
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot eval runs/quickstart --text notes.txt --json");
-  command->callback(
-      [&line, options] { line.run = [&line, options] { return evaluate_run(*options, line.families); }; });
+  command->callback([&line, options] {
+    line.uses_device = true;
+    line.run = [&line, options] { return evaluate_run(*options, line.families); };
+  });
 }
 
 }  // namespace ingot
