@@ -53,27 +53,13 @@ for argument in "$@"; do
 done
 run=$(build/ingot config show configs/quickstart.yaml --field run.dir "${settings[@]}")
 
-# Measures the model and xz on the same held-out text, once for each run.
-compare_with_xz() {
-  local folder=$run/compression
-  mkdir -p "$folder"
-  build/ingot data text "$run" --out "$folder/held_out.txt" >/dev/null || return 0
-  build/ingot data text "$run" --train --out "$folder/train.txt" >/dev/null
-  {
-    build/ingot eval "$run" --held-out
-    python3 -B tools/xz_bits.py "$folder/held_out.txt" "$folder/train.txt"
-  } >"$folder/result.tmp"
-  rm "$folder/held_out.txt" "$folder/train.txt"
-  mv "$folder/result.tmp" "$folder/result.txt"
-}
-
 say "==> training"
 build/ingot train configs/quickstart.yaml "$@"
-if [ ! -e "$run/compression/result.txt" ]; then
+if [ ! -e "$run/compression.txt" ]; then
   phase "held-out text: the model and xz"
-  compare_with_xz
-  phase_end
+  if tools/compare_xz.sh "$run" --quick >"$run/compression.tmp"; then mv "$run/compression.tmp" "$run/compression.txt"; fi
+  phase_end "given the training text as well, in minutes: tools/compare_xz.sh $run"
 fi
-if [ -e "$run/compression/result.txt" ]; then sed 's/^/    /' "$run/compression/result.txt"; fi
+if [ -e "$run/compression.txt" ]; then sed 's/^/    /' "$run/compression.txt"; fi
 say "==> a sample"
 build/ingot sample "$run" --prompt "Language"
