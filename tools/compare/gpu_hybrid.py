@@ -12,6 +12,7 @@ import argparse
 import json
 import re
 import statistics
+import sys
 import time
 
 import torch
@@ -37,7 +38,7 @@ class Attention(nn.Module):
         self.heads, self.kv_heads, self.width = args.heads, args.kv_heads, args.d_model // args.heads
         self.qkv = nn.Linear(args.d_model, (self.heads + 2 * self.kv_heads) * self.width, bias=False)
         self.o = nn.Linear(args.d_model, args.d_model, bias=False)
-        angle = torch.outer(torch.arange(args.seq_len + args.meta), 1e4 ** (-torch.arange(0, self.width, 2) / self.width))
+        angle = torch.outer(torch.arange(args.seq_len + args.meta, dtype=torch.float32), 1e4 ** (-torch.arange(0, self.width, 2) / self.width))
         self.register_buffer("cos", angle.cos().to(torch.bfloat16), persistent=False)
         self.register_buffer("sin", angle.sin().to(torch.bfloat16), persistent=False)
 
@@ -144,12 +145,18 @@ def main():
                         "meta": 0, "rows": 16, "seq_len": 1024, "steps": 12, "micro_steps": 1}.items():
         parser.add_argument("--" + name.replace("_", "-"), type=int, default=value)
     parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--timing-only", action="store_true",
+                        help="run Mamba2's kernel where fla refuses it (Hopper, Triton 3.4 to 3.7.0: wrong gradients)")
     args = parser.parse_args()
+    if args.timing_only:
+        import fla.ops.common.chunk_o
+        fla.ops.common.chunk_o.IS_NVIDIA_HOPPER = False
     args.kv_heads = args.kv_heads or args.heads
     args.ffn = args.ffn or 3 * args.d_model
     torch.manual_seed(0)
     torch.set_float32_matmul_precision("high")
-    model = Model(args).cuda()
+    with torch.device("cuda"):
+        model = Model(args)
     loss_of = make_loss(model)
     run = torch.compile(model) if args.compile else model
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4, betas=(0.9, 0.95), weight_decay=0.1, fused=True)
@@ -167,6 +174,7 @@ def main():
         optimizer.zero_grad(set_to_none=True)
         torch.cuda.synchronize()
         seconds.append(time.perf_counter() - start)
+        print(f"step {len(seconds)}: {seconds[-1]:.3f} s", file=sys.stderr, flush=True)
     step = statistics.median(seconds[len(seconds) // 2:])
     count = args.rows * args.seq_len * args.micro_steps
     print(json.dumps({"program": "pytorch" + (" compiled" if args.compile else ""), "layers": args.layers,
