@@ -70,6 +70,12 @@ void TrainLoop::open() {
                 {"data_identity", data_->identity()},
                 {"tokenizer", data_->tokenizer().hash()},
                 {"peak_gflops", peak_gflops_}});
+  if (config_.train.device == DeviceKind::kCuda) {
+    const auto gpu = gpu_info();
+    attempt_.add(
+        {{"gpu",
+          {{"name", gpu.name}, {"memory_bytes", gpu.total_bytes}, {"driver", gpu.driver}, {"cuda", gpu.runtime}}}});
+  }
   if (resume_) {
     attempt_.add({{"resumed_from", resume_->checkpoint.string()}});
     metrics_->event(counters_.step, counters_.tokens, "resumed", {{"checkpoint", resume_->checkpoint.string()}});

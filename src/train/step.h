@@ -38,6 +38,6 @@ class TrainStep {
 struct BatchTensors {
   at::Tensor tokens, targets, documents;
 };
-BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device device);
+BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device device = at::kCPU);
 
 }  // namespace ingot

@@ -197,6 +197,13 @@ TEST_F(Commands, MistakesAcrossFieldsAreNamed) {
   EXPECT_TRUE(has(pattern.err, "model.layers", "'X'", "character 3"));
 }
 
+TEST_F(Commands, AGpuThatIsNotThereIsAConfigError) {
+  if (ingot({"doctor", "--json"}).out.find("\"gpus\": []") == std::string::npos) GTEST_SKIP() << "there is one";
+  const auto result = ingot({"train", tiny(), "train.device=cuda"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_TRUE(has(result.err, "train.device: cuda was asked for", "use 'cpu' or 'auto'"));
+}
+
 TEST_F(Commands, BadTextIsADataError) {
   write_raw(folder / "empty.txt", "");
   const auto empty = ingot({"train", tiny(), "data.train.paths=empty.txt"});
