@@ -39,8 +39,8 @@ struct Rule {
   // against the working directory.
   bool is_path = false;
   bool is_working_path = false;
-  // A sibling that excludes this field: of the two, the one set later counts.
-  const char* other_key = nullptr;
+  // Siblings that exclude this field: of them all, the one set later counts.
+  std::vector<std::string> other_keys;
   FieldClass field_class = FieldClass::kInherit;
 
   Rule& at_least(double v) { return low = v, *this; }
@@ -51,8 +51,8 @@ struct Rule {
   Rule& path() { return is_path = true, *this; }
   /// A path relative to the working directory wherever it is written.
   Rule& working_path() { return is_path = is_working_path = true, *this; }
-  /// Both siblings name each other.
-  Rule& excludes(const char* key) { return other_key = key, *this; }
+  /// All siblings name each other.
+  Rule& excludes(std::vector<std::string> keys) { return other_keys = std::move(keys), *this; }
   Rule& numeric() { return field_class = FieldClass::kNumeric, *this; }
   Rule& layout() { return field_class = FieldClass::kLayout, *this; }
   Rule& free() { return field_class = FieldClass::kFree, *this; }

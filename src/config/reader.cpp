@@ -27,9 +27,11 @@ int latest_rank(const Node& node) {
   return rank;
 }
 
-/// null and [] choose nothing, so they exclude nothing.
+/// null, [] and {} choose nothing, so they exclude nothing.
 bool holds_something(const Node& node) {
-  return node.kind == Node::Kind::kList ? !node.items.empty() : node.kind != Node::Kind::kNull;
+  if (node.kind == Node::Kind::kList) return !node.items.empty();
+  if (node.kind == Node::Kind::kMap) return !node.members.empty();
+  return node.kind != Node::Kind::kNull;
 }
 
 /// Why a scalar that looks right to a person is refused.
@@ -76,10 +78,10 @@ class Reader final : public Fields {
     parent.known.push_back(info.name);
     const std::string path = child_path(parent.path, info.name);
     const Node* node = parent.node != nullptr ? parent.node->member(info.name) : nullptr;
-    if (node != nullptr && info.rule.other_key != nullptr && is_replaced(*parent.node, *node, path, info))
-      node = nullptr;
-    const bool has_other =
-        parent.node != nullptr && info.rule.other_key != nullptr && parent.node->member(info.rule.other_key) != nullptr;
+    if (node != nullptr && is_replaced(*parent.node, *node, path, info)) node = nullptr;
+    const auto is_set = [&parent](const std::string& key) { return parent.node->member(key) != nullptr; };
+    const auto& others = info.rule.other_keys;
+    const bool has_other = parent.node != nullptr && std::any_of(others.begin(), others.end(), is_set);
     if (node == nullptr && info.rule.is_required && !has_other) {
       problems_.add(path, "missing: " + info.doc);
       return false;
@@ -240,15 +242,19 @@ class Reader final : public Fields {
     values_.pop_back();
   }
 
-  /// Of two keys that exclude each other the one set later counts; set in one place they are a mistake.
+  /// Of keys that exclude each other the one set later counts; set in one place they are a mistake.
   bool is_replaced(const Node& parent, const Node& node, const std::string& path, const FieldInfo& info) {
-    const Node* other = parent.member(info.rule.other_key);
-    if (other == nullptr || !holds_something(*other) || !holds_something(node)) return false;
-    const int mine = latest_rank(node), theirs = latest_rank(*other);
-    if (mine == theirs && info.name < info.rule.other_key) {
-      problems_.add(node, path, std::string("excludes '") + info.rule.other_key + "', which is set as well");
+    bool replaced = false;
+    for (const std::string& key : info.rule.other_keys) {
+      const Node* other = parent.member(key);
+      if (other == nullptr || !holds_something(*other) || !holds_something(node)) continue;
+      const int mine = latest_rank(node), theirs = latest_rank(*other);
+      if (mine == theirs && info.name < key) {
+        problems_.add(node, path, cat("excludes '", key, "', which is set as well"));
+      }
+      replaced |= mine < theirs;
     }
-    return mine < theirs;
+    return replaced;
   }
 
   void problem(const std::string& message) {

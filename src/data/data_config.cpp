@@ -110,18 +110,19 @@ void describe(Fields& f, SourceConfig& c) {
 
 void describe(Fields& f, TrainDataConfig& c) {
   f.field("paths", c.paths, "text, JSONL (both also .gz, .zst) or token shards: files, folders (sorted), globs",
-          Rule{}.path().excludes("sources").free());
+          Rule{}.path().excludes({"sources"}).free());
   describe_reading(f, c);
-  f.field("sources", c.sources, "a weighted mixture, instead of paths", Rule{}.excludes("paths"));
+  f.field("sources", c.sources, "a weighted mixture, instead of paths", Rule{}.excludes({"paths"}));
 }
 
 void describe(Fields& f, ValidationConfig& c) {
   f.field(
       "fraction", c.fraction,
       "share of the training documents to hold out, chosen by a hash of their text; of a single document its last part",
-      Rule{}.above(0).below(1).excludes("paths").numeric());
-  f.field("paths", c.paths, "held-out files, read as data.train says", Rule{}.path().excludes("fraction").free());
-  f.field("sets", c.sets, "several held-out sets by name", Rule{}.free());
+      Rule{}.above(0).below(1).excludes({"paths", "sets"}).numeric());
+  f.field("paths", c.paths, "held-out files, read as data.train says",
+          Rule{}.path().excludes({"fraction", "sets"}).free());
+  f.field("sets", c.sets, "several held-out sets by name", Rule{}.excludes({"fraction", "paths"}).free());
 }
 
 void describe(Fields& f, DataConfig& c) {
@@ -154,9 +155,6 @@ void check_data_config(const DataConfig& config, Problems& problems, const std::
     add(".train.sources", "only some of them have a weight, expected all or none");
   }
   const ValidationConfig& validation = config.validation;
-  if (!validation.sets.empty() && (validation.fraction || !validation.paths.empty())) {
-    add(".validation", "sets exclude fraction and paths");
-  }
   for (const auto& [name, set] : validation.sets) {
     if (set.paths.empty()) add(".validation.sets." + name + ".paths", "no paths");
   }

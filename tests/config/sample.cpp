@@ -49,8 +49,8 @@ void describe(Fields& f, Documents& c) {
   f.field("separator", c.separator, "text between documents", Rule{}.required());
 }
 void describe(Fields& f, Validation& c) {
-  f.field("fraction", c.fraction, "share of the text", Rule{}.above(0).below(1).excludes("paths"));
-  f.field("paths", c.paths, "files", Rule{}.path().excludes("fraction"));
+  f.field("fraction", c.fraction, "share of the text", Rule{}.above(0).below(1).excludes({"paths"}));
+  f.field("paths", c.paths, "files", Rule{}.path().excludes({"fraction"}));
 }
 void describe(Fields& f, Data& c) {
   f.field("paths", c.paths, "files", Rule{}.path().free());

@@ -279,7 +279,7 @@ TEST(DataConfigTest, ChecksAcrossFields) {
            "expected all or none");
   contains(message("{train: {paths: [x]}, validation: {fraction: 0.1, sets: {a: {paths: [x]}}}, tokenizer: bytes, "
                    "seq_len: 4}"),
-           "sets exclude");
+           "data.validation.fraction: excludes 'sets', which is set as well");
   contains(message("{train: {paths: [x]}, validation: {fraction: 1.5}, tokenizer: bytes, seq_len: 4}"), "fraction");
   contains(message("{train: {paths: [x]}, tokenizer: byte, seq_len: 4}"), "did you mean 'bytes'");
   contains(message("{train: {paths: [x], documents: lines}, tokenizer: bytes, seq_len: 4}"), "documents");
@@ -287,6 +287,27 @@ TEST(DataConfigTest, ChecksAcrossFields) {
   const DataConfig config =
       data_config("{train: {paths: x, documents: {separator: \"<|end|>\"}}, tokenizer: bytes, seq_len: 4}");
   EXPECT_EQ(config.train.documents, (DocumentRule{DocumentRule::Kind::kSeparator, "<|end|>"}));
+}
+
+TEST(DataConfigTest, OfTheThreeWaysToHoldOutTheOneSetLaterCounts) {
+  const std::string yaml = "{train: {paths: [x]}, validation: {fraction: 0.1}, tokenizer: bytes, seq_len: 4}";
+  const std::string sets = "data.validation.sets={news: {paths: [n]}, code: {paths: [c]}}";
+  const ValidationConfig named = data_config(yaml, {"data.validation.paths=[v]", sets}).validation;
+  EXPECT_FALSE(named.fraction.has_value());
+  EXPECT_TRUE(named.paths.empty());
+  EXPECT_EQ(named.sets.size(), 2u);
+  const ValidationConfig files = data_config(yaml, {sets, "data.validation.paths=[v]"}).validation;
+  EXPECT_FALSE(files.fraction.has_value());
+  EXPECT_EQ(files.paths.size(), 1u);
+  EXPECT_TRUE(files.sets.empty());
+  const ValidationConfig share = data_config(yaml, {sets, "data.validation.fraction=0.5"}).validation;
+  EXPECT_EQ(share.fraction, 0.5);
+  EXPECT_TRUE(share.sets.empty());
+  // A resolved config names all three, two of them empty.
+  EXPECT_EQ(data_config("{train: {paths: [x]}, validation: {fraction: 0.1, paths: [], sets: {}}, tokenizer: bytes, "
+                        "seq_len: 4}")
+                .validation.fraction,
+            0.1);
 }
 
 }  // namespace

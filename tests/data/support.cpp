@@ -78,8 +78,8 @@ std::shared_ptr<const Tokenizer> make_tokenizer(const std::string& yaml, const s
   });
 }
 
-DataConfig data_config(const std::string& yaml) {
-  const Document document = Document::parse("data: " + yaml, "test.yaml");
+DataConfig data_config(const std::string& yaml, const std::vector<std::string>& overrides) {
+  const Document document = Document::parse("data: " + yaml, "test.yaml", overrides);
   Problems problems(document);
   DataSection config;
   read_config(document, FamiliesLookup(data_families()), config, problems);

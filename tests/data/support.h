@@ -40,8 +40,8 @@ Variant<TokenizerEntry> tokenizer_variant(const std::string& yaml);
 /// A tokenizer from YAML, trained on `texts`.
 std::shared_ptr<const Tokenizer> make_tokenizer(const std::string& yaml, const std::vector<std::string>& texts = {});
 
-/// The section `data` from YAML. Throws ConfigError.
-DataConfig data_config(const std::string& yaml);
+/// The section `data` from YAML, with overrides such as "data.seq_len=8". Throws ConfigError.
+DataConfig data_config(const std::string& yaml, const std::vector<std::string>& overrides = {});
 
 /// prepare_data of a section `data` in YAML.
 DataModule prepare(const std::string& yaml, const fs::path& run_dir, std::uint64_t seed = 1, bool may_build = true);
