@@ -10,7 +10,8 @@ usage: scripts/setup.sh [--cuda] [--tests] [--no-build]
 Installs missing system packages (apt, as root or with sudo), unpacks LibTorch into .deps/ and builds the release
 preset into build/. Nothing else outside this folder is written.
 
-  --cuda      also get what the GPU part needs (CUDA 13; parts that the system has are used)
+  --cuda      also get what the GPU part needs (CUDA 13; parts that the system has are used) and insist on building it.
+              Without this it is built where nvcc of CUDA 13 is found
   --tests     also build the tests, and get the formatter that they use
   --no-build  stop before compiling
   --help      this text
@@ -126,18 +127,17 @@ fi
 exec 9>&-
 
 if [ $BUILD -eq 1 ]; then
-  preset=release folder=build
-  if [ $CUDA -eq 1 ]; then preset=cuda folder=build-cuda; fi
-  target=ingot
+  cuda=AUTO target=ingot
+  if [ $CUDA -eq 1 ]; then cuda=ON; fi
   if [ $TESTS -eq 1 ]; then target=all; fi
   phase "configure"
-  cmake --preset $preset -DINGOT_TORCH="${INGOT_TORCH:-}" >"$ROOT/.cache/configure.log" 2>&1 ||
+  cmake --preset release -DINGOT_TORCH="${INGOT_TORCH:-}" -DINGOT_CUDA=$cuda >"$ROOT/.cache/configure.log" 2>&1 ||
     { cat "$ROOT/.cache/configure.log" >&2; die "cmake failed"; }
   phase_end
   phase "build"
-  NINJA_STATUS="    [%f/%t, %e s] " ninja -C "$folder" -j "$(build_jobs)" "$target" ||
+  NINJA_STATUS="    [%f/%t, %e s] " ninja -C build -j "$(build_jobs)" "$target" ||
     die "the build failed: see the first error above"
-  phase_end "$folder/"
+  phase_end "build/"
 fi
 
 say "==> set-up is complete"

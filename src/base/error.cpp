@@ -6,8 +6,11 @@ namespace ingot {
 
 std::string Location::text() const {
   std::string out = file;
-  if (line > 0) out += ":" + std::to_string(line);
-  if (line > 0 && column > 0) out += ":" + std::to_string(column);
+  for (const int number : {line, column}) {
+    if (number <= 0) break;
+    out += ':';
+    out += std::to_string(number);
+  }
   return out;
 }
 

@@ -57,7 +57,7 @@ std::string Selector::text() const {
   append_list(keys, "operator", op);
   if (depth) keys.push_back("depth: " + Codec<DepthRange>::format(*depth).text);
   append_list(keys, "name", name);
-  return "{" + join(keys, ", ") + "}";
+  return cat("{", join(keys, ", "), "}");
 }
 
 }  // namespace ingot

@@ -17,7 +17,10 @@ constexpr std::array<std::pair<int, const char*>, 3> kSignals{
     {{SIGTERM, "SIGTERM"}, {SIGINT, "SIGINT"}, {SIGUSR1, "SIGUSR1"}}};
 
 void handle(int signal) {
-  if (signal == SIGINT && ++interrupts >= 2) _exit(130);
+  if (signal == SIGINT) {
+    interrupts = interrupts + 1;
+    if (interrupts >= 2) _exit(130);
+  }
   received_signal = signal;
 }
 

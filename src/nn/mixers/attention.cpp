@@ -30,6 +30,7 @@
 #include "config/fields.h"
 #include "nn/bind.h"
 #include "nn/branch.h"
+#include "nn/heads.h"
 #include "nn/key_value_state.h"
 #include "nn/linear.h"
 #include "nn/position.h"
@@ -63,21 +64,16 @@ struct Sizes {
   std::int64_t heads, kv_heads, head_dim;
 
   Sizes(const Config& c, std::int64_t d_model) {
-    heads = c.num_heads ? *c.num_heads : d_model / c.head_dim.value_or(d_model);
-    head_dim = c.head_dim ? *c.head_dim : d_model / heads;
+    const HeadSizes sizes = head_sizes(c.num_heads, c.head_dim, d_model);
+    heads = sizes.heads;
+    head_dim = sizes.head_dim;
     kv_heads = c.num_kv_heads.value_or(heads);
   }
   double scale(const Config& c) const { return c.scale.value_or(1 / std::sqrt(static_cast<double>(head_dim))); }
 };
 
 std::vector<std::pair<std::string, std::string>> validate(const Config& c, std::int64_t d_model) {
-  if (!c.num_heads && !c.head_dim) return {{"num_heads", "missing: expected num_heads or head_dim"}};
-  if (!c.num_heads && d_model % *c.head_dim != 0) {
-    return {{"head_dim", cat(*c.head_dim, " does not divide d_model ", d_model)}};
-  }
-  if (!c.head_dim && d_model % *c.num_heads != 0) {
-    return {{"num_heads", cat(*c.num_heads, " does not divide d_model ", d_model)}};
-  }
+  if (auto problems = check_heads(c.num_heads, c.head_dim, d_model); !problems.empty()) return problems;
   const Sizes sizes(c, d_model);
   if (sizes.heads % sizes.kv_heads != 0) {
     return {{"num_kv_heads", cat(sizes.kv_heads, " does not divide num_heads ", sizes.heads)}};

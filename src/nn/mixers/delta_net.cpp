@@ -22,6 +22,7 @@
 #include "config/fields.h"
 #include "nn/branch.h"
 #include "nn/documents.h"
+#include "nn/heads.h"
 #include "nn/linear.h"
 #include "ops/delta_rule/delta_rule.h"
 #include "ops/kernel_types.h"
@@ -53,21 +54,15 @@ struct Sizes {
   std::int64_t heads, head_dim, width;
 
   Sizes(const Config& c, std::int64_t d_model) {
-    heads = c.num_heads ? *c.num_heads : d_model / c.head_dim.value_or(d_model);
-    head_dim = c.head_dim ? *c.head_dim : d_model / heads;
+    const HeadSizes sizes = head_sizes(c.num_heads, c.head_dim, d_model);
+    heads = sizes.heads;
+    head_dim = sizes.head_dim;
     width = heads * head_dim;
   }
 };
 
 std::vector<std::pair<std::string, std::string>> validate(const Config& c, std::int64_t d_model) {
-  if (!c.num_heads && !c.head_dim) return {{"num_heads", "missing: expected num_heads or head_dim"}};
-  if (!c.num_heads && d_model % *c.head_dim != 0) {
-    return {{"head_dim", cat(*c.head_dim, " does not divide d_model ", d_model)}};
-  }
-  if (!c.head_dim && d_model % *c.num_heads != 0) {
-    return {{"num_heads", cat(*c.num_heads, " does not divide d_model ", d_model)}};
-  }
-  return {};
+  return check_heads(c.num_heads, c.head_dim, d_model);
 }
 
 double query_scale(const Sizes& sizes) { return 1 / std::sqrt(static_cast<double>(sizes.head_dim)); }

@@ -1,5 +1,6 @@
 #include "ops/chunk/documents.h"
 
+#include <ATen/ExpandUtils.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
@@ -17,6 +18,11 @@ at::Tensor document_origin(const at::Tensor& document, bool continues) {
 
 at::Tensor start_state(const at::Tensor& state, at::IntArrayRef shape, const at::TensorOptions& options) {
   return state.defined() ? state.to(options.dtype()).expand(shape) : at::zeros(shape, options);
+}
+
+at::Tensor start_state_gradient(const at::Tensor& gradient, const at::Tensor& state) {
+  if (!gradient.defined() || !state.defined()) return {};
+  return at::sum_to(gradient, state.sizes()).to(state.scalar_type());
 }
 
 DocumentChunks document_chunks(const at::Tensor& origin, std::int64_t chunk) {

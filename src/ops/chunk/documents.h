@@ -16,6 +16,10 @@ struct RecurrentStates {
 /// A start state as a tensor of `shape` [B, H, dk, dv] and the type of `options`; zeros if it is undefined.
 at::Tensor start_state(const at::Tensor& state, at::IntArrayRef shape, const at::TensorOptions& options);
 
+/// The gradient of a start state as it was given: `gradient` [B, H, dk, dv] summed over rows that shared it; undefined if
+/// either is.
+at::Tensor start_state_gradient(const at::Tensor& gradient, const at::Tensor& state);
+
 /// Where documents lie in N chunks of C rows. A chunk is entered with the state of its carried document: the one that the
 /// chunk before ended in. All [B, N, C] bool unless said.
 struct DocumentChunks {

@@ -16,7 +16,6 @@
 //
 // Everything but the scan is computed for all chunks at once.
 
-#include <ATen/ExpandUtils.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/bmm.h>
@@ -201,12 +200,6 @@ Gradients backward(const Inputs& in, const Kept& kept, const at::Tensor& dy, con
           dfresh};
 }
 
-/// The gradient of a start state as it was given.
-at::Tensor reduced_to(const at::Tensor& gradient, const at::Tensor& state) {
-  if (!gradient.defined() || !state.defined()) return {};
-  return at::sum_to(gradient, state.sizes()).to(state.scalar_type());
-}
-
 struct DeltaRuleFunction : torch::autograd::Function<DeltaRuleFunction> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                const at::Tensor& beta, const std::optional<at::Tensor>& incoming,
@@ -225,7 +218,9 @@ struct DeltaRuleFunction : torch::autograd::Function<DeltaRuleFunction> {
     const variable_list s = ctx->get_saved_variables();
     const Inputs in{s[0], s[1], s[2], s[3], s[4], s[5], {s[6], s[7], s[8], s[9]}, ctx->saved_data["chunk"].toInt()};
     const Gradients g = ops::backward(in, {s[10], s[11], s[12]}, grads[0], grads[1].contiguous());
-    return {g.q, g.k, g.v, g.beta, reduced_to(g.incoming, in.incoming), reduced_to(g.fresh, in.fresh), {}, {}};
+    return {
+        g.q, g.k, g.v, g.beta, start_state_gradient(g.incoming, in.incoming), start_state_gradient(g.fresh, in.fresh),
+        {},  {}};
   }
 };
 

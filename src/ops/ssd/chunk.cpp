@@ -15,7 +15,6 @@
 // Sums of unlike sign stay apart from one another until they are short. Heads of one group share Q and K: their values lie side
 // by side in the products with states, as they do in memory, and only the products with D go head by head.
 
-#include <ATen/ExpandUtils.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/bmm.h>
@@ -241,12 +240,6 @@ Gradients backward(const Inputs& in, const at::Tensor& entered, const at::Tensor
           dfresh.defined() ? ungroup_state(in, dfresh) : dfresh};
 }
 
-/// The gradient of a start state as it was given.
-at::Tensor reduced_to(const at::Tensor& gradient, const at::Tensor& state) {
-  if (!gradient.defined() || !state.defined()) return {};
-  return at::sum_to(gradient, state.sizes()).to(state.scalar_type());
-}
-
 struct SsdFunction : torch::autograd::Function<SsdFunction> {
   static variable_list forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                                const at::Tensor& g, const std::optional<at::Tensor>& incoming,
@@ -265,7 +258,8 @@ struct SsdFunction : torch::autograd::Function<SsdFunction> {
     const variable_list s = ctx->get_saved_variables();
     const Inputs in{s[0], s[1], s[2], s[3], s[4], s[5], {s[6], s[7], s[8], s[9]}, ctx->saved_data["chunk"].toInt()};
     const Gradients d = ops::backward(in, s[10], grads[0], grads[1]);
-    return {d.q, d.k, d.v, d.g, reduced_to(d.incoming, in.incoming), reduced_to(d.fresh, in.fresh), {}, {}};
+    return {d.q, d.k, d.v, d.g, start_state_gradient(d.incoming, in.incoming), start_state_gradient(d.fresh, in.fresh),
+            {},  {}};
   }
 };
 
