@@ -2,8 +2,10 @@
 // What the kernels of ops share.
 
 #include <ATen/core/Tensor.h>
+#include <ATen/core/grad_mode.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 
 #include "device/cuda/types.h"
@@ -35,6 +37,15 @@ inline constexpr std::int64_t kSerialElements = 1 << 14;
 /// An absent tensor as torch::autograd::Function wants it.
 inline std::optional<at::Tensor> if_defined(const at::Tensor& x) {
   return x.defined() ? std::optional<at::Tensor>(x) : std::nullopt;
+}
+
+/// Whether an operation on these has to record its gradient. Undefined tensors need none.
+inline bool needs_grad(std::initializer_list<at::Tensor> tensors) {
+  if (!at::GradMode::is_enabled()) return false;
+  for (const at::Tensor& tensor : tensors) {
+    if (tensor.defined() && tensor.requires_grad()) return true;
+  }
+  return false;
 }
 
 /// Elements of x, bfloat16 as std::uint16_t; null if undefined.

@@ -49,10 +49,6 @@ __device__ inline float warp_sum(float x) {
   for (int offset = 16; offset > 0; offset >>= 1) x += __shfl_xor_sync(0xffffffffu, x, offset);
   return x;
 }
-__device__ inline float warp_max(float x) {
-  for (int offset = 16; offset > 0; offset >>= 1) x = fmaxf(x, __shfl_xor_sync(0xffffffffu, x, offset));
-  return x;
-}
 
 /// Sum over groups of kThreads neighbouring threads, a warp or the whole block, for every thread of the group.
 template <int kThreads>

@@ -90,9 +90,9 @@ at::Tensor rows_of_groups_apart(const at::Tensor& x, std::int64_t groups) {
 
 void spread_rows(const at::Tensor& rows, const at::Tensor& factor, const at::Tensor& plain, const at::Tensor& scaled) {
   const at::Tensor& out = plain.defined() ? plain : scaled;
+  const at::Tensor in = rows.stride(3) == 1 ? rows : rows.contiguous();
+  const Extent extent = extent_of(out, rows.size(1));
   if (has_kernel(rows, out)) {
-    const at::Tensor in = rows.stride(3) == 1 ? rows : rows.contiguous();
-    const Extent extent = extent_of(out, rows.size(1));
     with_types(rows.scalar_type(), out.scalar_type(), [&]<class Row, class Product, class Wide>() {
       run(row_kernels::Spread<Row, Product, Wide>{raw<Row>(in), sequence_place(in, extent), raw<Wide>(factor),
                                                   raw<Product>(plain), place_of(plain), raw<Product>(scaled),
@@ -102,8 +102,6 @@ void spread_rows(const at::Tensor& rows, const at::Tensor& factor, const at::Ten
     return;
   }
   if (has_rows_on_gpu(rows, out)) {
-    const at::Tensor in = rows.stride(3) == 1 ? rows : rows.contiguous();
-    const Extent extent = extent_of(out, rows.size(1));
     INGOT_GPU_FUNCTION(ingot_cuda_spread_rows)
     (gpu_rows(in, out, extent), raw<void>(in), sequence_place(in, extent), raw<float>(factor), raw<void>(plain),
      place_of(plain), raw<void>(scaled), place_of(scaled));
@@ -117,8 +115,8 @@ void spread_rows(const at::Tensor& rows, const at::Tensor& factor, const at::Ten
 at::Tensor gather_rows(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& y, std::int64_t length,
                        at::ScalarType type) {
   const at::Tensor rows = at::empty({x.size(0), length, x.size(3) * x.size(4), x.size(5)}, x.options().dtype(type));
+  const Extent extent = extent_of(x, length);
   if (has_kernel(rows, x)) {
-    const Extent extent = extent_of(x, length);
     with_types(type, x.scalar_type(), [&]<class Row, class Product, class Wide>() {
       run(row_kernels::Gather<Row, Product, Wide>{raw<Product>(x), place_of(x), raw<Wide>(factor), raw<Product>(y),
                                                   place_of(y), raw<Row>(rows), sequence_place(rows, extent), extent},
@@ -127,7 +125,6 @@ at::Tensor gather_rows(const at::Tensor& x, const at::Tensor& factor, const at::
     return rows;
   }
   if (has_rows_on_gpu(rows, x)) {
-    const Extent extent = extent_of(x, length);
     INGOT_GPU_FUNCTION(ingot_cuda_gather_rows)
     (gpu_rows(rows, x, extent), raw<void>(x), place_of(x), raw<float>(factor), raw<void>(y), place_of(y),
      raw<void>(rows), sequence_place(rows, extent));

@@ -181,9 +181,7 @@ struct NormFunction : torch::autograd::Function<NormFunction> {
 at::Tensor apply(const at::Tensor& x, const at::Tensor& gate, const at::Tensor& gain, const Coefficients& c,
                  at::ScalarType out_type) {
   const at::Tensor wide_gain = gain.defined() ? gain.to(wide_type(x.scalar_type())) : gain;
-  const bool grad = at::GradMode::is_enabled() && (x.requires_grad() || (gate.defined() && gate.requires_grad()) ||
-                                                   (gain.defined() && gain.requires_grad()));
-  if (grad) {
+  if (needs_grad({x, gate, gain})) {
     return NormFunction::apply(x, if_defined(gate), if_defined(wide_gain), c.factor, c.eps, c.scale, out_type);
   }
   Inputs in{x, gate, wide_gain, c, {}, {}, out_type};

@@ -96,9 +96,8 @@ at::Tensor scale_heads(const at::Tensor& x, const at::Tensor& scale, const at::T
   }
   const Inputs in{laid_out(x), scale.contiguous()};
   const at::Tensor more = added.defined() ? added.to(x.scalar_type()).contiguous() : added;
-  const bool grad = at::GradMode::is_enabled() &&
-                    (x.requires_grad() || scale.requires_grad() || (added.defined() && added.requires_grad()));
-  return grad ? ScaleFunction::apply(in.x, in.scale, if_defined(more)) : forward(in, more);
+  if (needs_grad({x, scale, added})) return ScaleFunction::apply(in.x, in.scale, if_defined(more));
+  return forward(in, more);
 }
 
 }  // namespace ingot::ops

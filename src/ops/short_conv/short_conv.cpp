@@ -188,14 +188,6 @@ struct ConvFunction : torch::autograd::Function<ConvFunction> {
   }
 };
 
-bool needs_grad(std::initializer_list<at::Tensor> tensors) {
-  if (!at::GradMode::is_enabled()) return false;
-  for (const at::Tensor& tensor : tensors) {
-    if (tensor.defined() && tensor.requires_grad()) return true;
-  }
-  return false;
-}
-
 }  // namespace
 
 at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const ConvTails& tails,
