@@ -67,7 +67,11 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
   PositionContext position_context{root.sub("position"), config.d_model, 0, config.meta_tokens + options.seq_len, true};
   position = config.position.entry().make(config.position.settings(), position_context);
   embedding_norm = norms->make(Site::kEmbedding, root.sub("embedding_norm"), config.d_model, 1);
-  for (int depth = 0; depth < num_sublayers; ++depth) declare_sublayer(depth, pattern[static_cast<std::size_t>(depth)]);
+  for (int depth = 0; depth < num_sublayers; ++depth) {
+    const auto& depths = options.depths;
+    if (depths && std::find(depths->begin(), depths->end(), depth) == depths->end()) continue;
+    declare_sublayer(depth, pattern[static_cast<std::size_t>(depth)]);
+  }
   final_norm = norms->make(Site::kFinal, root.sub("final_norm"), config.d_model, 1);
 
   const ResidualContext residual_context{root.sub("residual"), config.d_model, num_sublayers,
@@ -88,7 +92,9 @@ void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name
   const auto& op = operator_config(config, op_name);
   const auto scope = ParamScope(store).sub(cat("layers.", depth)).at(depth, op_name);
   SubLayer layer;
+  layer.depth = depth;
   layer.op = op_name;
+  layer.recompute = op.recompute.value_or(options.recompute);
   layer.branch = op.mixer ? variant_text(*op.mixer) : variant_text(*op.ffn);
   layer.input_norm = norms->make(Site::kInput, scope.sub("input_norm"), config.d_model, 1);
   BranchContext context{scope.sub(op.mixer ? "mixer" : "ffn"),
@@ -97,6 +103,7 @@ void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name
                         depth,
                         static_cast<int>(pattern.size()),
                         {},
+                        layer.recompute,
                         &families};
   context.site_norm = [this](Site site, const ParamScope& at, std::int64_t width, std::int64_t heads) {
     return norms->make(site, at, width, heads);
@@ -115,7 +122,7 @@ LanguageModel::LanguageModel(const ModelConfig& config, const ModelOptions& opti
                              ParameterStore& store)
     : impl_(std::make_unique<Impl>(config, options, families, store)) {}
 
-int LanguageModel::num_sublayers() const { return static_cast<int>(impl_->layers.size()); }
+int LanguageModel::num_sublayers() const { return static_cast<int>(impl_->pattern.size()); }
 
 const std::vector<std::string>& LanguageModel::pattern() const { return impl_->pattern; }
 
@@ -137,23 +144,6 @@ ModelFlops LanguageModel::flops(std::int64_t seq_len) const {
   }
   add("head", "logits", 2.0 * static_cast<double>(impl_->config.d_model * impl_->options.vocab_size));
   return total;
-}
-
-double LanguageModel::activation_bytes(std::int64_t rows, std::int64_t seq_len, Recompute policy,
-                                       int element_bytes) const {
-  const int stream_bytes = static_cast<int>(c10::elementSize(impl_->options.stream_dtype));
-  const double d_model = static_cast<double>(impl_->config.d_model);
-  double per_token = 0;
-  for (const auto& layer : impl_->layers) {
-    per_token += layer.mixer ? layer.mixer->activation_bytes(policy, element_bytes)
-                             : layer.ffn->activation_bytes(policy, element_bytes);
-    // Each norm keeps its input (a tensor of the stream's type) and, where the branch computes in another type, the cast.
-    const int norms = (layer.input_norm ? 1 : 0) + (layer.output_norm ? 1 : 0) + (layer.stream_norm ? 1 : 0);
-    per_token += d_model * (norms * stream_bytes + (element_bytes != stream_bytes ? element_bytes : 0));
-  }
-  per_token += 2 * d_model * stream_bytes;  // embedding output, final norm
-  const double tokens = static_cast<double>(rows * seq_len + impl_->meta_tokens());
-  return per_token * tokens;
 }
 
 std::int64_t LanguageModel::state_bytes(std::int64_t length) const {

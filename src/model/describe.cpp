@@ -33,7 +33,7 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
   lines.emplace_back("embedding", join(start, "; "));
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
     const auto& layer = impl_->layers[i];
-    const int depth = static_cast<int>(i);
+    const int depth = layer.depth;
     std::vector<std::string> parts{layer.branch, impl_->placement->formula()};
     for (const auto site :
          {Site::kInput, Site::kOutput, Site::kStream, Site::kQ, Site::kK, Site::kV, Site::kHead, Site::kHidden}) {
@@ -48,7 +48,8 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
     if (impl_->placement->branch_scale(depth) != 1)
       parts.push_back(cat("branch x ", impl_->placement->branch_scale(depth)));
     if (impl_->placement->skip_scale(depth) != 1) parts.push_back(cat("skip x ", impl_->placement->skip_scale(depth)));
-    lines.emplace_back(cat(i, " ", layer.op), join(parts, "; "));
+    if (layer.recompute != Recompute::kNone) parts.push_back(cat("recompute ", enum_name(layer.recompute)));
+    lines.emplace_back(cat(depth, " ", layer.op), join(parts, "; "));
   }
   std::vector<std::string> end;
   add_norm(end, Site::kFinal, impl_->norms->choose(Site::kFinal, -1, ""));

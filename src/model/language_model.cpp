@@ -11,6 +11,7 @@
 #include "base/text.h"
 #include "model/model_impl.h"
 #include "ops/embedding/embedding.h"
+#include "ops/recompute/recompute.h"
 
 namespace ingot {
 
@@ -65,18 +66,49 @@ NormInput LanguageModel::Impl::before_products(const SequenceContext& context) c
   return {{}, &context, store.options().compute_dtype};
 }
 
+template <class Operator>
+at::Tensor LanguageModel::Impl::with_norms(const SubLayer& layer, const at::Tensor& x, const SequenceContext& context,
+                                           const Operator& compute) const {
+  const auto y = compute(layer.input_norm ? layer.input_norm->forward(x, before_products(context)) : x);
+  return layer.output_norm ? layer.output_norm->forward(y, {{}, &context, {}}) : y;
+}
+
+at::Tensor LanguageModel::Impl::parallel_branch(const SubLayer& layer, const at::Tensor& x,
+                                                const SequenceContext& context, const StateFlow& states) const {
+  return with_norms(layer, x, context, [&](const at::Tensor& input) {
+    return layer.mixer ? layer.mixer->forward(input, context, states) : layer.ffn->forward(input, context);
+  });
+}
+
+at::Tensor LanguageModel::Impl::recomputed_branch(const SubLayer& layer, const at::Tensor& x,
+                                                  const SequenceContext& context, const MixerState* fresh) const {
+  std::vector<at::Tensor> inputs{x};
+  if (fresh != nullptr) inputs.insert(inputs.end(), fresh->tensors.begin(), fresh->tensors.end());
+  const auto length = fresh != nullptr ? fresh->length : 0;
+  return ops::recomputed(
+      [this, &layer, context, length](const std::vector<at::Tensor>& in) {
+        const MixerState state{{in.begin() + 1, in.end()}, length};
+        StateFlow states;
+        if (!state.empty()) states.fresh = &state;
+        return parallel_branch(layer, in[0], context, states);
+      },
+      inputs);
+}
+
+at::Tensor LanguageModel::Impl::step_branch(const SubLayer& layer, const at::Tensor& x, const SequenceContext& context,
+                                            MixerState& state) const {
+  return with_norms(layer, x, context, [&](const at::Tensor& input) {
+    return layer.mixer ? layer.mixer->step(input, context, state) : layer.ffn->forward(input, context);
+  });
+}
+
 Stream LanguageModel::Impl::sublayer(std::size_t index, const Stream& stream, const SequenceContext& context,
                                      const Branch& branch) const {
-  const auto& layer = layers[index];
-  const NormInput norm_input{{}, &context, {}};
-  const int depth = static_cast<int>(index);
-  auto x = residual->read(depth, stream);
-  if (layer.input_norm) x = layer.input_norm->forward(x, before_products(context));
-  auto y = branch(layer, x);
-  if (layer.output_norm) y = layer.output_norm->forward(y, norm_input);
-  auto next = residual->join(depth, stream, y);
-  if (!layer.stream_norm) return next;
-  return residual->map(std::move(next), [&](const at::Tensor& t) { return layer.stream_norm->forward(t, norm_input); });
+  const auto& norm = layers[index].stream_norm;
+  const int depth = layers[index].depth;
+  auto next = residual->join(depth, stream, branch(residual->read(depth, stream)));
+  if (!norm) return next;
+  return residual->map(std::move(next), [&](const at::Tensor& t) { return norm->forward(t, {{}, &context, {}}); });
 }
 
 at::Tensor LanguageModel::Impl::finish(const Stream& stream, const SequenceContext& context) const {
@@ -99,23 +131,25 @@ at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& 
   }
   auto stream = residual->begin(x);
   for (std::size_t i = 0; i < layers.size(); ++i) {
+    const auto& layer = layers[i];
     MixerState fresh;
-    const auto run_branch = [&](const SequenceContext& ctx, const StateFlow& states) {
-      return [&ctx, states](const SubLayer& layer, const at::Tensor& input) {
-        return layer.mixer ? layer.mixer->forward(input, ctx, states) : layer.ffn->forward(input, ctx);
-      };
-    };
     if (has_prefix) {
       StateFlow flow;
       flow.final = &fresh;
-      prefix_stream = sublayer(i, prefix_stream, prefix_context, run_branch(prefix_context, flow));
+      prefix_stream = sublayer(i, prefix_stream, prefix_context, [&](const at::Tensor& input) {
+        return parallel_branch(layer, input, prefix_context, flow);
+      });
     }
     StateFlow flow;
     if (given != nullptr && !given->layers[i].empty()) flow.fresh = &given->layers[i];
     if (has_prefix && !fresh.empty()) flow.fresh = &fresh;
     if (incoming != nullptr && !(*incoming)[i].empty()) flow.incoming = &(*incoming)[i];
-    if (final != nullptr && layers[i].mixer) flow.final = &(*final)[i];
-    stream = sublayer(i, stream, context, run_branch(context, flow));
+    if (final != nullptr && layer.mixer) flow.final = &(*final)[i];
+    const bool recompute = layer.recompute == Recompute::kFull && flow.incoming == nullptr && flow.final == nullptr;
+    stream = sublayer(i, stream, context, [&](const at::Tensor& input) {
+      return recompute ? recomputed_branch(layer, input, context, flow.fresh)
+                       : parallel_branch(layer, input, context, flow);
+    });
   }
   return finish(stream, context);
 }
@@ -197,8 +231,8 @@ at::Tensor LanguageModel::step(const at::Tensor& tokens, DecodeState& state) con
   const auto context = impl_->context(tokens.size(0), 1, impl_->meta_tokens() + state.length, {}, false);
   auto stream = impl_->residual->begin(impl_->embed(tokens, context));
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
-    stream = impl_->sublayer(i, stream, context, [&](const Impl::SubLayer& layer, const at::Tensor& x) {
-      return layer.mixer ? layer.mixer->step(x, context, state.layers[i]) : layer.ffn->forward(x, context);
+    stream = impl_->sublayer(i, stream, context, [&](const at::Tensor& x) {
+      return impl_->step_branch(impl_->layers[i], x, context, state.layers[i]);
     });
   }
   ++state.length;

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,8 @@ struct ModelOptions {
   std::int64_t vocab_size = 0;
   std::int64_t seq_len = 0;
   at::ScalarType stream_dtype = at::kFloat;  // of the residual stream
+  Recompute recompute = Recompute::kNone;    // of operators that do not say otherwise
+  std::optional<std::vector<int>> depths;    // the sub-layers that are made, to measure parts of a model; absent: all
 };
 
 /// FLOPs of a token, forward, by operator and item. The meta prefix's own run, once a micro-batch, is left out.
@@ -65,12 +68,11 @@ class LanguageModel {
 
   /// Where the weights lie and inputs are expected.
   at::Device device() const;
+  /// Of the whole pattern.
   int num_sublayers() const;
   /// Operator names in order, "D", "F", …
   const std::vector<std::string>& pattern() const;
   ModelFlops flops(std::int64_t seq_len) const;
-  /// Bytes kept for backward for one micro-batch.
-  double activation_bytes(std::int64_t rows, std::int64_t seq_len, Recompute policy, int element_bytes) const;
   /// Bytes of decoding state of one row after `length` tokens.
   std::int64_t state_bytes(std::int64_t length) const;
   /// ("0 D", what the sub-layer does) for embedding, sub-layers and head: formula, norms, factors, with every setting.

@@ -14,6 +14,8 @@ void describe(Fields& f, OperatorConfig& c) {
   f.field("mixer", c.mixer, "the token mixer; an operator has a mixer or an ffn");
   f.field("ffn", c.ffn, "the feed-forward");
   f.field("sites", c.sites, "norms of this operator's sites: input, output, stream, q, k, v, head, hidden");
+  f.field("recompute", c.recompute,
+          "what its backward pass computes again instead of keeping it; train.recompute if absent", Rule{}.layout());
 }
 
 void describe(Fields& f, ModelOverride& c) {

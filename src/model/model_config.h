@@ -23,6 +23,7 @@ struct OperatorConfig {
   std::optional<Variant<MixerEntry>> mixer;
   std::optional<Variant<FfnEntry>> ffn;
   NamedMap<Variant<NormEntry>> sites;  // site name -> norm; {type: none} takes a norm away
+  std::optional<Recompute> recompute;  // absent: train.recompute
 };
 void describe(Fields& f, OperatorConfig& c);
 

@@ -13,17 +13,20 @@ namespace ingot {
 
 struct LanguageModel::Impl {
   struct SubLayer {
+    int depth = 0;
     std::string op;
     std::string branch;            // "attention {num_heads: 4, …}"
     std::unique_ptr<Mixer> mixer;  // exactly one of mixer and ffn
     std::unique_ptr<Ffn> ffn;
     std::unique_ptr<Norm> input_norm, output_norm, stream_norm;
+    Recompute recompute = Recompute::kNone;
   };
   /// What the meta prefix leaves in each mixer; batch 1; empty states where there is none.
   struct Prefix {
     std::vector<MixerState> layers;
   };
-  using Branch = std::function<at::Tensor(const SubLayer& layer, const at::Tensor& x)>;
+  /// What a sub-layer adds to the stream from what it reads, with its norms: [B, T, D] -> [B, T, D].
+  using Branch = std::function<at::Tensor(const at::Tensor& x)>;
 
   Impl(const ModelConfig& model_config, const ModelOptions& model_options, const Families& all_families,
        ParameterStore& parameter_store);
@@ -36,6 +39,17 @@ struct LanguageModel::Impl {
   at::Tensor finish_embedding(at::Tensor x, const SequenceContext& context) const;
   /// Of a norm whose output only products read.
   NormInput before_products(const SequenceContext& context) const;
+  at::Tensor parallel_branch(const SubLayer& layer, const at::Tensor& x, const SequenceContext& context,
+                             const StateFlow& states) const;
+  /// The same, keeping for the backward pass only x and what the states hold.
+  at::Tensor recomputed_branch(const SubLayer& layer, const at::Tensor& x, const SequenceContext& context,
+                               const MixerState* fresh) const;
+  at::Tensor step_branch(const SubLayer& layer, const at::Tensor& x, const SequenceContext& context,
+                         MixerState& state) const;
+  /// Input and output norm around what an operator computes.
+  template <class Operator>
+  at::Tensor with_norms(const SubLayer& layer, const at::Tensor& x, const SequenceContext& context,
+                        const Operator& compute) const;
   Stream sublayer(std::size_t index, const Stream& stream, const SequenceContext& context, const Branch& branch) const;
   at::Tensor finish(const Stream& stream, const SequenceContext& context) const;
   /// `given` null: the meta prefix runs along. `incoming` and `final` have one state per sub-layer.

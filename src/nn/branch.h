@@ -10,6 +10,7 @@
 
 #include "nn/context.h"
 #include "nn/norm.h"
+#include "nn/recompute.h"
 #include "registry/family.h"
 
 namespace ingot {
@@ -25,11 +26,10 @@ struct BranchContext {
   int depth = 0;
   int num_sublayers = 0;
   SiteNorms site_norm;  // q, k, v, head, hidden
+  /// `kSelective`: the operator keeps only the outputs of its products. The model sees to `kFull`.
+  Recompute recompute = Recompute::kNone;
   const Families* families = nullptr;
 };
-
-/// What is kept for the backward pass: everything, or only what is dear to compute again, or inputs only.
-enum class Recompute { kNone, kSelective, kFull };
 
 /// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n] is 2mkn.
 struct FlopItem {
@@ -53,8 +53,6 @@ class Mixer {
   /// Bytes of the state of one row after `length` tokens, `element_bytes` for what is kept in the compute type.
   virtual std::int64_t state_bytes(std::int64_t length, int element_bytes) const = 0;
   virtual std::vector<FlopItem> flops(std::int64_t seq_len, std::int64_t prefix) const = 0;
-  /// Bytes kept for backward per token at an element size of `element_bytes` for activations.
-  virtual double activation_bytes(Recompute policy, int element_bytes) const = 0;
   /// Norms that belong to the mixer's definition ("q_norm: l2, eps 1e-6"), for `plan`.
   virtual std::vector<std::string> own_norms() const { return {}; }
 };
@@ -65,7 +63,6 @@ class Ffn {
   /// [B, T, D] -> [B, T, D].
   virtual at::Tensor forward(const at::Tensor& x, const SequenceContext& context) const = 0;
   virtual std::vector<FlopItem> flops() const = 0;
-  virtual double activation_bytes(Recompute policy, int element_bytes) const = 0;
 };
 
 struct MixerEntry : Entry {

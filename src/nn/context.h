@@ -37,7 +37,7 @@ struct SequenceContext {
   std::int64_t prefix = 0;  // P of the model; 0 while the prefix itself runs
   bool may_reset = false;   // a row may hold several documents
   bool training = false;
-  bool record_buffers = false;  // add to running statistics (off in evaluation and recompute)
+  bool record_buffers = false;  // add to running statistics, unless ops::recomputing()
   /// Copies share it: a copy with other positions, documents or prefix needs a new one. Null: nothing is shared.
   std::shared_ptr<SequenceCache> cache = std::make_shared<SequenceCache>();
 

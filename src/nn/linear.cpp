@@ -11,6 +11,10 @@ Linear::Linear(const ParamScope& scope, const ParamSpec& spec) : leaf_(scope.lea
 
 at::Tensor Linear::forward(const at::Tensor& x) const { return ops::linear(x, leaf_.weight(), leaf_.grad()); }
 
+at::Tensor Linear::forward(const ops::Piece& piece, const std::vector<at::Tensor>& inputs, bool recompute) const {
+  return recompute ? ops::recomputed_linear(piece, inputs, leaf_.weight(), leaf_.grad()) : forward(piece(inputs));
+}
+
 JoinedLinear::JoinedLinear(const ParamScope& scope, const std::vector<ParamSpec>& specs)
     : leaf_(scope.leaf_of(scope.declare_joined(specs).front())) {}
 

@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "ops/recompute/recompute.h"
 #include "params/store.h"
 
 namespace ingot {
@@ -16,6 +17,9 @@ class Linear {
   /// `spec.shape` is [out, in]; the parameter is scope + spec.name.
   Linear(const ParamScope& scope, const ParamSpec& spec);
   at::Tensor forward(const at::Tensor& x) const;
+  /// forward(piece(inputs)). With `recompute`, which must be off where `piece` has side effects, `inputs` alone are kept
+  /// for the backward pass.
+  at::Tensor forward(const ops::Piece& piece, const std::vector<at::Tensor>& inputs, bool recompute) const;
   explicit operator bool() const { return static_cast<bool>(leaf_); }
 
  private:

@@ -32,8 +32,7 @@ void describe(Fields& f, TrainSection& c) {
   f.choice("device", c.device, {{"auto", DeviceKind::kAuto}, {"cpu", DeviceKind::kCpu}, {"cuda", DeviceKind::kCuda}},
            "where the model runs", Rule{}.layout());
   f.field("threads", c.threads, "threads of the CPU's kernels", Rule{}.layout());
-  f.choice("recompute", c.recompute, {{"none", Recompute::kNone}},
-           "what the backward pass computes again instead of keeping it", Rule{}.layout());
+  f.field("recompute", c.recompute, "what the backward pass computes again instead of keeping it", Rule{}.layout());
   f.choice("stream", c.stream, {{"fp32", StreamType::kFloat32}, {"bf16", StreamType::kBfloat16}},
            "type of the residual stream");
   f.field("z_loss", c.z_loss, "weight of the squared log-partition added to each token's loss", Rule{}.at_least(0));

@@ -7,18 +7,11 @@
 #include "base/text.h"
 #include "device/gpu.h"
 #include "device/machine.h"
+#include "train/costs.h"
 #include "train/precision.h"
 
 namespace ingot {
 namespace {
-
-/// Activations of a micro-batch may take this share of the memory that the machine can give.
-constexpr double kActivationShare = 0.5;
-/// Larger micro-batches gain nothing.
-constexpr std::int64_t kMaxCpuMicroBatchTokens = 8192;
-constexpr std::int64_t kMaxGpuMicroBatchTokens = 65536;
-
-int element_bytes(Precision precision) { return precision == Precision::kBfloat16 ? 2 : 4; }
 
 void choose_device(TrainSection& train) {
   if (train.device == DeviceKind::kCuda && !gpu_available()) {
@@ -27,32 +20,18 @@ void choose_device(TrainSection& train) {
   if (train.device == DeviceKind::kAuto) train.device = gpu_available() ? DeviceKind::kCuda : DeviceKind::kCpu;
 }
 
-/// The largest divisor of the global batch that fits.
-std::int64_t choose_micro_batch(const Experiment& experiment, std::int64_t seq_len) {
-  const bool on_gpu = experiment.config.train.device == DeviceKind::kCuda;
-  const auto available = on_gpu ? gpu_info().free_bytes : memory_use().available;
-  const double budget = kActivationShare * static_cast<double>(available);
-  const auto max_tokens = on_gpu ? kMaxGpuMicroBatchTokens : kMaxCpuMicroBatchTokens;
-  std::int64_t best = 1;
-  for (std::int64_t rows = 1; rows <= experiment.rows_per_step; ++rows) {
-    if (experiment.rows_per_step % rows != 0) continue;
-    if (rows > 1 && rows * seq_len > max_tokens) break;
-    const double bytes = experiment.model->activation_bytes(rows, seq_len, experiment.config.train.recompute,
-                                                            element_bytes(Precision::kFloat32));
-    if (rows > 1 && bytes > budget) break;
-    best = rows;
-  }
-  return best;
-}
-
-void choose_precision(Experiment& experiment) {
+void choose_precision(Experiment& experiment, bool measure) {
   auto& precision = experiment.config.train.precision;
   if (precision != Precision::kAuto) return;
   if (experiment.config.train.device == DeviceKind::kCuda) {
     precision = Precision::kBfloat16;  // many times faster than fp32 on every GPU that has it
     return;
   }
-  const auto probe = probe_precision(*experiment.store, experiment.micro_batch * experiment.config.data.seq_len);
+  if (!measure) {
+    precision = Precision::kFloat32;
+    return;
+  }
+  const auto probe = probe_precision(*experiment.store, useful_rows(experiment) * experiment.config.data.seq_len);
   precision = probe.prefers_bfloat16() ? Precision::kBfloat16 : Precision::kFloat32;
   log::debug(cat("precision auto: products of a micro-batch take ", format_duration(probe.float32_seconds),
                  " in fp32 and ", format_duration(probe.bfloat16_seconds), " in bf16"));
@@ -62,7 +41,7 @@ void choose_precision(Experiment& experiment) {
 
 ModelOptions model_options(const RunConfig& config, std::int64_t vocab_size, at::ScalarType float_type) {
   const auto stream = config.train.stream == StreamType::kBfloat16 ? at::kBFloat16 : float_type;
-  return {vocab_size, config.data.seq_len, stream};
+  return {vocab_size, config.data.seq_len, stream, config.train.recompute, {}};
 }
 
 StoreOptions store_options(const RunConfig& config, at::ScalarType float_type) {
@@ -104,9 +83,7 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   out.store = std::make_unique<ParameterStore>();
   out.model = std::make_unique<LanguageModel>(
       out.config.model, model_options(config, facts.vocab_size, facts.float_type), families, *out.store);
-  if (train.micro_batch.is_auto()) train.micro_batch = choose_micro_batch(out, seq_len);
-  out.micro_batch = std::min(train.micro_batch.value(), out.rows_per_step);
-  choose_precision(out);
+  choose_precision(out, facts.measure);
 
   out.store->layout(out.config.weights, out.model->num_sublayers(), store_options(out.config, facts.float_type));
 
@@ -122,6 +99,11 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   schedule.tokens_per_epoch = facts.tokens_per_epoch.value_or(0);
   schedule.num_parameters = out.store->num_parameters();
   out.optimizer = std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), schedule);
+  if (train.micro_batch.is_auto()) {
+    if (facts.measure) out.costs = measure_costs(out, families, Measure::kMemory);
+    train.micro_batch = out.costs ? choose_micro_batch(out, *out.costs) : useful_rows(out);
+  }
+  out.micro_batch = std::min(train.micro_batch.value(), out.rows_per_step);
   return out;
 }
 
@@ -132,19 +114,6 @@ std::int64_t planned_vocab_size(const RunConfig& config) {
   if (size) return *size;
   throw ConfigError(cat("data.tokenizer: the vocabulary of '", tokenizer.name(),
                         "' is known only once the text was read; give --vocab-size N"));
-}
-
-MemoryPlan plan_memory(const Experiment& experiment) {
-  const auto store = experiment.store->memory();
-  MemoryPlan plan;
-  plan.weights = store.weights;
-  plan.masters = store.masters;
-  plan.gradients = store.gradients;
-  plan.optimizer = experiment.optimizer->state_bytes();
-  plan.activations = static_cast<std::int64_t>(experiment.model->activation_bytes(
-      experiment.micro_batch, experiment.config.data.seq_len, experiment.config.train.recompute,
-      element_bytes(experiment.config.train.precision)));
-  return plan;
 }
 
 }  // namespace ingot

@@ -8,6 +8,7 @@
 #include "model/language_model.h"
 #include "optim/engine.h"
 #include "train/config.h"
+#include "train/costs.h"
 
 namespace ingot {
 
@@ -17,9 +18,11 @@ struct DataFacts {
   std::optional<std::int64_t> tokens_per_epoch;  // unknown while no data is open
   /// Of masters, and of stream and products where the config says fp32; kDouble in tests.
   at::ScalarType float_type = at::kFloat;
+  /// Whether what is `auto` is chosen by measuring. Else fp32 on CPUs, and the largest useful micro-batch.
+  bool measure = true;
 };
 
-/// Nothing is allocated: `plan` of a model larger than the machine works.
+/// The model's weights are not allocated: `plan` of a model larger than the machine works.
 struct Experiment {
   RunConfig config;  // resolved
   std::unique_ptr<ParameterStore> store;
@@ -31,13 +34,14 @@ struct Experiment {
   std::int64_t micro_batch = 0;
   std::int64_t tokens_per_step = 0;
   std::int64_t total_steps = 0;
-  DurationContext durations;  // for cadences
+  DurationContext durations;        // for cadences
+  std::optional<ModelCosts> costs;  // if they had to be measured
 
   at::ScalarType compute_dtype() const { return store->options().compute_dtype; }
   std::int64_t steps(const Duration& duration) const { return duration.steps(durations); }
 };
 
-/// Throws ConfigError. Durations in epochs need `facts.tokens_per_epoch`.
+/// `micro_batch: auto` measures what the model's parts take. Throws ConfigError. Durations in epochs need `facts.tokens_per_epoch`.
 Experiment make_experiment(const RunConfig& config, const Families& families, const DataFacts& facts);
 
 /// What the config's types mean for a model and its weights; `float_type` stands for fp32.
@@ -50,12 +54,5 @@ std::string precision_name(Precision precision);
 
 /// Vocabulary size that the tokenizer's settings tell; throws ConfigError if only the data can tell it.
 std::int64_t planned_vocab_size(const RunConfig& config);
-
-/// Memory of one rank in bytes.
-struct MemoryPlan {
-  std::int64_t weights = 0, masters = 0, gradients = 0, optimizer = 0, activations = 0;
-  std::int64_t total() const { return weights + masters + gradients + optimizer + activations; }
-};
-MemoryPlan plan_memory(const Experiment& experiment);
 
 }  // namespace ingot

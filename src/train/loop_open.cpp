@@ -41,6 +41,7 @@ void TrainLoop::open() {
   }
   experiment_ = make_experiment(config_, families_, {data_->vocab_size(), data_->tokens_per_epoch()});
   config_ = experiment_.config;
+  if (!experiment_.costs) experiment_.costs = measure_costs(experiment_, families_, Measure::kMemory);
   experiment_.store->allocate();
   experiment_.optimizer->allocate();
   log_timer_ = std::make_unique<CadenceTimer>(config_.log.every, experiment_.durations);

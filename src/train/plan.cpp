@@ -18,10 +18,9 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-Experiment plan_experiment(const RunConfig& given, const Families& families, const PlanOptions& options) {
-  RunConfig config = given;
-  if (!options.probe && config.train.precision == Precision::kAuto) config.train.precision = Precision::kFloat32;
+Experiment plan_experiment(const RunConfig& config, const Families& families, const PlanOptions& options) {
   DataFacts facts;
+  facts.measure = options.measure;
   facts.vocab_size = options.vocab_size ? *options.vocab_size : planned_vocab_size(config);
   facts.tokens_per_epoch =
       kNominalStepsPerEpoch * config.train.global_batch.sequences(config.data.seq_len) * config.data.seq_len;

@@ -10,12 +10,11 @@
 
 namespace ingot {
 
-/// Declares and lays out the model; allocates nothing. `vocab_size` in place of the tokenizer's. With `probe` false an
-/// `auto` precision counts as fp32 instead of being measured. Durations in epochs are taken as 1000 steps an epoch, since
-/// no data is open.
+/// Declares and lays out the model without its weights. `vocab_size` in place of the tokenizer's; `measure` as in
+/// DataFacts. Durations in epochs are taken as 1000 steps an epoch, since no data is open.
 struct PlanOptions {
   std::optional<std::int64_t> vocab_size;
-  bool probe = true;
+  bool measure = true;
 };
 Experiment plan_experiment(const RunConfig& config, const Families& families, const PlanOptions& options);
 

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
@@ -144,6 +145,19 @@ TEST_P(FfnConformance, GradientsMatchDifferences) {
     return std::vector<at::Tensor>{ffn.module->forward(in[0], plain_context(2, 5))};
   };
   EXPECT_TRUE(gradcheck(f, {random_normal({2, 5, kModel}, 8)}, ffn.harness->checked()));
+}
+
+TEST_P(FfnConformance, SelectiveRecomputeChangesNothing) {
+  const Case<FfnEntry> c(GetParam());
+  const auto run = [&](Recompute recompute) {
+    const Built<Ffn> ffn = build_ffn(c.entry.name, *c.settings, at::kFloat, recompute);
+    const at::Tensor x = random_normal({2, 5, kModel}, 11).to(at::kFloat).requires_grad_(true);
+    const at::Tensor y = ffn.module->forward(x, plain_context(2, 5));
+    (y * random_normal({2, 5, kModel}, 12).to(at::kFloat)).sum().backward();
+    return std::vector<at::Tensor>{y.detach(), x.grad(), ffn.harness->grads()};
+  };
+  const std::vector<at::Tensor> kept = run(Recompute::kNone), again = run(Recompute::kSelective);
+  for (std::size_t i = 0; i < kept.size(); ++i) EXPECT_TRUE(at::equal(kept[i], again[i])) << i;
 }
 
 TEST_P(FfnConformance, CountsItsParameters) {

@@ -82,23 +82,24 @@ at::Tensor Harness::grads() const {
   return parts.empty() ? at::Tensor() : at::cat(parts).clone();
 }
 
-BranchContext branch_context(const ParamScope& scope) {
-  BranchContext context{scope, kModel, 256, 0, 1, {}, &nn_families()};
+BranchContext branch_context(const ParamScope& scope, Recompute recompute) {
+  BranchContext context{scope, kModel, 256, 0, 1, {}, recompute, &nn_families()};
   return context;
 }
 
-Built<Mixer> build_mixer(const std::string& name, const ConfigObject& settings, at::ScalarType dtype) {
+Built<Mixer> build_mixer(const std::string& name, const ConfigObject& settings, at::ScalarType dtype,
+                         Recompute recompute) {
   Built<Mixer> built;
   built.harness = std::make_unique<Harness>(dtype, [&](const ParamScope& scope) {
-    built.module = nn_families().get<MixerEntry>().at(name).make(settings, branch_context(scope));
+    built.module = nn_families().get<MixerEntry>().at(name).make(settings, branch_context(scope, recompute));
   });
   return built;
 }
 
-Built<Ffn> build_ffn(const std::string& name, const ConfigObject& settings, at::ScalarType dtype) {
+Built<Ffn> build_ffn(const std::string& name, const ConfigObject& settings, at::ScalarType dtype, Recompute recompute) {
   Built<Ffn> built;
   built.harness = std::make_unique<Harness>(dtype, [&](const ParamScope& scope) {
-    built.module = nn_families().get<FfnEntry>().at(name).make(settings, branch_context(scope));
+    built.module = nn_families().get<FfnEntry>().at(name).make(settings, branch_context(scope, recompute));
   });
   return built;
 }

@@ -55,9 +55,11 @@ struct Built {
 
 inline constexpr std::int64_t kModel = 32;  // d_model that samples suit
 
-BranchContext branch_context(const ParamScope& scope);
-Built<Mixer> build_mixer(const std::string& name, const ConfigObject& settings, at::ScalarType dtype);
-Built<Ffn> build_ffn(const std::string& name, const ConfigObject& settings, at::ScalarType dtype);
+BranchContext branch_context(const ParamScope& scope, Recompute recompute = Recompute::kNone);
+Built<Mixer> build_mixer(const std::string& name, const ConfigObject& settings, at::ScalarType dtype,
+                         Recompute recompute = Recompute::kNone);
+Built<Ffn> build_ffn(const std::string& name, const ConfigObject& settings, at::ScalarType dtype,
+                     Recompute recompute = Recompute::kNone);
 
 void configure(AnyVariant& variant, const std::string& yaml);
 

@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
@@ -251,6 +252,30 @@ TEST_P(MixerConformance, PrefixGradientsMatchDifferences) {
     return std::vector<at::Tensor>{mixer.module->forward(in[0], context, flow), meta};
   };
   EXPECT_TRUE(gradcheck(f, {input(), random_normal({1, kPrefix, kModel}, 16)}, mixer.harness->checked()));
+}
+
+/// The values, and the gradients of rows, of the prefix's tokens and of parameters, bit for bit.
+TEST_P(MixerConformance, SelectiveRecomputeChangesNothing) {
+  constexpr std::int64_t kPrefix = 3;
+  const SequenceContext context = document_context(documents(), kPrefix);
+  const auto run = [&](Recompute recompute) {
+    const Built<Mixer> mixer = build_mixer(entry_->name, *settings_, at::kFloat, recompute);
+    const at::Tensor x = input().to(at::kFloat).requires_grad_(true);
+    const at::Tensor meta = random_normal({1, kPrefix, kModel}, 16).to(at::kFloat).requires_grad_(true);
+    MixerState fresh;
+    StateFlow prefix_flow, flow;
+    prefix_flow.final = &fresh;
+    mixer.module->forward(meta, plain_context(1, kPrefix), prefix_flow);
+    flow.fresh = &fresh;
+    const at::Tensor y = mixer.module->forward(x, context, flow);
+    (y * random_normal({kBatch, kLength, kModel}, 13).to(at::kFloat)).sum().backward();
+    return std::vector<at::Tensor>{y.detach(), x.grad(), meta.grad(), mixer.harness->grads()};
+  };
+  const std::vector<at::Tensor> kept = run(Recompute::kNone), again = run(Recompute::kSelective);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    EXPECT_TRUE(at::equal(kept[i], again[i])) << i;
+    EXPECT_TRUE(kept[i].abs().sum().item<double>() > 0) << i;
+  }
 }
 
 /// Rows with several documents, cut in two: document 0 of the second half goes on where the first half ended.

@@ -1,12 +1,12 @@
 #include "train/plan.h"
 
 #include <CLI/CLI.hpp>
+#include <cmath>
 #include <memory>
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
 #include "cli/command.h"
-#include "device/machine.h"
 #include "train/report.h"
 
 namespace ingot {
@@ -19,12 +19,67 @@ struct Options {
   bool json = false;
   bool params = false;
   bool layers = false;
+  bool no_measure = false;
 };
 
+/// "D 31 %" of a step's time.
+struct TimeShare {
+  std::string op;
+  double seconds_per_token = 0;
+};
+
+std::vector<TimeShare> time_shares(const Experiment& experiment) {
+  const auto& costs = *experiment.costs;
+  std::vector<TimeShare> shares;
+  const auto add = [&](const std::string& op, double seconds) {
+    for (auto& share : shares) {
+      if (share.op == op) {
+        share.seconds_per_token += seconds;
+        return;
+      }
+    }
+    shares.push_back({op, seconds});
+  };
+  for (std::size_t i = 0; i < costs.kind.size(); ++i) {
+    add(experiment.model->pattern()[i], costs.kinds[static_cast<std::size_t>(costs.kind[i])].seconds_per_token);
+  }
+  add("head", costs.head_seconds_per_token);
+  add("embedding", costs.frame.seconds_per_token);
+  add("update", costs.update_seconds / static_cast<double>(experiment.tokens_per_step));
+  return shares;
+}
+
+nlohmann::ordered_json time_json(const Experiment& experiment) {
+  const double seconds = step_seconds(experiment, *experiment.costs);
+  nlohmann::ordered_json by_operator;
+  for (const auto& share : time_shares(experiment)) {
+    by_operator[share.op] = share.seconds_per_token * static_cast<double>(experiment.tokens_per_step);
+  }
+  return {{"step_seconds", seconds},
+          {"tokens_per_second", static_cast<double>(experiment.tokens_per_step) / seconds},
+          {"by_operator", by_operator}};
+}
+
+std::string time_text(const Experiment& experiment) {
+  const double seconds = step_seconds(experiment, *experiment.costs);
+  const double per_token = seconds / static_cast<double>(experiment.tokens_per_step);
+  std::vector<std::string> shares;
+  for (const auto& share : time_shares(experiment)) {
+    shares.push_back(
+        cat(share.op, " ", static_cast<int>(std::lround(100 * share.seconds_per_token / per_token)), " %"));
+  }
+  return cat("time  about ", format_duration(seconds), " a step, ", format_grouped(std::llround(1 / per_token)),
+             " tokens/s on this machine: ", join(shares, ", "), "\n");
+}
+
+MemoryPlan planned_memory(const Experiment& experiment) {
+  return plan_memory(experiment, experiment.costs ? &*experiment.costs : nullptr, experiment.micro_batch);
+}
+
 nlohmann::ordered_json plan_json(const Experiment& experiment, bool with_params) {
-  const auto memory = plan_memory(experiment);
+  const auto memory = planned_memory(experiment);
   const auto flops = experiment.model->flops(experiment.config.data.seq_len);
-  const auto available = memory_use().available;
+  const auto available = available_memory(experiment);
   nlohmann::ordered_json by_role;
   for (const auto& [role, count] : parameters_by_role(*experiment.store)) by_role[role] = count;
   nlohmann::ordered_json items = nlohmann::json::array();
@@ -48,6 +103,10 @@ nlohmann::ordered_json plan_json(const Experiment& experiment, bool with_params)
                                 {"micro_batch", experiment.micro_batch},
                                 {"vocab_size", experiment.vocab_size},
                                 {"state_bytes_per_row", experiment.model->state_bytes(experiment.config.data.seq_len)}};
+  if (experiment.costs) {
+    if (experiment.costs->timed) out["time"] = time_json(experiment);
+    out["largest_micro_batch"] = fitting_rows(experiment, *experiment.costs);
+  }
   if (with_params) {
     const auto table = parameter_table(experiment);
     for (const auto& row : table.rows) {
@@ -60,9 +119,9 @@ nlohmann::ordered_json plan_json(const Experiment& experiment, bool with_params)
 }
 
 std::string plan_text(const Experiment& experiment) {
-  const auto memory = plan_memory(experiment);
+  const auto memory = planned_memory(experiment);
   const auto flops = experiment.model->flops(experiment.config.data.seq_len);
-  const auto available = memory_use().available;
+  const auto available = available_memory(experiment);
   const auto bytes = [](std::int64_t n) { return format_bytes(static_cast<double>(n)); };
   std::string text = cat("parameters  ", format_grouped(experiment.store->num_parameters()), "\n");
   for (const auto& [role, count] : parameters_by_role(*experiment.store))
@@ -72,8 +131,12 @@ std::string plan_text(const Experiment& experiment) {
   for (const auto& row : flops.rows) text += cat("  ", row.op, " ", row.item, "  ", format_count(row.flops), "\n");
   text += cat("memory  ", bytes(memory.total()), ", ", memory.total() <= available ? "fits" : "does NOT fit", " in ",
               bytes(available), "\n", "  weights ", bytes(memory.weights), "\n  masters ", bytes(memory.masters),
-              "\n  gradients ", bytes(memory.gradients), "\n  optimizer ", bytes(memory.optimizer), "\n  activations ",
-              bytes(memory.activations), " (micro-batch ", experiment.micro_batch, ")\n");
+              "\n  gradients ", bytes(memory.gradients), "\n  optimizer ", bytes(memory.optimizer), "\n");
+  if (experiment.costs) {
+    text += cat("  activations ", bytes(memory.activations), " (micro-batch ", experiment.micro_batch, "; at most ",
+                fitting_rows(experiment, *experiment.costs), " fit)\n",
+                experiment.costs->timed ? time_text(experiment) : "time  not measured: this machine emulates bf16\n");
+  }
   text += cat("tokens per step  ", format_grouped(experiment.tokens_per_step), "\nsteps  ",
               format_grouped(experiment.total_steps), "\n");
   return text;
@@ -89,15 +152,19 @@ void add_plan(CLI::App& app, CommandLine& line) {
   command->add_option("--vocab-size", options->vocab_size, "in place of the tokenizer's")->check(CLI::PositiveNumber);
   command->add_flag("--json", options->json, "one JSON document");
   command->add_flag("--params", options->params, "each parameter and what acts on it");
+  command->add_flag("--no-measure", options->no_measure,
+                    "sizes alone: no activations, no time; precision auto is fp32");
   command->add_flag("--layers", options->layers, "each sub-layer and its norms");
   command->footer("Example: ingot plan configs/nemotron_flash_1b.yaml --json");
   command->callback([&line, options] {
+    line.uses_device = true;
     line.run = [&line, options] {
       const auto config = load_config(options->config, options->overrides, line.families, UnsetNames::kAccept);
       PlanOptions plan;
-      plan.probe = false;
+      plan.measure = !options->no_measure;
       if (options->vocab_size > 0) plan.vocab_size = options->vocab_size;
-      const auto experiment = plan_experiment(config, line.families, plan);
+      auto experiment = plan_experiment(config, line.families, plan);
+      if (plan.measure) experiment.costs = measure_costs(experiment, line.families, Measure::kMemoryAndTime);
       if (options->json) {
         print_result(plan_json(experiment, options->params).dump(2));
         return ExitCode::kDone;

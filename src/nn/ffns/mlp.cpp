@@ -34,7 +34,9 @@ void describe(Fields& f, Config& c) {
 class Mlp final : public Ffn {
  public:
   Mlp(const Config& config, const BranchContext& context)
-      : d_model_(context.d_model), width_(config.width.resolve(context.d_model, config.multiple_of)) {
+      : d_model_(context.d_model),
+        width_(config.width.resolve(context.d_model, config.multiple_of)),
+        recompute_(context.recompute == Recompute::kSelective) {
     const Variant<ActivationEntry> activation = bound(config.activation, context.families);
     activation_ = activation.entry().make(activation.settings());
     up_ = Linear(context.scope, reads_stream_spec("up.weight", "up", width_, d_model_));
@@ -45,19 +47,16 @@ class Mlp final : public Ffn {
   }
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& /*context*/) const override {
-    at::Tensor hidden = activation_->forward(with_bias(up_.forward(x), up_bias_));
-    if (hidden_norm_) hidden = hidden_norm_->forward(hidden);
-    return with_bias(down_.forward(hidden), down_bias_);
+    const auto hidden = [this](const std::vector<at::Tensor>& up) {
+      const at::Tensor activated = activation_->forward(with_bias(up[0], up_bias_));
+      return hidden_norm_ ? hidden_norm_->forward(activated) : activated;
+    };
+    return with_bias(down_.forward(hidden, {up_.forward(x)}, recompute_), down_bias_);
   }
 
   std::vector<FlopItem> flops() const override {
     const double product = 2.0 * static_cast<double>(d_model_ * width_);
     return {{"up", product}, {"activation", static_cast<double>(width_)}, {"down", product}};
-  }
-
-  double activation_bytes(Recompute policy, int element_bytes) const override {
-    const auto input = static_cast<double>(d_model_), hidden = static_cast<double>(width_);
-    return element_bytes * (policy == Recompute::kFull ? input : input + 2 * hidden);
   }
 
  private:
@@ -67,6 +66,7 @@ class Mlp final : public Ffn {
 
   std::int64_t d_model_;
   std::int64_t width_;
+  bool recompute_;
   std::unique_ptr<Activation> activation_;
   Linear up_;
   Param up_bias_;

@@ -31,7 +31,9 @@ void describe(Fields& f, Config& c) {
 class Swiglu final : public Ffn {
  public:
   Swiglu(const Config& config, const BranchContext& context)
-      : d_model_(context.d_model), width_(config.width.resolve(context.d_model, config.multiple_of)) {
+      : d_model_(context.d_model),
+        width_(config.width.resolve(context.d_model, config.multiple_of)),
+        recompute_(context.recompute == Recompute::kSelective) {
     gate_up_ = JoinedLinear(context.scope, {reads_stream_spec("gate.weight", "gate", width_, d_model_),
                                             reads_stream_spec("up.weight", "up", width_, d_model_)});
     if (context.site_norm) hidden_norm_ = context.site_norm(Site::kHidden, context.scope.sub("hidden_norm"), width_, 1);
@@ -39,9 +41,11 @@ class Swiglu final : public Ffn {
   }
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& /*context*/) const override {
-    at::Tensor hidden = ops::swiglu(gate_up_.forward_joined(x));
-    if (hidden_norm_) hidden = hidden_norm_->forward(hidden);
-    return down_.forward(hidden);
+    const auto hidden = [this](const std::vector<at::Tensor>& gate_up) {
+      const at::Tensor product = ops::swiglu(gate_up[0]);
+      return hidden_norm_ ? hidden_norm_->forward(product) : product;
+    };
+    return down_.forward(hidden, {gate_up_.forward_joined(x)}, recompute_);
   }
 
   std::vector<FlopItem> flops() const override {
@@ -49,15 +53,10 @@ class Swiglu final : public Ffn {
     return {{"gate", product}, {"up", product}, {"product", 5.0 * static_cast<double>(width_)}, {"down", product}};
   }
 
-  double activation_bytes(Recompute policy, int element_bytes) const override {
-    const double gate_up = 2.0 * static_cast<double>(width_), hidden = static_cast<double>(width_);
-    const double input = static_cast<double>(d_model_);
-    return element_bytes * (policy == Recompute::kFull ? input : input + gate_up + hidden);
-  }
-
  private:
   std::int64_t d_model_;
   std::int64_t width_;
+  bool recompute_;
   JoinedLinear gate_up_;
   std::unique_ptr<Norm> hidden_norm_;
   Linear down_;

@@ -167,16 +167,6 @@ class Attention final : public Mixer {
             {"scores", 2 * width * keys}, {"values", 2 * width * keys}, {"o", 2 * d * width}};
   }
 
-  double activation_bytes(Recompute policy, int element_bytes) const override {
-    const auto width = static_cast<double>(sizes_.heads * sizes_.head_dim);
-    const auto kv_width = static_cast<double>(sizes_.kv_heads * sizes_.head_dim);
-    const auto d = static_cast<double>(d_model_);
-    if (policy == Recompute::kFull) return element_bytes * d;
-    // The softmax core keeps q, k, v and y in fp32, and the log-sum of every score row.
-    const double core = 4 * (2 * width + 2 * kv_width + static_cast<double>(sizes_.heads));
-    return element_bytes * (d + width) + core;
-  }
-
  private:
   /// Keys that lie before this call's own.
   struct Sources {

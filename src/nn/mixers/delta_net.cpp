@@ -70,7 +70,10 @@ double query_scale(const Sizes& sizes) { return 1 / std::sqrt(static_cast<double
 class DeltaNet final : public Mixer {
  public:
   DeltaNet(const Config& config, const BranchContext& context)
-      : config_(config), sizes_(config, context.d_model), d_model_(context.d_model) {
+      : config_(config),
+        sizes_(config, context.d_model),
+        d_model_(context.d_model),
+        recompute_(context.recompute == Recompute::kSelective) {
     const ParamScope& scope = context.scope;
     qkv_beta_ = JoinedLinear(scope, {reads_stream_spec("q.weight", "q", sizes_.width, d_model_),
                                      reads_stream_spec("k.weight", "k", sizes_.width, d_model_),
@@ -88,23 +91,28 @@ class DeltaNet final : public Mixer {
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {
     const StartTensors tails = start_tensors(context, states, 0), matrices = start_tensors(context, states, 1);
     const at::Tensor origin = origin_of(context, states);
-    const Heads h = project(x, {tails.incoming, tails.fresh}, origin);
-    const ops::Recurrence out = ops::chunk_delta_rule(h.q, h.k, h.v, h.beta, {matrices.incoming, matrices.fresh},
-                                                      chunks_of(context, states, config_.chunk), config_.chunk);
-    if (states.final != nullptr) {
-      *states.final = {
-          {ops::short_conv_tail(h.conv_input, config_.conv_kernel, {tails.incoming, tails.fresh}, origin), out.state},
-          0};
-    }
-    return finish(out.y);
+    const auto core = [this, origin, chunks = chunks_of(context, states, config_.chunk),
+                       final = states.final](const std::vector<at::Tensor>& in) {
+      const ops::ConvTails starts{in[1], in[2]};
+      const Heads h = heads(in[0], starts, origin);
+      const ops::Recurrence out = ops::chunk_delta_rule(h.q, h.k, h.v, h.beta, {in[3], in[4]}, chunks, config_.chunk);
+      if (final != nullptr) {
+        *final = {{ops::short_conv_tail(h.conv_input, config_.conv_kernel, starts, origin), out.state}, 0};
+      }
+      return normed(out.y);
+    };
+    return o_.forward(core,
+                      {qkv_beta_.forward_joined(x), tails.incoming, tails.fresh, matrices.incoming, matrices.fresh},
+                      recompute_ && states.final == nullptr);
   }
 
   at::Tensor step(const at::Tensor& x, const SequenceContext& /*context*/, MixerState& state) const override {
     at::Tensor &tail = state.tensors[0], &matrix = state.tensors[1];
-    const Heads h = project(x, {tail, {}}, {});
+    const Heads h = heads(qkv_beta_.forward_joined(x), {tail, {}}, {});
     tail = at::cat({tail.narrow(1, 1, tail.size(1) - 1), h.conv_input}, 1);
     const auto token = [](const at::Tensor& t) { return t.select(1, 0); };
-    return finish(ops::delta_rule_step(token(h.q), token(h.k), token(h.v), token(h.beta), matrix).unsqueeze(1));
+    const at::Tensor o = ops::delta_rule_step(token(h.q), token(h.k), token(h.v), token(h.beta), matrix);
+    return o_.forward(normed(o.unsqueeze(1)));
   }
 
   MixerState make_state(std::int64_t batch) const override {
@@ -133,16 +141,6 @@ class DeltaNet final : public Mixer {
             {"o", projection}};
   }
 
-  double activation_bytes(Recompute policy, int element_bytes) const override {
-    const auto d = static_cast<double>(d_model_), width = static_cast<double>(sizes_.width);
-    if (policy == Recompute::kFull) return element_bytes * d;
-    const auto chunk = static_cast<double>(config_.chunk), dim = static_cast<double>(sizes_.head_dim);
-    const double projected = element_bytes * (d + 3 * width + 3 * width + 2 * width + 2 * width);
-    // fp32, per head: q, k, v, scaled k, corrected values, the inverse, the scores; the state of each chunk.
-    const double core = 4 * (7 * width + 2 * chunk * static_cast<double>(sizes_.heads) + width * dim / chunk);
-    return projected + core;
-  }
-
   std::vector<std::string> own_norms() const override {
     return {cat("q, k: l2, eps ", config_.qk_norm_eps), cat("output_norm: rms_norm, eps ", config_.output_norm_eps)};
   }
@@ -153,23 +151,25 @@ class DeltaNet final : public Mixer {
     at::Tensor conv_input;     // [B, T, 3HK]
   };
 
-  Heads project(const at::Tensor& x, const ops::ConvTails& tails, const at::Tensor& origin) const {
-    const std::vector<at::Tensor> parts =
-        qkv_beta_.forward_joined(x).split_with_sizes({3 * sizes_.width, sizes_.heads}, -1);
+  /// projected [B, T, 3HK + H].
+  Heads heads(const at::Tensor& projected, const ops::ConvTails& tails, const at::Tensor& origin) const {
+    const std::vector<at::Tensor> parts = projected.split_with_sizes({3 * sizes_.width, sizes_.heads}, -1);
     const at::Tensor mixed = ops::short_conv(parts[0], conv_.weight(), {}, tails, origin, /*silu=*/true);
     const std::vector<at::Tensor> qkv =
-        mixed.view({x.size(0), x.size(1), 3 * sizes_.heads, sizes_.head_dim}).split(sizes_.heads, 2);
+        mixed.view({mixed.size(0), mixed.size(1), 3 * sizes_.heads, sizes_.head_dim}).split(sizes_.heads, 2);
     return {ops::l2_norm(qkv[0], config_.qk_norm_eps, query_scale(sizes_)), ops::l2_norm(qkv[1], config_.qk_norm_eps),
             qkv[2], at::sigmoid(parts[1].to(ops::wide_type(parts[1].scalar_type()))), parts[0]};
   }
 
-  at::Tensor finish(const at::Tensor& o) const {
-    return o_.forward(ops::rms_norm(o, gain_.compute(), config_.output_norm_eps).flatten(2));
+  /// o [B, T, H, K] -> [B, T, HK].
+  at::Tensor normed(const at::Tensor& o) const {
+    return ops::rms_norm(o, gain_.compute(), config_.output_norm_eps).flatten(2);
   }
 
   Config config_;
   Sizes sizes_;
   std::int64_t d_model_;
+  bool recompute_;
   JoinedLinear qkv_beta_;
   WeightLeaf conv_;
   Param gain_;

@@ -99,7 +99,10 @@ double draw_dt_bias(RandomStream& random) {
 class Mamba2 final : public Mixer {
  public:
   Mamba2(const Config& config, const BranchContext& context)
-      : config_(config), sizes_(config, context.d_model), d_model_(context.d_model) {
+      : config_(config),
+        sizes_(config, context.d_model),
+        d_model_(context.d_model),
+        recompute_(context.recompute == Recompute::kSelective) {
     const ParamScope& scope = context.scope;
     in_ = JoinedLinear(scope, {reads_stream_spec("z.weight", "z", sizes_.inner, d_model_),
                                reads_stream_spec("x.weight", "x", sizes_.inner, d_model_),
@@ -120,23 +123,28 @@ class Mamba2 final : public Mixer {
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {
     const StartTensors tails = start_tensors(context, states, 0), matrices = start_tensors(context, states, 1);
     const at::Tensor origin = origin_of(context, states);
-    const Inputs in = project(x, {tails.incoming, tails.fresh}, origin);
-    const ops::Recurrence out = ops::chunk_ssd(in.c, in.b, in.scaled, in.g, {matrices.incoming, matrices.fresh},
-                                               chunks_of(context, states, config_.chunk), config_.chunk);
-    if (states.final != nullptr) {
-      *states.final = {
-          {ops::short_conv_tail(in.conv_input, config_.conv_kernel, {tails.incoming, tails.fresh}, origin), out.state},
-          0};
-    }
-    return finish(out.y, in);
+    const auto core = [this, origin, chunks = chunks_of(context, states, config_.chunk),
+                       final = states.final](const std::vector<at::Tensor>& inputs) {
+      const ops::ConvTails starts{inputs[1], inputs[2]};
+      const Inputs in = split(inputs[0], starts, origin);
+      const ops::Recurrence out =
+          ops::chunk_ssd(in.c, in.b, in.scaled, in.g, {inputs[3], inputs[4]}, chunks, config_.chunk);
+      if (final != nullptr) {
+        *final = {{ops::short_conv_tail(in.conv_input, config_.conv_kernel, starts, origin), out.state}, 0};
+      }
+      return gated(out.y, in);
+    };
+    return out_.forward(core, {in_.forward_joined(x), tails.incoming, tails.fresh, matrices.incoming, matrices.fresh},
+                        recompute_ && states.final == nullptr);
   }
 
   at::Tensor step(const at::Tensor& x, const SequenceContext& /*context*/, MixerState& state) const override {
     at::Tensor &tail = state.tensors[0], &matrix = state.tensors[1];
-    const Inputs in = project(x, {tail, {}}, {});
+    const Inputs in = split(in_.forward_joined(x), {tail, {}}, {});
     tail = at::cat({tail.narrow(1, 1, tail.size(1) - 1), in.conv_input}, 1);
     const auto token = [](const at::Tensor& t) { return t.select(1, 0); };
-    return finish(ops::ssd_step(token(in.c), token(in.b), token(in.scaled), token(in.g), matrix).unsqueeze(1), in);
+    const at::Tensor y = ops::ssd_step(token(in.c), token(in.b), token(in.scaled), token(in.g), matrix);
+    return out_.forward(gated(y.unsqueeze(1), in));
   }
 
   MixerState make_state(std::int64_t batch) const override {
@@ -166,17 +174,6 @@ class Mamba2 final : public Mixer {
             {"out", 2 * d * inner}};
   }
 
-  double activation_bytes(Recompute policy, int element_bytes) const override {
-    const auto d = static_cast<double>(d_model_), inner = static_cast<double>(sizes_.inner);
-    if (policy == Recompute::kFull) return element_bytes * d;
-    const auto shared = static_cast<double>(sizes_.shared()), heads = static_cast<double>(sizes_.heads);
-    const auto chunk = static_cast<double>(config_.chunk), state = static_cast<double>(sizes_.state);
-    const double projected = element_bytes * (d + 2 * inner + 2 * shared + heads + inner + 2 * shared + 2 * inner);
-    // fp32: values twice, scores and decays of every head, the state of each chunk.
-    const double core = 4 * (4 * inner + 2 * shared + 3 * chunk * heads + 2 * inner * state / chunk);
-    return projected + core;
-  }
-
   std::vector<std::string> own_norms() const override {
     return {cat("gated_norm: rms_norm after the gate, eps ", config_.norm_eps)};
   }
@@ -190,10 +187,11 @@ class Mamba2 final : public Mixer {
     at::Tensor g;           // [B, T, H]: Δ A
   };
 
-  Inputs project(const at::Tensor& x, const ops::ConvTails& tails, const at::Tensor& origin) const {
-    const std::int64_t batch = x.size(0), length = x.size(1);
+  /// projected [B, T, 2I + 2GN + H].
+  Inputs split(const at::Tensor& projected, const ops::ConvTails& tails, const at::Tensor& origin) const {
+    const std::int64_t batch = projected.size(0), length = projected.size(1);
     const std::vector<at::Tensor> parts =
-        in_.forward_joined(x).split_with_sizes({sizes_.inner, sizes_.conv_channels(), sizes_.heads}, -1);
+        projected.split_with_sizes({sizes_.inner, sizes_.conv_channels(), sizes_.heads}, -1);
     const at::Tensor mixed = ops::short_conv(parts[1], conv_.compute(), conv_bias_.compute(), tails, origin, true);
     const std::vector<at::Tensor> xbc = mixed.split_with_sizes({sizes_.inner, sizes_.shared(), sizes_.shared()}, -1);
     const at::Tensor dt = at::softplus(parts[2].to(dt_bias_.compute().scalar_type()) + dt_bias_.compute());
@@ -207,17 +205,19 @@ class Mamba2 final : public Mixer {
             dt * -at::exp(a_log_.compute())};
   }
 
-  at::Tensor finish(const at::Tensor& recurrent, const Inputs& in) const {
+  /// recurrent [B, T, H, P] -> [B, T, I].
+  at::Tensor gated(const at::Tensor& recurrent, const Inputs& in) const {
     const at::Tensor o = ops::scale_heads(in.x, skip_.compute(), recurrent).flatten(2);
-    if (sizes_.groups == 1) return out_.forward(ops::gated_rms_norm(o, in.z, gain_.compute(), config_.norm_eps));
+    if (sizes_.groups == 1) return ops::gated_rms_norm(o, in.z, gain_.compute(), config_.norm_eps);
     const auto grouped = [&](const at::Tensor& t) { return t.unflatten(2, {sizes_.groups, -1}); };
     const at::Tensor normed = ops::gated_rms_norm(grouped(o), grouped(in.z), {}, config_.norm_eps).flatten(2);
-    return out_.forward(normed * gain_.compute());
+    return normed * gain_.compute();
   }
 
   Config config_;
   Sizes sizes_;
   std::int64_t d_model_;
+  bool recompute_;
   JoinedLinear in_;
   Param conv_, conv_bias_, a_log_, skip_, dt_bias_, gain_;
   Linear out_;

@@ -9,6 +9,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <stdexcept>
@@ -23,6 +24,12 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
+thread_local int without_products = 0;
+
+at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
+  return without_products > 0 ? at::zeros({a.size(0), b.size(1)}, a.options()) : at::mm(a, b);
+}
+
 at::Tensor as_matrix(const at::Tensor& x) { return x.dim() == 2 ? x : x.reshape({-1, x.size(-1)}); }
 
 /// [..., in] -> [..., out].
@@ -35,11 +42,17 @@ at::Tensor with_leading_axes(const at::Tensor& matrix, at::IntArrayRef like) {
 
 /// sum += dy^T x.
 void add_weight_gradient(const at::Tensor& sum, const at::Tensor& dy, const at::Tensor& x) {
+  if (without_products > 0) return;
   if (sum.scalar_type() == wide_type(x.scalar_type())) {
     wide_matmul(sum, dy.t(), x, /*accumulate=*/true);
   } else {
     sum.add_(at::mm(dy.t(), x));
   }
+}
+
+/// dy [n, out] -> dx of the given shape and type.
+at::Tensor input_gradient(const at::Tensor& dy, const at::Tensor& weight, at::IntArrayRef shape, at::ScalarType type) {
+  return with_leading_axes(product(dy, weight), shape).to(type);
 }
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
@@ -51,19 +64,19 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     context->saved_data["type"] = x.scalar_type();
     context->saved_data["needs_x"] = x.requires_grad();
     context->saved_data["needs_weight"] = weight.requires_grad();
-    return with_leading_axes(at::mm(as_matrix(cast), weight.t()), x.sizes());
+    return with_leading_axes(product(as_matrix(cast), weight.t()), x.sizes());
   }
 
-  static variable_list backward(AutogradContext* context, variable_list grads) {
+  static variable_list backward(AutogradContext* context, const variable_list& grads) {
     if (at::GradMode::is_enabled()) throw std::logic_error("linear has no gradient of its gradient");
     const auto saved = context->get_saved_variables();
-    const at::Tensor dy = as_matrix(grads[0]);
-    at::Tensor dx;
+    const at::Tensor dy = as_matrix(grads[0]), &x = saved[0], &weight = saved[1];
     if (context->saved_data["needs_weight"].toBool()) {
-      add_weight_gradient(context->saved_data["weight_grad"].toTensor(), dy, as_matrix(saved[0]));
+      add_weight_gradient(context->saved_data["weight_grad"].toTensor(), dy, as_matrix(x));
     }
+    at::Tensor dx;
     if (context->saved_data["needs_x"].toBool()) {
-      dx = with_leading_axes(at::mm(dy, saved[1]), saved[0].sizes()).to(context->saved_data["type"].toScalarType());
+      dx = input_gradient(dy, weight, x.sizes(), context->saved_data["type"].toScalarType());
     }
     return {dx, at::Tensor(), at::Tensor()};
   }
@@ -71,11 +84,21 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 
 }  // namespace
 
+WithoutProducts::WithoutProducts() { ++without_products; }
+WithoutProducts::~WithoutProducts() { --without_products; }
+
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& weight_grad) {
   if (!at::GradMode::is_enabled() || !(x.requires_grad() || weight.requires_grad())) {
-    return with_leading_axes(at::mm(as_matrix(x.to(weight.scalar_type())), weight.t()), x.sizes());
+    return with_leading_axes(product(as_matrix(x.to(weight.scalar_type())), weight.t()), x.sizes());
   }
   return LinearFunction::apply(x, weight, weight_grad);
+}
+
+at::Tensor linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight,
+                           const at::Tensor& weight_grad) {
+  const at::Tensor rows = as_matrix(dy);
+  if (weight.requires_grad()) add_weight_gradient(weight_grad, rows, as_matrix(x.to(weight.scalar_type())));
+  return input_gradient(rows, weight, x.sizes(), x.scalar_type());
 }
 
 }  // namespace ingot::ops

@@ -230,6 +230,19 @@ LinearCrossEntropySums linear_cross_entropy(const at::Tensor& hidden, const Line
   return {out[0], out[1], out[2]};
 }
 
+std::int64_t linear_cross_entropy_bytes(std::int64_t rows, std::int64_t d_model, const LinearHead& head,
+                                        at::ScalarType dtype, bool on_gpu) {
+  const auto wide = static_cast<std::int64_t>(c10::elementSize(wide_type(dtype)));
+  const auto element = static_cast<std::int64_t>(c10::elementSize(dtype));
+  const auto chunk = chunk_rows(rows, head.vocab_size, on_gpu);
+  const auto logit_bytes = wide + (element != wide ? element : 0);
+  std::int64_t bytes =
+      chunk * rounded_up(head.vocab_size, kStrideUnit) * logit_bytes + rows * (d_model * element + 2 * wide);
+  // Scale, moments and their partial sums by blocks.
+  if (head.normalise_rows) bytes += (2 + (on_gpu ? 0 : chunk / kBlockRows)) * head.vocab_size * wide;
+  return bytes;
+}
+
 at::Tensor cross_entropy_of_rows(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets) {
   const at::NoGradGuard no_grad;
   check(hidden, head, targets);

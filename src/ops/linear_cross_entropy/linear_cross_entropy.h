@@ -33,6 +33,11 @@ struct LinearCrossEntropySums {
 LinearCrossEntropySums linear_cross_entropy(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets,
                                             double z_loss);
 
+/// Bytes that linear_cross_entropy allocates at most for `rows` rows of width `d_model` with all gradients wanted, `hidden`
+/// and weight being of type `dtype`; of `head` only the sizes are read.
+std::int64_t linear_cross_entropy_bytes(std::int64_t rows, std::int64_t d_model, const LinearHead& head,
+                                        at::ScalarType dtype, bool on_gpu);
+
 /// Cross-entropy of each row without gradients: [N] fp32 (fp64 for fp64), 0 without target.
 at::Tensor cross_entropy_of_rows(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets);
 

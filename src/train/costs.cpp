@@ -1,0 +1,307 @@
+#include "train/costs.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/randn.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "device/gpu.h"
+#include "device/machine.h"
+#include "device/tensor_memory.h"
+#include "ops/linear/linear.h"
+#include "ops/linear_cross_entropy/linear_cross_entropy.h"
+#include "train/experiment.h"
+#include "train/precision.h"
+
+namespace ingot {
+namespace {
+
+constexpr std::int64_t kRows[] = {1, 3};
+constexpr std::int64_t kMaxLength = 256;
+constexpr std::int64_t kMinLength = 64;    // a chunk of the recurrences
+constexpr double kMaxFlops = 5e10;         // of a measured pass
+constexpr std::int64_t kVocab = 64;        // of a part's own embedding
+constexpr std::int64_t kHeadVocab = 4096;  // of the measured head, at most
+constexpr int kRepeats = 2;
+
+/// Larger micro-batches gain nothing.
+constexpr std::int64_t kMaxCpuMicroBatchTokens = 8192;
+constexpr std::int64_t kMaxGpuMicroBatchTokens = 65536;
+constexpr std::int64_t kMostRows = 1 << 20;
+constexpr double kUsableShare = 0.9;  // of the available memory: the rest is for evaluation and what others take
+
+/// Tokens of a timed row: fewer where a sub-layer is large.
+std::int64_t timed_length(const Experiment& experiment) {
+  const auto seq_len = experiment.config.data.seq_len;
+  const double sublayer = experiment.model->flops(seq_len).training_per_token() / experiment.model->num_sublayers();
+  std::int64_t length = std::min<std::int64_t>(seq_len, kMaxLength);
+  while (length > kMinLength && sublayer * static_cast<double>(length * kRows[1]) > kMaxFlops) length /= 2;
+  return length;
+}
+
+/// What one pass of a part takes.
+struct Sample {
+  double tokens = 0, kept = 0, forward_peak = 0, backward_peak = 0, seconds = 0;
+};
+
+/// Some sub-layers of the experiment's model, with weights of their own, all zero.
+class Part {
+ public:
+  Part(const Experiment& experiment, const Families& families, std::vector<int> depths)
+      : device_(torch_device(experiment.config.train.device)), documents_(experiment.config.data.reset_at_document) {
+    auto options = model_options(experiment.config, kVocab, experiment.store->options().master_dtype);
+    options.depths = std::move(depths);
+    model_ = std::make_unique<LanguageModel>(experiment.config.model, options, families, store_);
+    WeightsConfig plain;
+    plain.parametrization = make_variant<ParametrizationEntry>(families, "plain");
+    plain.init = make_variant<InitEntry>(families, "normal");
+    store_.layout(plain, model_->num_sublayers(), experiment.store->options());
+    store_.allocate();
+  }
+
+  Sample run(std::int64_t rows, std::int64_t length) {
+    const auto tokens = at::zeros({rows, length}, at::TensorOptions().dtype(at::kLong).device(device_));
+    at::Tensor documents;
+    if (documents_) documents = (at::arange(length, tokens.options()) >= length / 2).to(at::kLong).repeat({rows, 1});
+    const auto begin = std::chrono::steady_clock::now();
+    const auto before = start();
+    Sample sample;
+    sample.tokens = static_cast<double>(rows * length);
+    const auto hidden = model_->forward(tokens, documents, true);
+    const auto after = tensor_memory(device_);
+    sample.kept = static_cast<double>(after.allocated - before);
+    sample.forward_peak = static_cast<double>(after.peak_allocated - before);
+    reset_tensor_peak(device_);
+    torch::autograd::backward({hidden}, {at::ones_like(hidden)});
+    sample.backward_peak = static_cast<double>(tensor_memory(device_).peak_allocated - before);
+    if (device_.is_cuda()) gpu_synchronize();
+    sample.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return sample;
+  }
+
+  const ParameterStore& store() const { return store_; }
+
+ private:
+  std::int64_t start() const {
+    reset_tensor_peak(device_);
+    return tensor_memory(device_).allocated;
+  }
+
+  c10::Device device_;
+  bool documents_;
+  ParameterStore store_;
+  std::unique_ptr<LanguageModel> model_;
+};
+
+Affine line_through(double x0, double y0, double x1, double y1) {
+  const double slope = (y1 - y0) / (x1 - x0);
+  return {y0 - slope * x0, slope};
+}
+
+PartCost measure_memory(Part& part, std::int64_t length) {
+  part.run(kRows[0], length);  // what is made on first use is no part of a pass
+  const Sample small = part.run(kRows[0], length), large = part.run(kRows[1], length);
+  const auto line = [&](double Sample::*member) {
+    return line_through(small.tokens, small.*member, large.tokens, large.*member);
+  };
+  return {line(&Sample::kept), line(&Sample::forward_peak), line(&Sample::backward_peak), 0};
+}
+
+double measure_seconds_per_token(Part& part, std::int64_t length) {
+  double best = 1e30;
+  for (int i = 0; i <= kRepeats; ++i) {
+    const Sample sample = part.run(kRows[1], length);
+    best = std::min(best, sample.seconds / sample.tokens);
+  }
+  return best;
+}
+
+/// One part's memory, on CPUs without its products.
+PartCost measure_part(Part& part, const Experiment& experiment, bool timed) {
+  PartCost cost;
+  {
+    std::optional<ops::WithoutProducts> guard;
+    if (experiment.config.train.device != DeviceKind::kCuda) guard.emplace();
+    cost = measure_memory(part, std::min<std::int64_t>(experiment.config.data.seq_len, kMaxLength));
+  }
+  if (timed) cost.seconds_per_token = measure_seconds_per_token(part, timed_length(experiment));
+  return cost;
+}
+
+Affine operator-(const Affine& a, const Affine& b) { return {a.fixed - b.fixed, a.per_token - b.per_token}; }
+
+PartCost without(const PartCost& cost, const PartCost& frame) {
+  return {cost.kept - frame.kept, cost.forward_peak - frame.kept, cost.backward_peak - frame.kept,
+          std::max(0.0, cost.seconds_per_token - frame.seconds_per_token)};
+}
+
+/// Sub-layers of one description cost the same.
+std::vector<int> kinds_of(const LanguageModel& model, std::vector<int>& first_depths) {
+  std::map<std::string, int> known;
+  std::vector<int> kinds;
+  for (const auto& [name, text] : model.describe_layers()) {
+    if (name == "embedding" || name == "head") continue;
+    const auto [found, added] = known.emplace(text, static_cast<int>(known.size()));
+    if (added) first_depths.push_back(static_cast<int>(kinds.size()));
+    kinds.push_back(found->second);
+  }
+  return kinds;
+}
+
+/// How much more a token of a long row takes than one of a measured row, by the operations counted.
+double length_factor(const Experiment& experiment, std::int64_t length) {
+  return experiment.model->flops(experiment.config.data.seq_len).forward_per_token /
+         experiment.model->flops(length).forward_per_token;
+}
+
+double head_seconds_per_token(const Experiment& experiment, std::int64_t rows) {
+  const auto vocab = std::min(experiment.vocab_size, kHeadVocab);
+  const auto d_model = experiment.config.model.d_model;
+  const auto device = torch_device(experiment.config.train.device);
+  const auto options = at::TensorOptions().device(device).dtype(experiment.compute_dtype());
+  const auto weight = at::zeros({vocab, d_model}, options).requires_grad_();
+  const auto gradient = at::zeros({vocab, d_model}, options.dtype(experiment.store->options().master_dtype));
+  const auto hidden = at::randn({rows, d_model}, options).requires_grad_();
+  const auto targets = at::zeros({rows}, options.dtype(at::kLong));
+  double best = 1e30;
+  for (int i = 0; i <= kRepeats; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    const ops::LinearHead head = {weight, gradient, vocab, experiment.config.model.normalise_head};
+    torch::autograd::backward({ops::linear_cross_entropy(hidden, head, targets, 0).total}, {});
+    if (device.is_cuda()) gpu_synchronize();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  return best / static_cast<double>(rows) * static_cast<double>(experiment.vocab_size) / static_cast<double>(vocab);
+}
+
+/// The update passes over memory: masters are read and written, gradients read twice and cleared, states read and
+/// written, weights written. The speed is that of a += b on the part's weights.
+double update_seconds(const Experiment& experiment, const ParameterStore& part) {
+  const c10::NoGradGuard no_grad;
+  const auto& a = part.flat_masters();
+  double best = 1e30;
+  for (int i = 0; i <= kRepeats; ++i) {
+    const auto begin = std::chrono::steady_clock::now();
+    at::Tensor(a).add_(part.flat_grads());
+    if (a.is_cuda()) gpu_synchronize();
+    best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
+  }
+  const double rate = 3.0 * static_cast<double>(a.nbytes()) / best;
+  const auto memory = experiment.store->memory();
+  const double bytes = 2.0 * static_cast<double>(memory.masters) + 3.0 * static_cast<double>(memory.gradients) +
+                       2.0 * static_cast<double>(experiment.optimizer->state_bytes()) +
+                       static_cast<double>(memory.weights);
+  return bytes / rate;
+}
+
+/// Peak of what a micro-batch of `rows` sequences holds beside the store and the optimizer.
+double activation_peak(const Experiment& experiment, const ModelCosts& costs, std::int64_t rows) {
+  const auto tokens = static_cast<double>(rows * experiment.config.data.seq_len);
+  double kept = costs.frame.kept.at(tokens), peak = costs.frame.forward_peak.at(tokens);
+  for (const int kind : costs.kind) {
+    const auto& part = costs.kinds[static_cast<std::size_t>(kind)];
+    peak = std::max({peak, kept + part.forward_peak.at(tokens)});
+    kept += part.kept.at(tokens);
+    peak = std::max(peak, kept);
+  }
+  const ops::LinearHead head = {{}, {}, experiment.vocab_size, experiment.config.model.normalise_head};
+  const auto& config = experiment.config;
+  peak = std::max(peak, kept + static_cast<double>(ops::linear_cross_entropy_bytes(
+                                   rows * config.data.seq_len, config.model.d_model, head, experiment.compute_dtype(),
+                                   config.train.device == DeviceKind::kCuda)));
+  for (auto kind = costs.kind.rbegin(); kind != costs.kind.rend(); ++kind) {
+    const auto& part = costs.kinds[static_cast<std::size_t>(*kind)];
+    kept -= part.kept.at(tokens);
+    peak = std::max(peak, kept + part.backward_peak.at(tokens));
+  }
+  return peak;
+}
+
+}  // namespace
+
+ModelCosts measure_costs(const Experiment& experiment, const Families& families, Measure measure) {
+  const auto& train = experiment.config.train;
+  const bool emulated =
+      train.device != DeviceKind::kCuda && train.precision == Precision::kBfloat16 && !multiplies_bfloat16();
+  ModelCosts costs;
+  costs.timed = measure == Measure::kMemoryAndTime && !emulated;
+  std::vector<int> depths;
+  costs.kind = kinds_of(*experiment.model, depths);
+  {
+    Part frame(experiment, families, {});
+    costs.frame = measure_part(frame, experiment, costs.timed);
+  }
+  const double factor = length_factor(experiment, timed_length(experiment));
+  std::int64_t largest = 0;
+  for (const int depth : depths) {
+    Part part(experiment, families, {depth});
+    auto cost = without(measure_part(part, experiment, costs.timed), costs.frame);
+    cost.seconds_per_token *= factor;
+    costs.kinds.push_back(cost);
+    if (costs.timed && part.store().num_parameters() > largest) {
+      largest = part.store().num_parameters();
+      costs.update_seconds = update_seconds(experiment, part.store());
+    }
+  }
+  if (costs.timed)
+    costs.head_seconds_per_token = head_seconds_per_token(experiment, timed_length(experiment) * kRows[1]);
+  return costs;
+}
+
+MemoryPlan plan_memory(const Experiment& experiment, const ModelCosts* costs, std::int64_t rows) {
+  const auto store = experiment.store->memory();
+  MemoryPlan plan;
+  plan.weights = store.weights;
+  plan.masters = store.masters;
+  plan.gradients = store.gradients;
+  plan.optimizer = experiment.optimizer->state_bytes();
+  if (costs != nullptr) plan.activations = static_cast<std::int64_t>(activation_peak(experiment, *costs, rows));
+  return plan;
+}
+
+std::int64_t available_memory(const Experiment& experiment) {
+  return experiment.config.train.device == DeviceKind::kCuda ? gpu_info().free_bytes : memory_use().available;
+}
+
+std::int64_t useful_rows(const Experiment& experiment) {
+  const auto tokens =
+      experiment.config.train.device == DeviceKind::kCuda ? kMaxGpuMicroBatchTokens : kMaxCpuMicroBatchTokens;
+  return std::clamp<std::int64_t>(tokens / experiment.config.data.seq_len, 1, experiment.rows_per_step);
+}
+
+std::int64_t fitting_rows(const Experiment& experiment, const ModelCosts& costs) {
+  const double room = kUsableShare * static_cast<double>(available_memory(experiment));
+  const auto fits = [&](std::int64_t rows) {
+    return static_cast<double>(plan_memory(experiment, &costs, rows).total()) <= room;
+  };
+  std::int64_t rows = 0, step = 1;
+  while (fits(rows + step) && step < kMostRows) step *= 2;
+  for (; step > 0; step /= 2) {
+    if (fits(rows + step)) rows += step;
+  }
+  return rows;
+}
+
+std::int64_t choose_micro_batch(const Experiment& experiment, const ModelCosts& costs) {
+  auto rows = std::min(useful_rows(experiment), fitting_rows(experiment, costs));
+  while (rows > 1 && experiment.rows_per_step % rows != 0) --rows;
+  return std::max<std::int64_t>(rows, 1);
+}
+
+double step_seconds(const Experiment& experiment, const ModelCosts& costs) {
+  double per_token = costs.frame.seconds_per_token + costs.head_seconds_per_token;
+  for (const int kind : costs.kind) per_token += costs.kinds[static_cast<std::size_t>(kind)].seconds_per_token;
+  return per_token * static_cast<double>(experiment.tokens_per_step) + costs.update_seconds;
+}
+
+}  // namespace ingot
