@@ -114,18 +114,18 @@ class Attention final : public Mixer {
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {
     auto [q, k, v] = project(x, context);
     const Sources sources(context, states);
-    const at::Tensor mask = make_mask(q, context, sources);
+    const ops::VisibleKeys seen = visible_keys(q, context, sources);
     if (sources.any()) {
       k = join_rows(sources.with(0, k));
       v = join_rows(sources.with(1, v));
     }
     if (states.final != nullptr) *states.final = final_state(k, v, context, sources);
-    return o_.forward(ops::attention(q, k, v, mask, scale_, window_).flatten(2));
+    return o_.forward(ops::attention(q, k, v, seen, scale_).flatten(2));
   }
 
   at::Tensor step(const at::Tensor& x, const SequenceContext& context, MixerState& state) const override {
     const auto [q, k, v] = project(x, context);
-    const std::int64_t front = always_see_prefix_ ? context.prefix : 0;
+    const std::int64_t front = rule(context).always;
     const bool masked = state.tensors.size() == 4;
     if (is_full(state)) trim(state, front);
     const auto for_rows_of = [&](std::size_t index, const at::Tensor& rows) {
@@ -137,12 +137,12 @@ class Attention final : public Mixer {
     std::int64_t first = 0;
     if (window_ > 0 && front == 0 && !masked) first = std::max<std::int64_t>(0, state.length - window_);
     const auto seen = [&](std::size_t index) { return in_use(state, index).narrow(1, first, state.length - first); };
-    at::Tensor mask;
-    if (masked || (window_ > 0 && state.length - first > window_)) {
-      mask = ops::attention_mask(context.position, seen(2), masked ? seen(3).unsqueeze(1) : at::Tensor(), rule(context),
-                                 ops::attention_type(q));
+    ops::VisibleKeys keys{state.length - first > window_ ? window_ : 0, front, always_see_prefix_, {}, {}};
+    if (masked) {
+      keys.mask =
+          ops::attention_mask(context.position, seen(2), seen(3).unsqueeze(1), rule(context), ops::attention_type(q));
     }
-    return o_.forward(ops::attention(q, seen(0), seen(1), mask, scale_).flatten(2));
+    return o_.forward(ops::attention(q, seen(0), seen(1), keys, scale_).flatten(2));
   }
 
   MixerState make_state(std::int64_t batch) const override {
@@ -172,9 +172,8 @@ class Attention final : public Mixer {
     const auto kv_width = static_cast<double>(sizes_.kv_heads * sizes_.head_dim);
     const auto d = static_cast<double>(d_model_);
     if (policy == Recompute::kFull) return element_bytes * d;
-    // The softmax core keeps q, k, v and y in fp32, and the log-sum of every score row.
-    const double core = 4 * (2 * width + 2 * kv_width + static_cast<double>(sizes_.heads));
-    return element_bytes * (d + width) + core;
+    // The softmax core keeps q, k, v, y (which the last projection keeps too) and the log-sum of every score row.
+    return element_bytes * (d + 2 * width + 2 * kv_width) + 4 * static_cast<double>(sizes_.heads);
   }
 
  private:
@@ -229,23 +228,35 @@ class Attention final : public Mixer {
     return {q, k, v_norm_ ? v_norm_->forward(parts[2]) : parts[2]};
   }
 
-  ops::KeyRule rule(const SequenceContext& context) const { return {window_, always_see_prefix_ ? context.prefix : 0}; }
+  ops::PositionRule rule(const SequenceContext& context) const {
+    return {window_, always_see_prefix_ ? context.prefix : 0};
+  }
 
-  /// Undefined where rows are one document: then keys lie one after the other, up to the queries' own, and window and
-  /// causality say it all.
-  at::Tensor make_mask(const at::Tensor& q, const SequenceContext& context, const Sources& sources) const {
-    const bool in_order = !context.may_reset && !sources.has_valid();
-    if (in_order && (window_ == 0 || !always_see_prefix_)) return {};
+  ops::VisibleKeys visible_keys(const at::Tensor& q, const SequenceContext& context, const Sources& sources) const {
     const std::int64_t fresh = sources.fresh != nullptr ? sources.fresh->length : 0;
-    const std::int64_t incoming = sources.incoming != nullptr ? sources.incoming->length : 0;
-    const at::ScalarType type = ops::attention_type(q);
-    const std::string key = cat("attention ", window_, " ", always_see_prefix_, " ", fresh, " ", incoming, " ",
-                                sources.continues, " ", static_cast<int>(type));
-    return context.cached(key, [&] {
-      const at::Tensor position = distinct_rows(context.position);
-      return ops::attention_mask(position, join_rows(sources.with(2, position)), same_document(context, sources),
-                                 rule(context), type);
-    });
+    const std::int64_t before = fresh + (sources.incoming != nullptr ? sources.incoming->length : 0);
+    const std::string key = cat("attention ", window_, " ", always_see_prefix_, " ", fresh, " ", before, " ",
+                                sources.continues, " ", static_cast<int>(q.scalar_type()));
+    ops::VisibleKeys seen{window_, std::min(rule(context).always, before), always_see_prefix_, {}, {}};
+    if (sources.has_valid() || (context.may_reset && sources.continues)) {
+      seen.mask = context.cached(key, [&] {
+        const at::Tensor position = distinct_rows(context.position);
+        return ops::attention_mask(position, join_rows(sources.with(2, position)), same_document(context, sources),
+                                   rule(context), ops::attention_type(q));
+      });
+      return seen;
+    }
+    if (context.may_reset) {
+      seen.front = before;
+      seen.start = context.cached(cat("attention start ", before), [&] {
+        const at::Tensor own = at::arange(before, before + q.size(1), context.position.options());
+        return own - (context.position - context.prefix);
+      });
+    }
+    if (ops::attention_needs_mask(q, seen)) {
+      seen.mask = context.cached(key, [&] { return ops::attention_mask(q, before + q.size(1), seen); });
+    }
+    return seen;
   }
 
   /// [B, T, S] bool over all keys, or undefined if every key is of every query's document.
