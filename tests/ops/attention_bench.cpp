@@ -3,6 +3,7 @@
 // others use too, the latter with OMP_NUM_THREADS=1 is the one to trust.
 
 #include <ATen/TensorOperators.h>
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -73,6 +74,7 @@ struct Times {
 
   template <class F>
   void add(Problem& p, F f, bool backward) {
+    const at::AutoGradMode grad(backward);
     const auto begin = std::chrono::steady_clock::now();
     const std::clock_t ticks = std::clock();
     const at::Tensor y = f();
@@ -118,8 +120,11 @@ void sizes(benchmark::internal::Benchmark* b) {
     b->Args({4, 256, 12, 12, 64, 0, 0, 1, 1, backward});
     b->Args({12, 64, 4, 4, 32, 0, 0, 1, 1, backward});
   }
-  b->Args({1, 1, 8, 8, 64, 0, 511, 1, 0, 0});
-  b->Args({4, 1, 8, 2, 64, 0, 2047, 1, 0, 0});
+  for (const std::int64_t bf16 : {0, 1}) {
+    b->Args({1, 1, 8, 8, 64, 0, 511, 1, bf16, 0});
+    b->Args({1, 1, 8, 4, 64, 0, 511, 1, bf16, 0});
+    b->Args({4, 1, 8, 2, 64, 0, 2047, 1, bf16, 0});
+  }
 }
 BENCHMARK(attention)->Apply(sizes);
 

@@ -9,6 +9,7 @@
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <gtest/gtest.h>
 
+#include "ops/attention/strips.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
 
@@ -239,6 +240,56 @@ TEST(Attention, MemoryIsLinearInTheLength) {
   EXPECT_LT(meter->peak, 3 * 1000 * 1000);
   y.backward(in.dy);
   EXPECT_LT(meter->peak, 10 * 1000 * 1000);
+}
+
+template <class T>
+std::vector<T> numbers(std::int64_t count, std::uint64_t seed) {
+  const at::Tensor x = random_normal({count}, seed, c10::CppTypeToScalarType<T>::value);
+  return {x.const_data_ptr<T>(), x.const_data_ptr<T>() + count};
+}
+
+template <class T>
+at::Tensor tensor_of(const std::vector<T>& x) {
+  return at::tensor(x, c10::CppTypeToScalarType<T>::value);
+}
+
+/// Products, softmax and gradient of one strip of 43 keys (no multiple of a tile), of which each query sees others.
+template <class T>
+std::vector<at::Tensor> strip_results(const ops::attention_cpu::StripKernels<T>& kernels) {
+  using namespace ops::attention_cpu;
+  constexpr std::int64_t kW = kWidth<T>, kKeys = 43, kStrips = 3;
+  const auto a = numbers<T>(kStrips * kKeys * kW, 1), b = numbers<T>(kStrips * kW * kW, 2);
+  std::vector<T> c = numbers<T>(kKeys * kW, 3), d = numbers<T>(kW * kW, 4), scores = numbers<T>(kKeys * kW, 5);
+  kernels.product({c.data(), a.data(), kKeys * kW, b.data(), kKeys, kStrips, true});
+  kernels.transposed_product({d.data(), a.data(), a.data() + kKeys * kW, kKeys, true});
+  StripRange<T> range;
+  for (std::int64_t l = 0; l < kW; ++l) {
+    range.low[l] = static_cast<Index<T>>(3 + l % 5);
+    range.high[l] = static_cast<Index<T>>(l == 2 ? 0 : 30 + l % 11);
+  }
+  range.close(kKeys);
+  std::vector<T> max(kW, -1), sum(kW, 2), decay(kW), p = numbers<T>(kKeys * kW, 6), dp = numbers<T>(kKeys * kW, 7);
+  kernels.softmax({scores.data(), &range, max.data(), sum.data(), decay.data()});
+  kernels.gradient({p.data(), dp.data(), &range, max.data(), sum.data()});
+  std::vector<at::Tensor> out;
+  for (const auto* x : {&c, &d, &scores, &max, &sum, &decay, &p, &dp}) out.push_back(tensor_of(*x));
+  return out;
+}
+
+/// The versions for other CPUs of the family, as far as this one can run them.
+TEST(Attention, InstructionSetsAgree) {
+  const auto check = [&]<class T>(T) {
+    const auto expected = strip_results(*ops::attention_cpu::usable_strip_kernels<T>().front());
+    for (const auto* kernels : ops::attention_cpu::usable_strip_kernels<T>()) {
+      const auto actual = strip_results(*kernels);
+      for (std::size_t i = 0; i < expected.size(); ++i) {
+        const Tolerance tolerance = Tolerance::of(c10::CppTypeToScalarType<T>::value).reduction(48);
+        EXPECT_TRUE(close(actual[i], expected[i], tolerance)) << i;
+      }
+    }
+  };
+  check(float());
+  check(double());
 }
 
 TEST(Attention, TakesNoSecondDerivative) {

@@ -277,19 +277,18 @@ INGOT_VERSION(float, 64, float_512, INGOT_V4)
 INGOT_VERSION(double, 64, double_512, INGOT_V4)
 #endif
 
-template <class T>
-const StripKernels<T>& choose(const StripKernels<T>& narrow, [[maybe_unused]] const StripKernels<T>& v3,
-                              [[maybe_unused]] const StripKernels<T>& v4) {
 #ifdef INGOT_STRIP_VERSIONS
+/// Those of `all`, from the narrowest to the widest vectors, that this CPU can run.
+template <class T>
+std::vector<const StripKernels<T>*> usable(std::vector<const StripKernels<T>*> all) {
   const bool has_v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  if (has_v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512cd")) {
-    return v4;
-  }
-  if (has_v3) return v3;
-#endif
-  return narrow;
+  const bool has_v4 = has_v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                      __builtin_cpu_supports("avx512cd");
+  all.resize(has_v4 ? 3 : has_v3 ? 2 : 1);
+  return all;
 }
+#endif
 
 }  // namespace
 
@@ -309,22 +308,32 @@ void StripRange<T>::close(std::int64_t rows) {
 template struct StripRange<float>;
 template struct StripRange<double>;
 
-#ifndef INGOT_STRIP_VERSIONS
-#define kKernels_float_256 kKernels_float_128
-#define kKernels_float_512 kKernels_float_128
-#define kKernels_double_256 kKernels_double_128
-#define kKernels_double_512 kKernels_double_128
+#ifdef INGOT_STRIP_VERSIONS
+template <>
+std::vector<const StripKernels<float>*> usable_strip_kernels() {
+  return usable<float>({&kKernels_float_128, &kKernels_float_256, &kKernels_float_512});
+}
+template <>
+std::vector<const StripKernels<double>*> usable_strip_kernels() {
+  return usable<double>({&kKernels_double_128, &kKernels_double_256, &kKernels_double_512});
+}
+#else
+template <>
+std::vector<const StripKernels<float>*> usable_strip_kernels() {
+  return {&kKernels_float_128};
+}
+template <>
+std::vector<const StripKernels<double>*> usable_strip_kernels() {
+  return {&kKernels_double_128};
+}
 #endif
 
-template <>
-const StripKernels<float>& strip_kernels() {
-  static const StripKernels<float>& chosen = choose(kKernels_float_128, kKernels_float_256, kKernels_float_512);
-  return chosen;
+template <class T>
+const StripKernels<T>& strip_kernels() {
+  static const StripKernels<T>& fastest = *usable_strip_kernels<T>().back();
+  return fastest;
 }
-template <>
-const StripKernels<double>& strip_kernels() {
-  static const StripKernels<double>& chosen = choose(kKernels_double_128, kKernels_double_256, kKernels_double_512);
-  return chosen;
-}
+template const StripKernels<float>& strip_kernels();
+template const StripKernels<double>& strip_kernels();
 
 }  // namespace ingot::ops::attention_cpu

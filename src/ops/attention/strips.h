@@ -7,6 +7,7 @@
 
 #include <cstdint>
 #include <type_traits>
+#include <vector>
 
 namespace ingot::ops::attention_cpu {
 
@@ -69,7 +70,7 @@ struct GradientBlock {
   const T* delta;
 };
 
-/// The versions for this CPU.
+/// The loops in one instruction set.
 template <class T>
 struct StripKernels {
   void (*product)(const Product<T>&);
@@ -77,6 +78,12 @@ struct StripKernels {
   void (*softmax)(const SoftmaxBlock<T>&);
   void (*gradient)(const GradientBlock<T>&);
 };
+
+/// All that this CPU can run, the fastest last.
+template <class T>
+std::vector<const StripKernels<T>*> usable_strip_kernels();
+
+/// The fastest.
 template <class T>
 const StripKernels<T>& strip_kernels();
 
