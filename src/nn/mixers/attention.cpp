@@ -31,6 +31,7 @@
 #include "nn/bind.h"
 #include "nn/branch.h"
 #include "nn/heads.h"
+#include "nn/key_sources.h"
 #include "nn/key_value_state.h"
 #include "nn/linear.h"
 #include "nn/position.h"
@@ -81,11 +82,6 @@ std::vector<std::pair<std::string, std::string>> validate(const Config& c, std::
   return {};
 }
 
-/// The first row alone where all rows agree.
-at::Tensor distinct_rows(const at::Tensor& position) {
-  return position.size(0) > 1 && position.stride(0) == 0 ? position.narrow(0, 0, 1) : position;
-}
-
 class Attention final : public Mixer {
  public:
   Attention(const Config& config, const BranchContext& context)
@@ -93,7 +89,8 @@ class Attention final : public Mixer {
         d_model_(context.d_model),
         window_(config.window.value_or(0)),
         always_see_prefix_(config.always_see_prefix),
-        scale_(sizes_.scale(config)) {
+        scale_(sizes_.scale(config)),
+        recompute_(context.recompute == Recompute::kSelective) {
     const std::int64_t width = sizes_.heads * sizes_.head_dim, kv_width = sizes_.kv_heads * sizes_.head_dim;
     qkv_ = JoinedLinear(context.scope, {reads_stream_spec("q.weight", "q", width, d_model_),
                                         reads_stream_spec("k.weight", "k", kv_width, d_model_),
@@ -112,20 +109,34 @@ class Attention final : public Mixer {
   }
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {
-    auto [q, k, v] = project(x, context);
-    const Sources sources(context, states);
-    const at::Tensor mask = make_mask(q, context, sources);
-    if (sources.any()) {
-      k = join_rows(sources.with(0, k));
-      v = join_rows(sources.with(1, v));
-    }
-    if (states.final != nullptr) *states.final = final_state(k, v, context, sources);
-    return o_.forward(ops::attention(q, k, v, mask, scale_, window_).flatten(2));
+    const at::Tensor projected = project(x);
+    const KeySources sources(context, states);
+    std::vector<at::Tensor> inputs = sources.before(0);
+    const auto count = static_cast<std::ptrdiff_t>(inputs.size());
+    for (const at::Tensor& v : sources.before(1)) inputs.push_back(v);
+    inputs.push_back(projected);
+    Heads all;  // the keys before this call's own included
+    const auto core = [this, context, count, seen = visible_keys(projected, context, sources),
+                       out = states.final != nullptr ? &all : nullptr](const std::vector<at::Tensor>& in) {
+      auto [q, k, v] = heads(in.back(), context);
+      if (count > 0) {
+        std::vector<at::Tensor> keys(in.begin(), in.begin() + count), values(in.begin() + count, in.end() - 1);
+        keys.push_back(k);
+        values.push_back(v);
+        k = join_rows(keys);
+        v = join_rows(values);
+      }
+      if (out != nullptr) *out = {q, k, v};
+      return ops::attention(q, k, v, seen, scale_).flatten(2);
+    };
+    const at::Tensor y = o_.forward(core, inputs, recompute_ && states.final == nullptr);
+    if (states.final != nullptr) *states.final = final_state(all.k, all.v, context, sources);
+    return y;
   }
 
   at::Tensor step(const at::Tensor& x, const SequenceContext& context, MixerState& state) const override {
-    const auto [q, k, v] = project(x, context);
-    const std::int64_t front = always_see_prefix_ ? context.prefix : 0;
+    const auto [q, k, v] = heads(project(x), context);
+    const std::int64_t front = rule(context).always;
     const bool masked = state.tensors.size() == 4;
     if (is_full(state)) trim(state, front);
     const auto for_rows_of = [&](std::size_t index, const at::Tensor& rows) {
@@ -134,15 +145,15 @@ class Attention final : public Mixer {
     std::vector<at::Tensor> row = {k, v, for_rows_of(2, context.position)};
     if (masked) row.push_back(for_rows_of(3, at::ones_like(context.position, at::TensorOptions(at::kBool))));
     append_row(state, row);
-    std::int64_t first = 0;
-    if (window_ > 0 && front == 0 && !masked) first = std::max<std::int64_t>(0, state.length - window_);
-    const auto seen = [&](std::size_t index) { return in_use(state, index).narrow(1, first, state.length - first); };
-    at::Tensor mask;
-    if (masked || (window_ > 0 && state.length - first > window_)) {
-      mask = ops::attention_mask(context.position, seen(2), masked ? seen(3).unsqueeze(1) : at::Tensor(), rule(context),
-                                 ops::attention_type(q));
+    const bool skips = window_ > 0 && front == 0 && !masked;
+    const std::int64_t length = skips ? std::min(state.length, window_) : state.length;
+    const auto last = [&](std::size_t index) { return in_use(state, index).narrow(1, state.length - length, length); };
+    ops::VisibleKeys seen{length > window_ ? window_ : 0, std::min(front, length - 1), always_see_prefix_, {}, {}};
+    if (masked) {
+      const at::Tensor valid = last(3).unsqueeze(1);
+      seen.mask = ops::attention_mask(context.position, last(2), valid, rule(context), ops::attention_type(q));
     }
-    return o_.forward(ops::attention(q, seen(0), seen(1), mask, scale_).flatten(2));
+    return o_.forward(ops::attention(q, last(0), last(1), seen, scale_).flatten(2));
   }
 
   MixerState make_state(std::int64_t batch) const override {
@@ -168,39 +179,17 @@ class Attention final : public Mixer {
   }
 
  private:
-  /// Keys that lie before this call's own.
-  struct Sources {
-    const MixerState* fresh = nullptr;
-    const MixerState* incoming = nullptr;
-
-    Sources(const SequenceContext& context, const StateFlow& states) {
-      const auto used = [](const MixerState* state) { return state != nullptr && state->length > 0 ? state : nullptr; };
-      incoming = used(states.incoming);
-      // A row that continues a document meets the fresh state only where it begins another one.
-      if (states.incoming == nullptr || context.may_reset) fresh = used(states.fresh);
-      continues = states.incoming != nullptr;
-    }
-    bool any() const { return fresh != nullptr || incoming != nullptr; }
-    bool has_valid() const { return incoming != nullptr && incoming->tensors.size() == 4; }
-    /// Tensor `index` of the sources, then this call's own.
-    std::vector<at::Tensor> with(std::size_t index, const at::Tensor& own) const {
-      std::vector<at::Tensor> parts;
-      if (fresh != nullptr) parts.push_back(in_use(*fresh, index));
-      if (incoming != nullptr) parts.push_back(in_use(*incoming, index));
-      parts.push_back(own);
-      return parts;
-    }
-    bool continues = false;
-  };
-
   struct Heads {
     at::Tensor q, k, v;
   };
 
+  /// q, k and v of all heads, [B, T, H + 2H', K].
+  at::Tensor project(const at::Tensor& x) const {
+    return qkv_.forward_joined(x).view({x.size(0), x.size(1), -1, sizes_.head_dim});
+  }
+
   /// q [B, T, H, K]; k, v [B, T, H', K], normalised and turned.
-  Heads project(const at::Tensor& x, const SequenceContext& context) const {
-    const std::int64_t batch = x.size(0), length = x.size(1), width = sizes_.head_dim;
-    const at::Tensor joined = qkv_.forward_joined(x).view({batch, length, -1, width});
+  Heads heads(const at::Tensor& joined, const SequenceContext& context) const {
     const bool together = !q_norm_ && !k_norm_;
     if (together) {
       const std::vector<at::Tensor> parts =
@@ -219,57 +208,46 @@ class Attention final : public Mixer {
     return {q, k, v_norm_ ? v_norm_->forward(parts[2]) : parts[2]};
   }
 
-  ops::KeyRule rule(const SequenceContext& context) const { return {window_, always_see_prefix_ ? context.prefix : 0}; }
-
-  /// Undefined where rows are one document: then keys lie one after the other, up to the queries' own, and window and
-  /// causality say it all.
-  at::Tensor make_mask(const at::Tensor& q, const SequenceContext& context, const Sources& sources) const {
-    const bool in_order = !context.may_reset && !sources.has_valid();
-    if (in_order && (window_ == 0 || !always_see_prefix_)) return {};
-    const std::int64_t fresh = sources.fresh != nullptr ? sources.fresh->length : 0;
-    const std::int64_t incoming = sources.incoming != nullptr ? sources.incoming->length : 0;
-    const at::ScalarType type = ops::attention_type(q);
-    const std::string key = cat("attention ", window_, " ", always_see_prefix_, " ", fresh, " ", incoming, " ",
-                                sources.continues, " ", static_cast<int>(type));
-    return context.cached(key, [&] {
-      const at::Tensor position = distinct_rows(context.position);
-      return ops::attention_mask(position, join_rows(sources.with(2, position)), same_document(context, sources),
-                                 rule(context), type);
-    });
+  ops::PositionRule rule(const SequenceContext& context) const {
+    return {window_, always_see_prefix_ ? context.prefix : 0};
   }
 
-  /// [B, T, S] bool over all keys, or undefined if every key is of every query's document.
-  static at::Tensor same_document(const SequenceContext& context, const Sources& sources) {
-    if (!context.may_reset && !sources.has_valid()) return {};
-    const at::Tensor document = context.may_reset ? context.document : at::zeros_like(distinct_rows(context.position));
-    const at::Tensor query = document.unsqueeze(2);
-    const auto columns = [&](const at::Tensor& seen, const MixerState& state) {
-      return seen.expand({seen.size(0), seen.size(1), state.length});
-    };
-    std::vector<at::Tensor> parts;
-    if (sources.fresh != nullptr) {
-      parts.push_back(columns(sources.continues ? query > 0 : query >= 0, *sources.fresh));
+  /// q: queries, or a tensor like them but for the number of heads.
+  ops::VisibleKeys visible_keys(const at::Tensor& q, const SequenceContext& context, const KeySources& sources) const {
+    const std::int64_t fresh = sources.fresh != nullptr ? sources.fresh->length : 0, before = sources.length();
+    const std::string key = cat("attention ", window_, " ", always_see_prefix_, " ", fresh, " ", before, " ",
+                                sources.continues, " ", static_cast<int>(q.scalar_type()));
+    ops::VisibleKeys seen{window_, std::min(rule(context).always, before), always_see_prefix_, {}, {}};
+    if (sources.has_valid() || (context.may_reset && sources.continues)) {
+      // Documents begin at another row of the state in each row of the batch.
+      seen.mask = context.cached(key, [&] {
+        const at::Tensor position = distinct_rows(context.position);
+        return ops::attention_mask(position, join_rows(sources.with(2, position)), sources.same_document(context, 0),
+                                   rule(context), ops::attention_type(q));
+      });
+      return seen;
     }
-    if (sources.incoming != nullptr) {
-      at::Tensor seen = columns(query == 0, *sources.incoming);
-      if (sources.has_valid()) seen = seen & in_use(*sources.incoming, 3).unsqueeze(1);
-      parts.push_back(seen);
+    if (context.may_reset) {
+      seen.front = before;
+      seen.start = context.cached(cat("attention start ", before), [&] {
+        const at::Tensor own = at::arange(before, before + q.size(1), context.position.options());
+        return own - (context.position - context.prefix);
+      });
     }
-    parts.push_back(query == document.unsqueeze(1));
-    std::int64_t batch = 1;
-    for (const at::Tensor& part : parts) batch = std::max(batch, part.size(0));
-    for (at::Tensor& part : parts) part = part.expand({batch, part.size(1), part.size(2)});
-    return at::cat(parts, 2);
+    if (ops::attention_needs_mask(q, seen)) {
+      seen.mask = context.cached(key, [&] { return ops::attention_mask(q, before + q.size(1), seen); });
+    }
+    return seen;
   }
 
   /// k, v: all keys and values of the call, those before it included.
   MixerState final_state(const at::Tensor& k, const at::Tensor& v, const SequenceContext& context,
-                         const Sources& sources) const {
+                         const KeySources& sources) const {
     const at::Tensor own = distinct_rows(context.position);
     MixerState state{{k, v, sources.any() ? join_rows(sources.with(2, own)) : own}, k.size(1)};
-    const at::Tensor same = same_document(context, sources);
-    if (same.defined()) {
-      state.tensors.push_back(same.select(1, same.size(1) - 1));
+    if (context.may_reset || sources.has_valid()) {
+      const at::Tensor same = sources.same_document(context, own.size(1) - 1);
+      state.tensors.push_back(same.squeeze(1));
       return state;
     }
     std::int64_t front = 0;
@@ -300,6 +278,7 @@ class Attention final : public Mixer {
   std::int64_t window_;
   bool always_see_prefix_;
   double scale_;
+  bool recompute_;
   JoinedLinear qkv_;
   std::unique_ptr<Norm> q_norm_, k_norm_, v_norm_;
   std::unique_ptr<Position> position_;
