@@ -2,6 +2,7 @@
 
 #include <ATen/core/TensorBody.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/equal.h>
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
@@ -43,6 +44,19 @@ TEST_F(Model, PrefixStatesEqualTheConcatenatedSequenceInValuesAndGradients) {
   const auto [expected_hidden, expected_gradient] = grads(true);
   EXPECT_TRUE(close(hidden, expected_hidden, model_tolerance()));
   EXPECT_TRUE(close(gradient, expected_gradient, model_tolerance()));
+}
+
+TEST_F(Model, RecomputePoliciesGiveTheSameBits) {
+  const auto gradient = [&](const std::vector<std::string>& overrides) {
+    auto other = allocated_experiment(tiny_config(families, overrides), families, kVocab, at::kFloat);
+    TrainStep step(other);
+    step.accumulate(random_batch(3, 29, kVocab, 5));
+    return other.store->flat_grads().clone();
+  };
+  const auto expected = gradient({});
+  for (const auto& policy : {"train.recompute=selective", "train.recompute=full", "model.operators.D.recompute=full"}) {
+    EXPECT_TRUE(at::equal(gradient({policy}), expected)) << policy;
+  }
 }
 
 TEST_F(Model, DocumentsInARowEqualDocumentsOnTheirOwn) {
