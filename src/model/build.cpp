@@ -46,6 +46,7 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
   placement_context.is_mixer = [this](int depth) {
     return operator_config(config, pattern[static_cast<std::size_t>(depth)]).mixer.has_value();
   };
+  placement_context.has_site = [this](int depth, Site site) { return has_site(depth, site); };
   placement = config.placement.entry().make(config.placement.settings(), placement_context);
   norms = std::make_unique<SiteNormTable>(config, *placement, num_sublayers);
 
@@ -94,6 +95,7 @@ void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name
   SubLayer layer;
   layer.depth = depth;
   layer.op = op_name;
+  layer.input_scale = placement->input_scale(depth);
   layer.recompute = op.recompute.value_or(options.recompute);
   layer.branch = op.mixer ? variant_text(*op.mixer) : variant_text(*op.ffn);
   layer.input_norm = norms->make(Site::kInput, scope.sub("input_norm"), config.d_model, 1);

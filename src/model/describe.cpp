@@ -34,7 +34,7 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
     const auto& layer = impl_->layers[i];
     const int depth = layer.depth;
-    std::vector<std::string> parts{layer.branch, impl_->placement->formula()};
+    std::vector<std::string> parts{layer.branch, impl_->placement->formula(layer.depth)};
     for (const auto site :
          {Site::kInput, Site::kOutput, Site::kStream, Site::kQ, Site::kK, Site::kV, Site::kHead, Site::kHidden}) {
       const bool inside = site != Site::kInput && site != Site::kOutput && site != Site::kStream;
@@ -45,6 +45,7 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
       for (const auto& own : layer.mixer->own_norms()) parts.push_back(cat("own ", own));
     }
     parts.push_back(cat("residual ", impl_->residual_text));
+    if (layer.input_scale != 1) parts.push_back(cat("input x ", layer.input_scale));
     if (impl_->placement->branch_scale(depth) != 1)
       parts.push_back(cat("branch x ", impl_->placement->branch_scale(depth)));
     if (impl_->placement->skip_scale(depth) != 1) parts.push_back(cat("skip x ", impl_->placement->skip_scale(depth)));

@@ -69,7 +69,9 @@ NormInput LanguageModel::Impl::before_products(const SequenceContext& context) c
 template <class Operator>
 at::Tensor LanguageModel::Impl::with_norms(const SubLayer& layer, const at::Tensor& x, const SequenceContext& context,
                                            const Operator& compute) const {
-  const auto y = compute(layer.input_norm ? layer.input_norm->forward(x, before_products(context)) : x);
+  auto input = layer.input_norm ? layer.input_norm->forward(x, before_products(context)) : x;
+  if (layer.input_scale != 1) input = input * layer.input_scale;
+  const auto y = compute(input);
   return layer.output_norm ? layer.output_norm->forward(y, {{}, &context, {}}) : y;
 }
 

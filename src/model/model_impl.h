@@ -19,6 +19,7 @@ struct LanguageModel::Impl {
     std::unique_ptr<Mixer> mixer;  // exactly one of mixer and ffn
     std::unique_ptr<Ffn> ffn;
     std::unique_ptr<Norm> input_norm, output_norm, stream_norm;
+    double input_scale = 1;  // of what the input norm gives
     Recompute recompute = Recompute::kNone;
   };
   /// What the meta prefix leaves in each mixer; batch 1; empty states where there is none.

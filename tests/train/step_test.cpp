@@ -1,5 +1,7 @@
 // What a step asks of LibTorch and of the system.
 
+#include "train/step.h"
+
 #include <ATen/record_function.h>
 #include <gtest/gtest.h>
 
@@ -7,7 +9,6 @@
 
 #include "device/machine.h"
 #include "train/samples.h"
-#include "train/step.h"
 
 namespace ingot {
 namespace {
@@ -34,16 +35,16 @@ TEST(Step, ProductsAreThoseThatThePlanNames) {
   const Families families = make_families();
   const auto config = tiny_config(families, {"model.meta_tokens=0", "data.reset_at_document=false"});
   auto experiment = allocated_experiment(config, families, kVocab, at::kFloat);
-  const std::set<std::string> products{"q", "k",  "v",   "o",    "beta", "z",    "x",
-                                       "b", "c",  "dt",  "out",  "gate", "up",   "down", "logits"};
+  const std::set<std::string> products{"q", "k",  "v",   "o",    "beta", "z",    "x",     "b",
+                                       "c", "dt", "out", "gate", "up",   "down", "logits"};
   double planned = 0;
   for (const auto& row : experiment.model->flops(32).rows) {
     if (products.count(row.item) != 0) planned += 3 * row.flops;
   }
   TrainStep step(experiment);
   const auto batch = random_batch(2, 32, kVocab, 5);
-  const auto handle = at::addThreadLocalCallback(at::RecordFunctionCallback(count_product).needsInputs(true).scopes(
-      {at::RecordScope::FUNCTION}));
+  const auto handle = at::addThreadLocalCallback(
+      at::RecordFunctionCallback(count_product).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
   counted = 0;
   step.accumulate(batch);
   at::removeCallback(handle);
@@ -53,7 +54,8 @@ TEST(Step, ProductsAreThoseThatThePlanNames) {
 TEST(Step, ReusesItsMemory) {
   keep_freed_memory();
   const Families families = make_families();
-  const auto config = tiny_config(families, {"model.d_model=128", "data.seq_len=192", "train.global_batch=4 sequences"});
+  const auto config =
+      tiny_config(families, {"model.d_model=128", "data.seq_len=192", "train.global_batch=4 sequences"});
   auto experiment = allocated_experiment(config, families, kVocab, at::kFloat);
   TrainStep step(experiment);
   const auto batch = random_batch(4, 192, kVocab, 5);

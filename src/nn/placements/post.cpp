@@ -16,7 +16,7 @@ void describe(Fields& /*f*/, Config& /*c*/) {}
 class Post final : public Placement {
  public:
   bool has_norm(Site site, int depth) const override { return depth >= 0 && site == Site::kStream; }
-  std::string formula() const override { return "norm(x + f(x))"; }
+  std::string formula(int /*depth*/) const override { return "norm(x + f(x))"; }
 };
 
 }  // namespace post

@@ -17,7 +17,7 @@ class Pre final : public Placement {
   bool has_norm(Site site, int depth) const override {
     return depth >= 0 ? site == Site::kInput : site == Site::kFinal;
   }
-  std::string formula() const override { return "x + f(norm(x))"; }
+  std::string formula(int /*depth*/) const override { return "x + f(norm(x))"; }
 };
 
 }  // namespace pre

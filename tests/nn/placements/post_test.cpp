@@ -1,19 +1,13 @@
-#include <gtest/gtest.h>
-
-#include "nn/harness.h"
-#include "nn/placement.h"
+#include "nn/placement_harness.h"
 
 namespace ingot::testing {
 namespace {
 
 TEST(Post, NormsTheStreamAndNothingElse) {
-  const auto variant = configured<PlacementEntry>("post");
-  const auto post = variant.entry().make(variant.settings(), {4, [](int) { return true; }});
-  for (const auto& [name, site] : site_names()) {
-    EXPECT_EQ(post->has_norm(site, 2), name == "stream") << name;
-    EXPECT_FALSE(post->has_norm(site, -1)) << name;
-  }
-  EXPECT_EQ(post->formula(), "norm(x + f(x))");
+  const auto placement = make_placement("post");
+  EXPECT_EQ(sites_at(*placement, 2), Sites{"stream"});
+  EXPECT_EQ(sites_at(*placement, -1), Sites{});
+  EXPECT_EQ(placement->formula(2), "norm(x + f(x))");
 }
 
 }  // namespace
