@@ -37,15 +37,14 @@ double time_products(std::int64_t rows, std::int64_t in, std::int64_t out, at::S
   return best;
 }
 
-/// Without instructions for it LibTorch emulates bf16: a hundred times slower than fp32, and timing it takes minutes.
+}  // namespace
+
 bool multiplies_bfloat16() {
   const auto features = cpu_features();
   return std::any_of(features.begin(), features.end(), [](const std::string& feature) {
     return feature == "avx512_bf16" || feature == "amx_bf16" || feature == "bf16";
   });
 }
-
-}  // namespace
 
 PrecisionProbe probe_precision(const ParameterStore& store, std::int64_t tokens) {
   c10::NoGradGuard no_grad;
