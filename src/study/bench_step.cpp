@@ -258,7 +258,9 @@ std::string step_bench_text(const BenchReport& report) {
                            {short_time(time), percent(row["share"].get<double>()), bound > 0 ? short_time(bound) : "-",
                             time > bound ? short_time(time - bound) : "-"}});
   }
-  return cat(text, "\n", table_text(places), "\n", table_text(operations_table(report.details["operations"])));
+  return cat(text, "\nwhere it goes, from more steps of ",
+             short_time(report.details["profiled_seconds_per_step"].get<double>()), " each, scaled to the median\n",
+             table_text(places), "\n", table_text(operations_table(report.details["operations"])));
 }
 
 }  // namespace ingot

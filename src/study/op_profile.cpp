@@ -8,6 +8,7 @@
 #include <cctype>
 #include <map>
 #include <tuple>
+#include <utility>
 
 #include "study/bench_stats.h"
 
@@ -62,10 +63,15 @@ struct OpProfiler::Impl {
     std::int64_t sequence = -1;
     bool backward = false;
   };
+  /// What is running.
   struct Frame {
-    at::RecordScope scope;
-    Owner owner;  // before it
-    std::string place;
+    at::RecordScope scope = at::RecordScope::FUNCTION;
+    Owner owner;                  // what it charges, if anything
+    std::string outer_place;      // before it
+    std::uint64_t next_node = 0;  // sequence number when it began
+    int aten_depth = 0;           // before it
+    bool labelled = false;        // it set the owner
+    bool nested = false;          // of a node: it runs a backward of its own
   };
   /// Nodes made while a sub-layer ran.
   struct Span {
@@ -87,15 +93,16 @@ struct OpProfiler::Impl {
   int aten_depth = 0, backward_depth = 0;
   bool backward_began = false;  // in this micro-batch
   std::vector<Span> spans;
-  std::map<std::int64_t, std::string> names;                           // of nodes, by sequence number
-  std::map<std::tuple<std::string, std::int64_t>, Total> unnamed;      // (place, sequence number)
-  std::map<std::tuple<std::string, std::string, bool>, Total> totals;  // (place, name, backward)
+  std::map<std::int64_t, std::string> names;                             // of nodes, by sequence number
+  std::map<std::tuple<std::string, std::int64_t, bool>, Total> unnamed;  // (place, sequence number, backward)
+  std::map<std::tuple<std::string, std::string, bool>, Total> totals;    // (place, name, backward)
 
   Owner between() const { return {kBetween, -1, backward_began}; }
 
   void charge(bool call = false) {
     const double now = seconds_now();
-    Total& total = owner.sequence >= 0 ? unnamed[{place, owner.sequence}] : totals[{place, owner.name, owner.backward}];
+    Total& total = owner.sequence >= 0 ? unnamed[{place, owner.sequence, owner.backward}]
+                                       : totals[{place, owner.name, owner.backward}];
     total.seconds += now - last;
     if (call) ++total.calls;
     last = now;
@@ -106,21 +113,36 @@ struct OpProfiler::Impl {
     for (auto span = spans.rbegin(); span != spans.rend(); ++span) {
       if (number >= span->first && number < span->last) return span->place;
     }
+    if (backward_depth > 1) return place;  // made again in backward, for what runs there
     return spans.empty() || number < spans.front().first ? "embedding" : "head";
+  }
+
+  /// The innermost node that runs, but for `except`; null in forward and between nodes.
+  Frame* node(const Frame* except = nullptr) {
+    const auto found = std::find_if(frames.rbegin(), frames.rend(), [&](const Frame& frame) {
+      return frame.scope == at::RecordScope::BACKWARD_FUNCTION && &frame != except;
+    });
+    return found == frames.rend() ? nullptr : &*found;
   }
 
   void start(const at::RecordFunction& record) {
     if (whole) return;
     charge();
-    frames.push_back({record.scope(), owner, place});
+    Frame& frame = frames.emplace_back();
+    frame.scope = record.scope();
+    frame.outer_place = place;
+    frame.next_node = at::sequence_number::peek();
+    frame.aten_depth = aten_depth;
     switch (record.scope()) {
       case at::RecordScope::USER_SCOPE:
         place = record.name();
         if (backward_depth == 0) owner = between();
-        spans.push_back({at::sequence_number::peek(), ~std::uint64_t{0}, place});
+        spans.push_back({frame.next_node, ~std::uint64_t{0}, place});
         break;
       case at::RecordScope::BACKWARD_FUNCTION:
+        if (Frame* outer = node(&frame); outer != nullptr) outer->nested = true;
         ++backward_depth;
+        aten_depth = 0;  // a call of backward may itself be recorded as an operation
         backward_began = true;
         owner = {operation_name(record.name()), -1, true};
         // Accumulation of leaves has no number: it belongs to what ran before.
@@ -128,42 +150,54 @@ struct OpProfiler::Impl {
           place = place_of(record.seqNr());
           names[record.seqNr()] = owner.name;
         }
+        frame.labelled = true;
         break;
       default:
-        if (backward_depth == 0 && aten_depth == 0) start_forward(record);
+        frame.labelled = aten_depth == 0 && label(record);
         ++aten_depth;
     }
+    frame.owner = owner;
   }
 
-  void start_forward(const at::RecordFunction& record) {
-    // Between nodes, backward adds up gradients by ATen operations of its own, with gradients off as well.
-    const bool in_function = !backward_began && !at::GradMode::is_enabled();
-    owner = in_function ? Owner{"", static_cast<std::int64_t>(at::sequence_number::peek()) - 1, false}
-                        : Owner{operation_name(record.name()), -1, backward_began};
+  /// Whom an outermost ATen operation is charged to; true if to itself.
+  bool label(const at::RecordFunction& record) {
+    const Frame* running = node();
+    const bool with_gradients = at::GradMode::is_enabled();
+    const auto next_node = at::sequence_number::peek();
+    // Between nodes backward adds up gradients, by operations of its own.
+    const bool in_engine = running == nullptr ? backward_began : running->nested;
+    if (!in_engine && !with_gradients) {
+      // A node's own work, unless it has made nodes: then it computes a forward part again.
+      if (running != nullptr && next_node == running->next_node) return false;
+      owner = {"", static_cast<std::int64_t>(next_node) - 1, backward_began};
+      return false;
+    }
+    owner = {operation_name(record.name()), -1, backward_began};
+    return true;
   }
 
   void end(const at::RecordFunction& record) {
     if (whole || frames.empty()) return;
-    const Frame frame = frames.back();
+    const Frame frame = std::move(frames.back());
     frames.pop_back();
-    const bool backward = record.scope() == at::RecordScope::BACKWARD_FUNCTION;
-    const bool outermost_forward = backward_depth == 0 && aten_depth == 1;
-    charge(backward || (outermost_forward && owner.sequence < 0));
+    charge(frame.labelled);
     switch (record.scope()) {
       case at::RecordScope::USER_SCOPE:
-        place = backward_depth > 0 ? frame.place : "head";
+        place = backward_depth > 0 ? frame.outer_place : "head";
         if (backward_depth == 0) owner = between();
         spans.back().last = at::sequence_number::peek();
         break;
       case at::RecordScope::BACKWARD_FUNCTION:
         --backward_depth;
-        owner = frame.owner;
-        if (backward_depth == 0) owner = between();
+        aten_depth = frame.aten_depth;
+        owner = between();
         break;
       default:
         --aten_depth;
         // Within a function what follows is its own loops.
-        if (outermost_forward && owner.sequence < 0) owner = between();
+        if (!frame.labelled) return;
+        const Frame* running = node();
+        owner = running != nullptr ? running->owner : between();
     }
   }
 
@@ -183,9 +217,9 @@ struct OpProfiler::Impl {
     charge(whole);
     listening = false;
     for (const auto& [key, total] : unnamed) {
-      const auto& [where, sequence] = key;
+      const auto& [where, sequence, backward] = key;
       const auto found = names.find(sequence);
-      Total& sum = totals[{where, found == names.end() ? kNoGradient : found->second, false}];
+      Total& sum = totals[{where, found == names.end() ? kNoGradient : found->second, backward}];
       sum.seconds += total.seconds;
       ++sum.calls;
     }

@@ -5,6 +5,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/record_function.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <chrono>
@@ -28,6 +29,24 @@ struct SlowCopyFunction : torch::autograd::Function<SlowCopyFunction> {
                                                  torch::autograd::variable_list grads) {
     wait_ms(40);
     return {grads[0].clone()};
+  }
+};
+
+/// y = sin x, computed again in backward instead of kept.
+struct AgainFunction : torch::autograd::Function<AgainFunction> {
+  static at::Tensor forward(torch::autograd::AutogradContext* ctx, const at::Tensor& x) {
+    ctx->save_for_backward({x});
+    const at::Tensor y = x.sin();
+    wait_ms(20);
+    return y;
+  }
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* ctx,
+                                                 torch::autograd::variable_list grads) {
+    const at::AutoGradMode with_gradients(true);
+    const at::Tensor x = ctx->get_saved_variables()[0].detach().requires_grad_();
+    const at::Tensor y = SlowCopyFunction::apply(x.sin() + x * 0);
+    torch::autograd::backward({y}, {grads[0]});
+    return {x.grad()};
   }
 };
 
@@ -95,6 +114,24 @@ TEST(OpProfile, ChargesFunctionsForwardAndBackwardInTheirPlace) {
   }
   EXPECT_NEAR(sum, profiler.seconds(), 1e-12);
   EXPECT_EQ(calls, 8) << "two functions, two micro-batches, forward and backward";
+}
+
+TEST(OpProfile, NamesWhatBackwardComputesAgain) {
+  OpProfiler profiler;
+  const at::Tensor x = random_normal({8, 8}, 1).requires_grad_();
+  profiler.begin_micro_batch();
+  at::Tensor y;
+  {
+    RECORD_USER_SCOPE("D");
+    y = AgainFunction::apply(x);
+  }
+  y.sum().backward();
+  profiler.end();
+  EXPECT_GE(seconds_of(profiler, "D", "again", false), 0.020);
+  EXPECT_GE(seconds_of(profiler, "D", "slow_copy", true), 0.060) << "20 ms forward, 40 ms backward, both in backward";
+  EXPECT_EQ(seconds_of(profiler, "D", "slow_copy", false), 0);
+  EXPECT_GT(seconds_of(profiler, "D", "sin", true), 0);
+  EXPECT_LT(seconds_of(profiler, "D", "again", true), 0.020);
 }
 
 }  // namespace
