@@ -35,6 +35,7 @@ int parse_and_run(int argc, char** argv) {
   ingot::add_stop(app, line);
   ingot::add_list(app, line);
   ingot::add_config(app, line);
+  ingot::add_bench(app, line);
   ingot::add_doctor(app, line);
   try {
     app.parse(argc, argv);

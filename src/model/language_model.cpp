@@ -6,6 +6,7 @@
 #include <ATen/ops/cummax.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
+#include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 
 #include "base/text.h"
@@ -106,8 +107,10 @@ at::Tensor LanguageModel::Impl::step_branch(const SubLayer& layer, const at::Ten
 
 Stream LanguageModel::Impl::sublayer(std::size_t index, const Stream& stream, const SequenceContext& context,
                                      const Branch& branch) const {
-  const auto& norm = layers[index].stream_norm;
-  const int depth = layers[index].depth;
+  const auto& layer = layers[index];
+  RECORD_USER_SCOPE(layer.op);  // for profilers; nothing where none listens
+  const auto& norm = layer.stream_norm;
+  const int depth = layer.depth;
   auto next = residual->join(depth, stream, branch(residual->read(depth, stream)));
   if (!norm) return next;
   return residual->map(std::move(next), [&](const at::Tensor& t) { return norm->forward(t, {{}, &context, {}}); });

@@ -8,21 +8,13 @@
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "train/loop.h"
+#include "train/peak.h"
 #include "train/report.h"
 
 namespace ingot {
 namespace {
 
 constexpr std::size_t kPrefetchDepth = 4;
-
-/// What MFU is measured against: the data sheet's dense bf16 rate of a GPU, the measured rate of products elsewhere.
-double peak_gflops(const TrainSection& train) {
-  const auto type = train.precision == Precision::kBfloat16 ? MatmulType::kBfloat16 : MatmulType::kFloat32;
-  if (train.device != DeviceKind::kCuda) return measure_matmul_gflops(type, 1024, 100);
-  const double known = gpu_peak_flops(gpu_info().name) * 1e-9;
-  if (type == MatmulType::kBfloat16 && known > 0) return known;
-  return measure_matmul_gflops(type, 8192, 200, torch_device(train.device));
-}
 
 }  // namespace
 
@@ -64,7 +56,7 @@ void TrainLoop::open() {
   if (config_.log.tensorboard) tensorboard_ = std::make_unique<TensorBoardWriter>(dir_ / "tensorboard", resumed_step);
   write_file_atomic(dir_ / "config.yaml", dump_config(config_));
   for (const auto& line : start_table(experiment_, *data_)) log::info(line);
-  peak_gflops_ = peak_gflops(config_.train);
+  peak_gflops_ = peak_gflops(config_.train.precision, config_.train.device);
   flops_per_token_ = experiment_.model->flops(config_.data.seq_len).training_per_token();
   attempt_.add({{"precision", precision_name(config_.train.precision)},
                 {"layout", execution_layout(config_, experiment_.micro_batch)},

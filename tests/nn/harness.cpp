@@ -1,19 +1,13 @@
 #include "nn/harness.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/core/grad_mode.h>
-#include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/stack.h>
 #include <ATen/ops/zeros_like.h>
 
-#include "config/document.h"
-#include "config/reader.h"
 #include "nn/placement.h"
 #include "nn/residual.h"
-#include "params/weights_config.h"
-#include "registry/lookup.h"
 
 namespace ingot::testing {
 
@@ -40,50 +34,21 @@ std::vector<Sample> samples_of(const Entry& entry, const Samples& samples) {
   return {{"default", entry.defaults}};
 }
 
-void Harness::fill(at::ScalarType dtype) {
-  WeightsConfig config;
-  config.parametrization = make_variant<ParametrizationEntry>(nn_families(), "plain");
-  config.init = make_variant<InitEntry>(nn_families(), "normal");
-  StoreOptions options;
-  options.compute_dtype = dtype;
-  options.master_dtype = dtype == at::kDouble ? at::kDouble : at::kFloat;
-  store_->layout(config, 1, options);
-  store_->allocate();
-  store_->initialise(1);
-  const at::NoGradGuard no_grad;
-  std::uint64_t seed = 100;
-  for (const Master& master : store_->masters()) {
-    const bool matrix = master.param->roles.any(matrix_roles());
-    const double scale = matrix ? 1 / std::sqrt(static_cast<double>(master.shape.back())) : 0.2;
-    at::Tensor value = random_normal(master.shape, ++seed) * scale;
-    if (!matrix) value = value + master.value;
-    master.value.copy_(value.to(dtype));
-  }
-  store_->materialise();
-}
-
-ParamMap Harness::params() const {
-  ParamMap map;
-  for (const Master& master : store_->masters()) map[master.name.substr(2)] = master.value.to(at::kDouble).clone();
-  return map;
-}
-
 std::vector<CheckedParameter> Harness::checked() const {
   std::vector<CheckedParameter> list;
-  for (const Master& master : store_->masters()) list.push_back({master.name, master.value, master.grad});
+  for (const Master& master : store().masters()) list.push_back({master.name, master.value, master.grad});
   return list;
 }
 
-std::int64_t Harness::num_parameters() const { return store_->num_parameters(); }
-
 at::Tensor Harness::grads() const {
   std::vector<at::Tensor> parts;
-  for (const Master& master : store_->masters()) parts.push_back(master.grad.flatten());
+  for (const Master& master : store().masters()) parts.push_back(master.grad.flatten());
   return parts.empty() ? at::Tensor() : at::cat(parts).clone();
 }
 
 BranchContext branch_context(const ParamScope& scope, Recompute recompute) {
-  BranchContext context{scope, kModel, 256, 0, 1, {}, recompute, &nn_families()};
+  auto context = standalone_branch(nn_families(), scope, kModel, 256);
+  context.recompute = recompute;
   return context;
 }
 
@@ -102,24 +67,6 @@ Built<Ffn> build_ffn(const std::string& name, const ConfigObject& settings, at::
     built.module = nn_families().get<FfnEntry>().at(name).make(settings, branch_context(scope, recompute));
   });
   return built;
-}
-
-void configure(AnyVariant& variant, const std::string& yaml) {
-  const FamiliesLookup lookup(nn_families());
-  const auto document = Document::parse("value: " + yaml, "test");
-  Problems problems(document);
-  read_fields(
-      document, lookup, [&](Fields& f) { f.field("value", variant, "the variant under test"); }, problems);
-  problems.throw_if_any();
-}
-
-SequenceContext plain_context(std::int64_t batch, std::int64_t length, std::int64_t first, std::int64_t prefix) {
-  SequenceContext context;
-  context.batch = batch;
-  context.seq_len = length;
-  context.prefix = prefix;
-  context.position = at::arange(first, first + length, at::kLong).unsqueeze(0).expand({batch, length});
-  return context;
 }
 
 SequenceContext document_context(const at::Tensor& document, std::int64_t prefix, std::int64_t continued) {

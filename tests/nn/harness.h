@@ -10,7 +10,8 @@
 #include "nn/activation.h"
 #include "nn/branch.h"
 #include "nn/position.h"
-#include "params/store.h"
+#include "nn/standalone.h"
+#include "registry/variant_text.h"
 #include "support/gradcheck.h"
 
 namespace ingot::testing {
@@ -21,29 +22,17 @@ const Families& nn_families();
 /// The settings that tests run an entry with: its samples, or its defaults.
 std::vector<Sample> samples_of(const Entry& entry, const Samples& samples);
 
-/// A store around one module, whose parameters lie under "m.".
-class Harness {
+/// A store around one module of nn, see StandaloneStore.
+class Harness : public StandaloneStore {
  public:
-  /// `declare` makes the module in the scope. Masters are fp64 if `dtype` is, else fp32; every parameter then gets random
-  /// values (about its start value) that are exact in `dtype`.
   template <class F>
-  Harness(at::ScalarType dtype, F declare) : store_(std::make_unique<ParameterStore>()) {
-    declare(ParamScope(*store_).sub("m"));
-    fill(dtype);
-  }
+  Harness(at::ScalarType dtype, F declare) : StandaloneStore(nn_families(), dtype, declare) {}
 
-  /// Parameters by their names below "m.", as the module uses them, in fp64.
-  ParamMap params() const;
   std::vector<CheckedParameter> checked() const;
-  std::int64_t num_parameters() const;
-  void zero_grads() { store_->zero_grads(); }
+  std::int64_t num_parameters() const { return store().num_parameters(); }
+  void zero_grads() { store().zero_grads(); }
   /// Gradients of all parameters, one behind another.
   at::Tensor grads() const;
-  ParameterStore& store() { return *store_; }
-
- private:
-  void fill(at::ScalarType dtype);
-  std::unique_ptr<ParameterStore> store_;
 };
 
 /// Mixer or Ffn with its harness.
@@ -61,18 +50,13 @@ Built<Mixer> build_mixer(const std::string& name, const ConfigObject& settings, 
 Built<Ffn> build_ffn(const std::string& name, const ConfigObject& settings, at::ScalarType dtype,
                      Recompute recompute = Recompute::kNone);
 
-void configure(AnyVariant& variant, const std::string& yaml);
-
 /// A variant as the config text describes it: "{type: gelu, tanh: true}". Throws ConfigError.
 template <class E>
 Variant<E> configured(const std::string& yaml) {
-  Variant<E> variant;
-  configure(variant, yaml);
-  return variant;
+  return read_variant<E>(yaml, nn_families(), "test");
 }
 
-/// One document a row, positions from `first`.
-SequenceContext plain_context(std::int64_t batch, std::int64_t length, std::int64_t first = 0, std::int64_t prefix = 0);
+using ingot::plain_context;
 /// Documents [B, T]; positions restart at `prefix` in each. With `continued` >= 0, document 0 goes on at that position.
 SequenceContext document_context(const at::Tensor& document, std::int64_t prefix = 0, std::int64_t continued = -1);
 /// Document numbers of rows with documents of the given lengths.

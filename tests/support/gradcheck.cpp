@@ -1,13 +1,10 @@
 #include "support/gradcheck.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros_like.h>
 
 #include <algorithm>
 #include <cmath>
-
-#include "base/random.h"
 
 namespace ingot::testing {
 
@@ -75,14 +72,6 @@ AssertionResult check_direction(const CheckedFunction& f, const std::vector<at::
 }
 
 }  // namespace
-
-at::Tensor random_normal(at::IntArrayRef shape, std::uint64_t seed, at::ScalarType dtype) {
-  at::Tensor out = at::empty(shape, at::kDouble);
-  RandomStream random(seed, "test values");
-  double* data = out.mutable_data_ptr<double>();
-  for (std::int64_t i = 0; i < out.numel(); ++i) data[i] = random.normal();
-  return out.to(dtype);
-}
 
 AssertionResult gradcheck(const CheckedFunction& f, const std::vector<at::Tensor>& inputs,
                           const std::vector<CheckedParameter>& parameters, const GradCheckOptions& options) {

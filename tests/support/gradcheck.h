@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "device/numerics.h"
+
 namespace ingot::testing {
 
 /// A tensor that is perturbed in place, and the buffer into which backward adds its gradient: `WeightLeaf::weight()` and
@@ -34,7 +36,6 @@ using CheckedFunction = std::function<std::vector<at::Tensor>(const std::vector<
                                      const std::vector<CheckedParameter>& parameters = {},
                                      const GradCheckOptions& options = {});
 
-/// Standard normal values from a seed, independent of LibTorch's generator.
-at::Tensor random_normal(at::IntArrayRef shape, std::uint64_t seed, at::ScalarType dtype = at::kDouble);
+using ingot::random_normal;
 
 }  // namespace ingot::testing

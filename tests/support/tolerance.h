@@ -1,35 +1,20 @@
 #pragma once
-// Comparisons of tensors. Tolerances come from the arithmetic, never from what happens to pass.
+// Comparisons of tensors as assertions.
 
 #include <ATen/core/Tensor.h>
 #include <gtest/gtest.h>
 
+#include "device/numerics.h"
+
 namespace ingot::testing {
 
-/// How far a value computed in `dtype` may lie from the exact one:
-///   |actual - expected| <= relative * max(|expected|, scale)
-/// where scale is the root mean square of `expected`, since cancellation leaves small elements with the errors of large
-/// ones. `relative` is counted in unit roundoffs u (2^-53, 2^-24, 2^-8 for fp64, fp32, bf16).
-struct Tolerance {
-  at::ScalarType dtype = at::kFloat;
-  double relative = 0;
+using ingot::relative_error;
+using ingot::Tolerance;
 
-  /// A handful of elementwise operations: 8 u.
-  static Tolerance of(at::ScalarType dtype);
-  /// A sum of k products of mixed signs: its error grows as sqrt(k) u of the accumulating type (fp32 for bf16).
-  Tolerance reduction(std::int64_t k) const;
-  /// n such operations one after another; errors add.
-  Tolerance chain(std::int64_t n) const;
-};
-
-/// Shapes are equal, `actual` has the tolerance's dtype, `expected` is at least as wide, every element is finite on both
-/// sides and close. A failure names the worst element. `expected` may be infinite where `actual` is the same infinity.
+/// `compare`: a failure names the worst element.
 ::testing::AssertionResult close(const at::Tensor& actual, const at::Tensor& expected, Tolerance tolerance);
 
 /// Shape, dtype and every bit are equal (0 and -0 differ, equal NaN payloads do not).
 ::testing::AssertionResult same_bits(const at::Tensor& actual, const at::Tensor& expected);
-
-/// ||actual - expected|| / ||expected|| in fp64; not finite if either holds a non-finite value.
-double relative_error(const at::Tensor& actual, const at::Tensor& expected);
 
 }  // namespace ingot::testing

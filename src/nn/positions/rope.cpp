@@ -64,15 +64,13 @@ class Rope final : public Position {
   at::Tensor rotate(const at::Tensor& x, const SequenceContext& context) const override {
     const at::ScalarType type = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
     const std::string key = cat("rope ", theta_, " ", head_dim_, " ", static_cast<int>(type));
-    const at::Tensor cos = context.cached(key + " cos", [&] { return table(context, type).cos(); });
-    const at::Tensor sin = context.cached(key + " sin", [&] { return table(context, type).sin(); });
+    const at::Tensor cos = context.cached(key + " cos", [&] { return angles_of(context).cos().to(type); });
+    const at::Tensor sin = context.cached(key + " sin", [&] { return angles_of(context).sin().to(type); });
     return ops::rotate_half(x, cos, sin);
   }
 
  private:
-  at::Tensor table(const SequenceContext& context, at::ScalarType type) const {
-    return angles(theta_, head_dim_, context.position).to(type);
-  }
+  at::Tensor angles_of(const SequenceContext& context) const { return angles(theta_, head_dim_, context.position); }
 
   std::int64_t head_dim_;
   double theta_;

@@ -1,0 +1,175 @@
+#include "study/bench_report.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "base/text.h"
+#include "base/version.h"
+#include "device/gpu.h"
+#include "device/machine.h"
+#include "train/peak.h"
+#include "train/plan.h"
+#include "train/precision.h"
+
+namespace ingot {
+namespace {
+
+using Json = nlohmann::json;
+
+Json machine_identity(const BenchMachine& machine) {
+  return {{"cpu", machine.cpu}, {"gpu", machine.gpu}, {"threads", machine.threads}};
+}
+
+/// Throws if a value that decides times differs.
+void check_same(const std::string& source, const std::string& what, const Json& before, const Json& now) {
+  if (before == now) return;
+  throw ConfigError(cat(source, " is no baseline for this: ", what, " was ", before.dump(), ", now ", now.dump()));
+}
+
+void check_comparable(const BenchReport& report, const Json& baseline, const std::string& source) {
+  check_same(source, "bench", baseline.at("bench"), report.kind);
+  const auto identity = machine_identity(report.machine);
+  for (const auto& [key, value] : identity.items()) check_same(source, key, baseline.at("machine").at(key), value);
+  const Json settings = report.settings;
+  for (const auto& [key, value] : settings.items()) {
+    check_same(source, key, baseline.at("settings").value(key, Json()), value);
+  }
+}
+
+TimeSummary times_of(const Json& json) {
+  return {json.at("median"), json.at("lower_quartile"), json.at("upper_quartile"), json.at("runs")};
+}
+
+Change change_of(double before, double now, double band) {
+  if (now > before * (1 + band)) return Change::kSlower;
+  return now < before / (1 + band) ? Change::kFaster : Change::kSame;
+}
+
+const char* change_name(Change change) {
+  switch (change) {
+    case Change::kSame:
+      return "same";
+    case Change::kFaster:
+      return "faster";
+    case Change::kSlower:
+      return "SLOWER";
+    case Change::kNew:
+      return "new";
+    case Change::kMissing:
+      return "not run";
+  }
+  return "";
+}
+
+std::string percent(double share) { return cat(std::lround(100 * share), " %"); }
+
+}  // namespace
+
+BenchMachine prepare_machine(DeviceKind device, int threads) {
+  BenchMachine machine;
+  if (device == DeviceKind::kCuda && !gpu_available()) throw ConfigError(cat("no GPU: ", gpu_unavailable_reason()));
+  const bool on_gpu = device != DeviceKind::kCpu && gpu_available();
+  machine.device = on_gpu ? DeviceKind::kCuda : DeviceKind::kCpu;
+  machine.threads = threads > 0 ? threads : usable_cores();
+  set_threads(machine.threads);
+  keep_freed_memory();
+  machine.cpu = cpu_name();
+  if (on_gpu) machine.gpu = gpu_info().name;
+  machine.instruction_set = instruction_set();
+  return machine;
+}
+
+double BenchMachine::peak(Precision precision) {
+  const auto name = precision_name(precision);
+  if (peak_gflops.count(name) == 0) peak_gflops[name] = ingot::peak_gflops(precision, device);
+  return peak_gflops[name];
+}
+
+Precision BenchMachine::fastest_precision() {
+  if (device == DeviceKind::kCpu && !multiplies_bfloat16()) return Precision::kFloat32;
+  return peak(Precision::kBfloat16) > 1.1 * peak(Precision::kFloat32) ? Precision::kBfloat16 : Precision::kFloat32;
+}
+
+nlohmann::ordered_json to_json(const TimeSummary& times) {
+  return {
+      {"median", times.median}, {"lower_quartile", times.lower}, {"upper_quartile", times.upper}, {"runs", times.runs}};
+}
+
+nlohmann::ordered_json to_json(const BenchReport& report) {
+  const auto& m = report.machine;
+  nlohmann::ordered_json out = {{"bench", report.kind},
+                                {"time", utc_now()},
+                                {"version", build_version().version},
+                                {"commit", build_version().commit},
+                                {"machine",
+                                 {{"cpu", m.cpu},
+                                  {"gpu", m.gpu},
+                                  {"instruction_set", m.instruction_set},
+                                  {"threads", m.threads},
+                                  {"peak_gflops", m.peak_gflops}}},
+                                {"settings", report.settings},
+                                {"results", nlohmann::ordered_json::array()}};
+  for (const auto& result : report.results) {
+    nlohmann::ordered_json row = {{"name", result.name}, {"seconds", to_json(result.seconds)}};
+    if (!result.facts.empty()) row.update(result.facts);
+    out["results"].push_back(row);
+  }
+  if (!report.details.empty()) out.update(report.details);
+  return out;
+}
+
+std::vector<ChangedResult> compare_with_baseline(const BenchReport& report, const Json& baseline,
+                                                 const std::string& source) {
+  check_comparable(report, baseline, source);
+  std::vector<ChangedResult> out;
+  const auto& stored = baseline.at("results");
+  const auto find = [&](const std::string& name) {
+    return std::find_if(stored.begin(), stored.end(), [&](const Json& row) { return row.at("name") == name; });
+  };
+  for (const auto& result : report.results) {
+    ChangedResult row{result.name, 0, result.seconds.median, 0, Change::kNew};
+    if (const auto found = find(result.name); found != stored.end()) {
+      const auto before = times_of(found->at("seconds"));
+      row.before = before.median;
+      row.band = std::max(kLeastBand, before.relative_spread());
+      row.change = change_of(row.before, row.now, row.band);
+    }
+    out.push_back(row);
+  }
+  for (const auto& row : stored) {
+    const std::string name = row.at("name");
+    const bool run = std::any_of(out.begin(), out.end(), [&](const ChangedResult& r) { return r.name == name; });
+    if (!run) out.push_back({name, times_of(row.at("seconds")).median, 0, 0, Change::kMissing});
+  }
+  return out;
+}
+
+bool got_slower(const std::vector<ChangedResult>& changes) {
+  return std::any_of(changes.begin(), changes.end(),
+                     [](const ChangedResult& row) { return row.change == Change::kSlower; });
+}
+
+std::string changes_text(const std::vector<ChangedResult>& changes) {
+  Table table{"against the baseline", {"before", "now", "ratio", "band", ""}, {}};
+  for (const auto& row : changes) {
+    const bool both = row.before > 0 && row.now > 0;
+    table.rows.push_back(
+        {row.name,
+         {row.before > 0 ? short_time(row.before) : "", row.now > 0 ? short_time(row.now) : "",
+          both ? short_number(row.now / row.before) : "", both ? percent(row.band) : "", change_name(row.change)}});
+  }
+  return table_text(table);
+}
+
+Json read_baseline(const fs::path& path) {
+  const auto text = read_file(path, ExitCode::kConfig);
+  const auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
+  const bool is_report = json.is_object() && json.contains("bench") && json.contains("machine") &&
+                         json.contains("settings") && json.contains("results");
+  if (!is_report) throw ConfigError(cat(path.string(), " is no baseline: expected what `ingot bench … --save` writes"));
+  check_same(path.string(), "cpu", json.at("machine").value("cpu", Json()), cpu_name());
+  return json;
+}
+
+}  // namespace ingot
