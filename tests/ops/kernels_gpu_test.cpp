@@ -145,8 +145,9 @@ TEST(FlashAttention, AgreesWithTheReference) {
       const std::vector<Input> inputs = {{random_normal({2, 96, 4, 32}, 1)},
                                          {random_normal({2, 96 + before, 2, 32}, 2)},
                                          {random_normal({2, 96 + before, 2, 32}, 3)}};
-      expect_alike([=](const Tensors& t) { return ops::attention(t[0], t[1], t[2], {window}, 0.17); },
-                   [=](const Tensors& t) { return ops::attention_reference(t[0], t[1], t[2], {window}, 0.17); }, inputs,
+      const ops::VisibleKeys seen{window, 0, false, {}, {}};
+      expect_alike([=](const Tensors& t) { return ops::attention(t[0], t[1], t[2], seen, 0.17); },
+                   [=](const Tensors& t) { return ops::attention_reference(t[0], t[1], t[2], seen, 0.17); }, inputs,
                    96 + before);
     }
   }
