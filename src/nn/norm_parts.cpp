@@ -4,16 +4,23 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/mean.h>
 #include <ATen/ops/sum.h>
 #include <ATen/ops/where.h>
 #include <torch/csrc/autograd/custom_function.h>
 
+#include <algorithm>
+#include <exception>
+#include <mutex>
+
 #include "base/text.h"
+#include "device/parallel.h"
+#include "ops/kernel_types.h"
 
 namespace ingot::norms {
 
-at::Tensor wide(const at::Tensor& x) { return x.scalar_type() == at::kDouble ? x : x.to(at::kFloat); }
+at::Tensor wide(const at::Tensor& x) { return x.to(ops::wide_type(x.scalar_type())); }
 
 at::Tensor row_mean(const at::Tensor& x) { return x.mean(-1, true); }
 
@@ -47,6 +54,40 @@ ParamSpec vector_spec(std::string name, std::int64_t width, double start) {
   return spec;
 }
 
+namespace {
+
+/// Rows of one block have about this many elements: temporaries stay in the cache.
+constexpr std::int64_t kBlockElements = 1 << 15;
+
+std::int64_t rows_per_block(const at::Tensor& rows) {
+  return std::max<std::int64_t>(1, rows.is_cpu() ? kBlockElements / rows.size(1) : rows.size(0));
+}
+
+std::int64_t num_blocks(const at::Tensor& rows) {
+  const std::int64_t size = rows_per_block(rows);
+  return (rows.size(0) + size - 1) / size;
+}
+
+/// Calls f(block, first row, rows) for blocks of rows that depend on x's shape alone, on all threads; on GPUs once.
+template <class F>
+void for_blocks(const at::Tensor& rows, F f) {
+  const std::int64_t count = rows.size(0), size = rows_per_block(rows);
+  std::exception_ptr error;
+  std::mutex mutex;
+  parallel_for(0, num_blocks(rows), 1, [&](std::int64_t begin, std::int64_t end) {
+    const at::NoGradGuard no_grad;  // per thread
+    try {
+      for (std::int64_t i = begin; i < end; ++i) f(i, i * size, std::min(size, count - i * size));
+    } catch (...) {
+      const std::lock_guard lock(mutex);
+      error = std::current_exception();
+    }
+  });
+  if (error) std::rethrow_exception(error);
+}
+
+}  // namespace
+
 struct ClosedFormFunction : torch::autograd::Function<ClosedFormFunction> {
   /// Undefined tensors are not let into lists, so gain and bias are optional arguments of their own.
   static at::Tensor forward(torch::autograd::AutogradContext* context, const ClosedFormNorm* norm,
@@ -61,10 +102,15 @@ struct ClosedFormFunction : torch::autograd::Function<ClosedFormFunction> {
 
   static at::Tensor evaluate(const ClosedFormNorm* norm, at::ScalarType out_type, const at::Tensor& x,
                              const at::Tensor& gain, const at::Tensor& bias, const Tensors& inner) {
-    at::Tensor y = norm->normalise(wide(x).contiguous(), inner);
-    if (gain.defined()) y = y * gain;
-    if (bias.defined()) y = y + bias;
-    return y.to(out_type);
+    const at::Tensor rows = x.reshape({-1, x.size(-1)});
+    const at::Tensor y = at::empty(rows.sizes(), x.options().dtype(out_type));
+    for_blocks(rows, [&](std::int64_t, std::int64_t first, std::int64_t count) {
+      at::Tensor n = norm->normalise(wide(rows.narrow(0, first, count)).contiguous(), inner);
+      if (gain.defined()) n = n * gain;
+      if (bias.defined()) n = n + bias;
+      y.narrow(0, first, count).copy_(n);
+    });
+    return y.view(x.sizes());
   }
 
   static Tensors backward(torch::autograd::AutogradContext* context, const Tensors& dy) {
@@ -73,27 +119,33 @@ struct ClosedFormFunction : torch::autograd::Function<ClosedFormFunction> {
     const Tensors saved = context->get_saved_variables();
     const at::Tensor &x = saved[0], &gain = saved[1], &bias = saved[2];
     const Tensors inner(saved.begin() + 3, saved.end());
-    const at::Tensor w = wide(x).contiguous();
-    const at::Tensor n = norm->normalise(w, inner);
-    const at::Tensor d = wide(dy[0]);
-    Tensors out(3);  // the norm and the type have no gradient; x's comes last
-    if (gain.defined())
-      out.push_back(at::sum_to(d * n, gain.sizes()));
-    else
-      out.emplace_back();
-    out.push_back(bias.defined() ? at::sum_to(d, bias.sizes()) : at::Tensor());
-    const Tensors gradients = norm->gradients(gain.defined() ? d * gain : d, w, n, inner);
-    out[2] = gradients[0].to(x.scalar_type());
-    for (std::size_t i = 0; i < inner.size(); ++i) out.push_back(at::sum_to(gradients[i + 1], inner[i].sizes()));
+    const at::Tensor rows = x.reshape({-1, x.size(-1)}), drows = dy[0].reshape(rows.sizes());
+    const at::Tensor dx = at::empty(rows.sizes(), x.options());
+    std::vector<Tensors> parts(static_cast<std::size_t>(num_blocks(rows)));  // of gain, bias, inner
+    for_blocks(rows, [&](std::int64_t block, std::int64_t first, std::int64_t count) {
+      const at::Tensor w = wide(rows.narrow(0, first, count)).contiguous();
+      const at::Tensor n = norm->normalise(w, inner);
+      const at::Tensor d = wide(drows.narrow(0, first, count));
+      const Tensors gradients = norm->gradients(gain.defined() ? d * gain : d, w, n, inner);
+      dx.narrow(0, first, count).copy_(gradients[0]);
+      Tensors& part = parts[static_cast<std::size_t>(block)];
+      part.push_back(gain.defined() ? at::sum_to(d * n, gain.sizes()) : at::Tensor());
+      part.push_back(bias.defined() ? at::sum_to(d, bias.sizes()) : at::Tensor());
+      for (std::size_t i = 0; i < inner.size(); ++i) part.push_back(at::sum_to(gradients[i + 1], inner[i].sizes()));
+    });
+    Tensors out{{}, {}, dx.view(x.sizes())};  // the norm and the type have no gradient
+    for (std::size_t i = 0; i < 2 + inner.size(); ++i) out.push_back(total(parts, i));
     return out;
   }
+
+  /// The sum of every block's i-th tensor, in the order of the blocks.
+  static at::Tensor total(const std::vector<Tensors>& parts, std::size_t i) {
+    if (parts.empty() || !parts[0][i].defined()) return {};
+    at::Tensor sum = parts[0][i].clone();
+    for (std::size_t block = 1; block < parts.size(); ++block) sum += parts[block][i];
+    return sum;
+  }
 };
-
-namespace {
-
-std::optional<at::Tensor> if_defined(const at::Tensor& t) { return t.defined() ? std::optional(t) : std::nullopt; }
-
-}  // namespace
 
 at::Tensor ClosedFormNorm::apply(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& bias,
                                  const NormInput& input) const {
@@ -101,7 +153,7 @@ at::Tensor ClosedFormNorm::apply(const at::Tensor& x, const at::Tensor& gain, co
   for (const Param& param : inner_) inner.push_back(param.compute());
   const at::ScalarType type = input.out_type.value_or(x.scalar_type());
   if (!at::GradMode::is_enabled()) return ClosedFormFunction::evaluate(this, type, x, gain, bias, inner);
-  return ClosedFormFunction::apply(this, type, x, if_defined(gain), if_defined(bias), at::TensorList(inner));
+  return ClosedFormFunction::apply(this, type, x, ops::if_defined(gain), ops::if_defined(bias), at::TensorList(inner));
 }
 
 at::Tensor ClosedFormNorm::forward(const at::Tensor& x, const NormInput& input) const {

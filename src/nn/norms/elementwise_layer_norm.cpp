@@ -43,7 +43,8 @@ class ElementwiseLayerNorm final : public norms::ClosedFormNorm {
   norms::Tensors gradients(const at::Tensor& g, const at::Tensor& x, const at::Tensor& /*n*/,
                            const norms::Tensors& inner) const override {
     const at::Tensor beta = inner[0].exp();
-    const at::Tensor dx = g * root_width_ * beta * (beta + x.square()).pow(-1.5);
+    const at::Tensor r = at::rsqrt(beta + x.square());
+    const at::Tensor dx = g * (r * r.square()) * (root_width_ * beta);
     return {dx, -0.5 * x * dx};  // d/d log beta = beta d/d beta
   }
 
