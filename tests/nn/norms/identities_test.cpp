@@ -1,7 +1,8 @@
 #include <ATen/TensorOperators.h>
 #include <gtest/gtest.h>
 
-#include "nn/norms/fixture.h"
+#include "base/error.h"
+#include "nn/norms/running_fixture.h"
 
 namespace ingot::testing {
 namespace {
@@ -50,6 +51,19 @@ TEST(NormIdentities, ScaleOfRowsCountsOnlyWhereItShould) {
   for (const char* name : {"dyt", "derf", "elementwise_layer_norm", "seed_norm", "ada_rms_norm"}) {
     const NormFixture f(name);
     EXPECT_GT(relative_error(f(3 * normal_rows()), f(normal_rows())), 0.01) << name;
+  }
+}
+
+TEST(NormLeaks, AreRefusedUnlessAllowedAndOthersDoNotLeak) {
+  const Family<NormEntry>& family = nn_families().get<NormEntry>();
+  for (const std::string& name : family.names()) {
+    if (name == "none") continue;
+    if (family.at(name).leaks) {
+      EXPECT_THROW(RunningFixture{name}, ConfigError) << name;
+      EXPECT_NO_THROW(RunningFixture("{type: " + name + ", allow_leak: true}")) << name;
+    } else {
+      EXPECT_FALSE(leaks_in_training(RunningFixture(name))) << name;
+    }
   }
 }
 
