@@ -61,6 +61,9 @@ struct NormEntry : Entry {
   std::function<std::int64_t(const ConfigObject& settings, std::int64_t width)> num_parameters;
   /// Floating-point operations per element of x, forward.
   double flops_per_element = 0;
+  /// Its statistics are pooled over tokens, so that in training a token may see later ones. Such a norm has a key
+  /// `allow_leak`; without it `make` throws ConfigError.
+  bool leaks = false;
   Samples samples;
 };
 

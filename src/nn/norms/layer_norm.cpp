@@ -9,8 +9,7 @@
 #include <ATen/ops/rsqrt.h>
 
 #include "config/fields.h"
-#include "nn/linear.h"
-#include "nn/norm.h"
+#include "nn/norm_parts.h"
 
 namespace ingot {
 namespace layer_norm {
@@ -62,17 +61,12 @@ void register_layer_norm(Family<NormEntry>& family) {
   NormEntry& e =
       family.add<Config>("layer_norm", "Subtracts the mean, divides by the standard deviation; gain and bias.",
                          "Ba, Kiros & Hinton 2016, arXiv:1607.06450");
-  e.make = with_settings<Config>([](const Config& config, const NormContext& context) -> std::unique_ptr<Norm> {
-    return std::make_unique<layer_norm::LayerNorm>(config, context);
-  });
+  e.make = norms::maker<layer_norm::LayerNorm, Config>();
   e.reference = with_settings<Config>(layer_norm::reference);
   e.num_parameters =
       with_settings<Config>([](const Config& config, std::int64_t width) { return config.bias ? 2 * width : width; });
   e.flops_per_element = 7;
-  e.samples = [](const Families&) {
-    return std::vector<Sample>{{"bias", std::make_shared<ConfigBox<Config>>()},
-                               {"no_bias", std::make_shared<ConfigBox<Config>>(Config{1e-5, false})}};
-  };
+  e.samples = norms::samples<Config>({{"bias", {}}, {"no_bias", {1e-5, false}}});
 }
 
 }  // namespace ingot

@@ -1,0 +1,68 @@
+// DyT: y = gain · tanh(alpha x) + bias
+//
+//   x [..., d]; alpha is one number, gain [d] starts at 1, bias [d] at 0 (`bias: true`; LLaMA-style models have none). No
+//   statistics. Computed in fp32, one rounding.
+//   Zhu et al. 2025, "Transformers without Normalization", arXiv:2503.10622, algorithm 1. alpha of their LLaMA by width, input
+//   norms of attention / all others: 4096: 0.8 / 0.2, 5120: 0.6 / 0.15, 8192: 0.2 / 0.05 (set it per operator under
+//   `sites`); 0.5 for images.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/exp.h>
+#include <ATen/ops/tanh.h>
+
+#include "config/fields.h"
+#include "nn/norm_parts.h"
+
+namespace ingot {
+namespace dyt {
+
+struct Config {
+  double alpha = 1;
+  bool bias = false;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("alpha", c.alpha, "start value of the learned slope", Rule{}.above(0));
+  f.field("bias", c.bias, "whether a learned bias is added");
+}
+
+class Dyt final : public norms::ClosedFormNorm {
+ public:
+  Dyt(const Config& config, const NormContext& context) {
+    declare_inner(context, norms::scalar_spec("alpha", config.alpha));
+    declare_gain(context);
+    if (config.bias) declare_bias(context);
+  }
+
+ private:
+  at::Tensor normalise(const at::Tensor& x, const norms::Tensors& inner) const override {
+    return at::tanh(inner[0] * x);
+  }
+  norms::Tensors gradients(const at::Tensor& g, const at::Tensor& x, const at::Tensor& n,
+                           const norms::Tensors& inner) const override {
+    const at::Tensor du = g * (1 - n.square());
+    return {inner[0] * du, du * x};
+  }
+};
+
+at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const ParamMap& params) {
+  const at::Tensor falling = at::exp(-2 * (norms::wide(x) * params.at("alpha")).abs());
+  const at::Tensor tanh = x.sign() * (1 - falling) / (1 + falling);  // alpha > 0
+  return norms::with_affine(tanh, params).to(x.scalar_type());
+}
+
+}  // namespace dyt
+
+void register_dyt(Family<NormEntry>& family) {
+  using dyt::Config;
+  NormEntry& e = family.add<Config>("dyt", "Dynamic tanh in place of a norm: a learned slope, no statistics.",
+                                    "Zhu et al. 2025, arXiv:2503.10622");
+  e.make = norms::maker<dyt::Dyt, Config>();
+  e.reference = with_settings<Config>(dyt::reference);
+  e.num_parameters = with_settings<Config>(
+      [](const Config& config, std::int64_t width) { return 1 + (config.bias ? 2 * width : width); });
+  e.flops_per_element = 3;
+  e.samples = norms::samples<Config>({{"default", {}}, {"bias", {0.5, true}}});
+}
+
+}  // namespace ingot

@@ -1,0 +1,87 @@
+// SeeDNorm: y = (gain + t · alpha) · x / sqrt(mean x² + eps),  t = tanh(<x, beta>)
+//
+//   x [..., d]; gain and alpha [d] start at 1, beta [d] at 0, so that it starts as RMSNorm. t is one number a row, or, with
+//   `groups` n, one for each n-th of the channels (the multi-head form, made for images). Computed in fp32, one rounding.
+//   Cai et al. 2025, "SeeDNorm: Self-Rescaled Dynamic Normalization", arXiv:2510.22777. The paper decays alpha and beta:
+//   a group of `optim.groups` for the names *.alpha and *.beta.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/einsum.h>
+#include <ATen/ops/tanh.h>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "config/fields.h"
+#include "nn/norm_parts.h"
+
+namespace ingot {
+namespace seed_norm {
+
+struct Config {
+  std::int64_t groups = 1;
+  double eps = 1e-5;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("groups", c.groups, "equal parts of the channels with a tanh each", Rule{}.at_least(1));
+  f.field("eps", c.eps, "added to the mean square before the root", Rule{}.above(0));
+}
+
+class SeedNorm final : public norms::ClosedFormNorm {
+ public:
+  SeedNorm(const Config& config, const NormContext& context) : eps_(config.eps), groups_(config.groups) {
+    if (context.width % groups_ != 0) {
+      throw ConfigError(cat("seed_norm: ", groups_, " groups do not divide the width ", context.width));
+    }
+    declare_inner(context, gain_spec("gain", context.width));
+    declare_inner(context, norms::vector_spec("beta", context.width, 0));
+    declare_inner(context, norms::vector_spec("alpha", context.width, 1));
+  }
+
+ private:
+  /// The sum over each group, for every channel of the group.
+  at::Tensor group_sum(const at::Tensor& x) const {
+    if (groups_ == 1) return x.sum(-1, true);
+    const at::Tensor parts = x.unflatten(-1, {groups_, -1});
+    return parts.sum(-1, true).expand_as(parts).reshape(x.sizes());
+  }
+  at::Tensor normalise(const at::Tensor& x, const norms::Tensors& inner) const override {
+    const at::Tensor &gain = inner[0], &beta = inner[1], &alpha = inner[2];
+    return (gain + at::tanh(group_sum(x * beta)) * alpha) * x / norms::root_mean_square(x, eps_);
+  }
+  norms::Tensors gradients(const at::Tensor& g, const at::Tensor& x, const at::Tensor& /*n*/,
+                           const norms::Tensors& inner) const override {
+    const at::Tensor &gain = inner[0], &beta = inner[1], &alpha = inner[2];
+    const at::Tensor s = norms::root_mean_square(x, eps_);
+    const at::Tensor t = at::tanh(group_sum(x * beta));
+    const at::Tensor scaled = g * x / s;
+    const at::Tensor du = group_sum(scaled * alpha) * (1 - t.square());  // of <x, beta>
+    return {norms::rms_gradient(g * (gain + t * alpha), x, s) + du * beta, scaled, du * x, t * scaled};
+  }
+
+  double eps_;
+  std::int64_t groups_;
+};
+
+at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
+  const at::Tensor w = norms::wide(x).unflatten(-1, {config.groups, -1});
+  const auto parts = [&](const char* name) { return params.at(name).view({config.groups, -1}); };
+  const at::Tensor t = at::einsum("...hd,hd->...h", {w, parts("beta").to(w.scalar_type())}).tanh().unsqueeze(-1);
+  const at::Tensor root = (w.square().mean({-2, -1}, true) + config.eps).sqrt();
+  return ((parts("gain") + t * parts("alpha")) * (w / root)).flatten(-2).to(x.scalar_type());
+}
+
+}  // namespace seed_norm
+
+void register_seed_norm(Family<NormEntry>& family) {
+  using seed_norm::Config;
+  NormEntry& e = family.add<Config>("seed_norm", "RMSNorm whose gain moves with the tanh of a product with x.",
+                                    "Cai et al. 2025, arXiv:2510.22777");
+  e.make = norms::maker<seed_norm::SeedNorm, Config>();
+  e.reference = with_settings<Config>(seed_norm::reference);
+  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 3 * width; };
+  e.flops_per_element = 8;
+  e.samples = norms::samples<Config>({{"default", {}}, {"groups", {4, 1e-5}}});
+}
+
+}  // namespace ingot

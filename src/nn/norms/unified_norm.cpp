@@ -1,0 +1,127 @@
+// Unified Normalization: y = gain · z + bias,  z = x / sqrt(v + eps)
+//
+//   x [..., d]; per channel, with b the mean of x² over this micro-batch's tokens, v [d] is b in warm-up and then the geometric
+//   mean of b and its values in the window - 1 steps before. gain [d] starts at 1, bias [d] at 0. In evaluation v is the
+//   running mean `run`, so that the norm folds into the next product.
+//     forward   run <- momentum · run + (1 - momentum) · v
+//     backward  g = gain · r · dy,  r = sqrt((v + eps) / (run + eps)) within 1/5 .. 5 (1 until step max(1000, warmup));
+//               q = mean(g z), qbar = q in warm-up, then the mean over the window;
+//               ema <- momentum · ema + (1 - momentum) · qbar;  dx = (g - ema z) / sqrt(v + eps), ema after its move;
+//               dgain = sum(r z dy)
+//   Everything in fp32, one rounding. `warmup` counts updates. The filter for outliers, off for text in the paper, is not
+//   here.
+//   Yang et al. 2022, "Unified Normalization for Accelerating and Stabilizing Transformers", arXiv:2208.01313; details as in the
+//   authors' release.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/ones_like.h>
+#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/where.h>
+
+#include <algorithm>
+
+#include "config/fields.h"
+#include "nn/running_norm.h"
+
+namespace ingot {
+namespace unified_norm {
+
+struct Config {
+  bool allow_leak = false;
+  std::int64_t window = 4;
+  std::int64_t warmup = 4000;
+  double momentum = 0.9;
+  double eps = 1e-5;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("allow_leak", c.allow_leak, "accepts that in training a token sees later ones");
+  f.field("window", c.window, "steps that the statistics are smoothed over", Rule{}.at_least(1));
+  f.field("warmup", c.warmup, "updates until the smoothing starts", Rule{}.at_least(0));
+  f.field("momentum", c.momentum, "weight of the past in the running statistics", Rule{}.at_least(0).below(1));
+  f.field("eps", c.eps, "added to mean squares before their roots", Rule{}.above(0));
+}
+
+/// The window one step on: the oldest row out, `newest` in.
+at::Tensor pushed(const at::Tensor& window, const at::Tensor& newest) {
+  return at::cat({window.narrow(0, 1, window.size(0) - 1), newest.unsqueeze(0)});
+}
+
+at::Tensor geometric_mean(const at::Tensor& window) { return window.log().mean(0).exp(); }
+
+class UnifiedNorm final : public norms::RunningNorm {
+ public:
+  using Norm::forward;
+
+  UnifiedNorm(const Config& config, const NormContext& context)
+      : RunningNorm({"unified_norm", config.allow_leak}, context), config_(config) {
+    const std::int64_t d = context.width, m = config.window;
+    // In this order: each sees what those before it have become.
+    steps_ = norms::step_buffer(context.scope);
+    squares_ = norms::mean_buffer(context.scope, "window", {m, d}, 0, pushed);
+    run_ = norms::mean_buffer(context.scope, "mean_square", {d}, 1, [this](const at::Tensor& run, const at::Tensor&) {
+      return norms::moving(run, smoothed(squares_.value(), steps_.value(), geometric_mean), config_.momentum);
+    });
+    products_ = norms::mean_buffer(context.scope, "gradient_window", {m, d}, 0, pushed);
+    ema_ = norms::mean_buffer(context.scope, "gradient", {d}, 0, [this](const at::Tensor& ema, const at::Tensor&) {
+      return norms::moving(ema, smoothed(products_.value(), steps_.value(), window_mean), config_.momentum);
+    });
+  }
+
+ private:
+  static at::Tensor window_mean(const at::Tensor& window) { return window.mean(0); }
+
+  /// Of a window whose last row is step t's: that row in warm-up, then `mean` of all rows.
+  at::Tensor smoothed(const at::Tensor& window, const at::Tensor& t, at::Tensor (*mean)(const at::Tensor&)) const {
+    const at::Tensor smooths = (t > config_.window).logical_and(t >= config_.warmup);
+    return at::where(smooths, mean(window), window.select(0, -1));
+  }
+  Moments measure(const at::Tensor& rows, bool record) const override {
+    const at::Tensor squares = rows.square();
+    if (record) {
+      norms::record_rows(squares_, squares);
+      norms::record_rows(run_, squares);
+    }
+    const at::Tensor t = steps_.value() + 1;
+    const at::Tensor v = smoothed(pushed(squares_.value(), squares.mean(0)), t, geometric_mean);
+    const at::Tensor ratio = ((v + config_.eps) / (run_.value() + config_.eps)).sqrt().clamp(0.2, 5);
+    const std::int64_t quiet = std::max<std::int64_t>(1000, config_.warmup);
+    return {at::rsqrt(v + config_.eps), {}, at::where(t > quiet, ratio, at::ones_like(ratio))};
+  }
+  at::Tensor gradient(const at::Tensor& dz, const at::Tensor& z, const Moments& moments) const override {
+    const at::Tensor g = dz * moments.other;
+    const at::Tensor products = g * z;
+    norms::record_rows(products_, products);
+    norms::record_rows(ema_, products);
+    const at::Tensor mean = smoothed(pushed(products_.value(), products.mean(0)), steps_.value() + 1, window_mean);
+    return (g - norms::moving(ema_.value(), mean, config_.momentum) * z) * moments.scale;
+  }
+  at::Tensor gain_ratio(const Moments& moments) const override { return moments.other; }
+  Moments frozen() const override { return {at::rsqrt(run_.value() + config_.eps), {}, {}}; }
+
+  Config config_;
+  Buffer steps_, squares_, run_, products_, ema_;
+};
+
+/// In evaluation, with the buffers' start values.
+at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
+  return norms::with_affine(norms::wide(x) / std::sqrt(1 + config.eps), params).to(x.scalar_type());
+}
+
+}  // namespace unified_norm
+
+void register_unified_norm(Family<NormEntry>& family) {
+  using unified_norm::Config;
+  NormEntry& e = family.add<Config>(
+      "unified_norm", "Divides by a root mean square over tokens that is smoothed over a window of steps.",
+      "Yang et al. 2022, arXiv:2208.01313");
+  e.make = norms::maker<unified_norm::UnifiedNorm, Config>();
+  e.reference = with_settings<Config>(unified_norm::reference);
+  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 2 * width; };
+  e.flops_per_element = 5;
+  e.leaks = true;
+  e.samples = norms::samples<Config>({{"default", {.allow_leak = true}}});
+}
+
+}  // namespace ingot
