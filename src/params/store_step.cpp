@@ -15,6 +15,7 @@ void ParameterStore::zero_grads() {
   at::NoGradGuard no_grad;
   impl_->flat_grads.zero_();
   if (impl_->grad_numel > 0) impl_->flat_weight_grads.zero_();
+  impl_->flat_accumulators.zero_();
 }
 
 void ParameterStore::pull_back() {

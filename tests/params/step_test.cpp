@@ -7,6 +7,7 @@
 #include <ATen/ops/stack.h>
 #include <gtest/gtest.h>
 
+#include <limits>
 #include <map>
 
 #include "params/store.h"
@@ -309,6 +310,10 @@ TEST(Buffers, AreAppliedOncePerStep) {
   EXPECT_TRUE(store.flat_accumulators().equal(at::full({6}, 2.0)));
   store.apply_buffers();
   EXPECT_TRUE(buffer.value().equal(at::full({3}, 5.0)));
+  EXPECT_TRUE(buffer.accumulator().equal(at::zeros({2, 3})));
+  // A skipped step leaves nothing behind.
+  buffer.accumulator().add_(std::numeric_limits<float>::quiet_NaN());
+  store.zero_grads();
   EXPECT_TRUE(buffer.accumulator().equal(at::zeros({2, 3})));
   EXPECT_EQ(store.state().back().first, "layers.0.norm.mean");
   EXPECT_TRUE(store.state().back().second.is_alias_of(buffer.value()));
