@@ -50,7 +50,7 @@ std::int64_t timed_length(const Experiment& experiment) {
 }
 
 /// What one pass of a part takes.
-struct Sample {
+struct Pass {
   double tokens = 0, kept = 0, forward_peak = 0, backward_peak = 0, seconds = 0;
 };
 
@@ -69,24 +69,24 @@ class Part {
     store_.allocate();
   }
 
-  Sample run(std::int64_t rows, std::int64_t length) {
+  Pass run(std::int64_t rows, std::int64_t length) {
     const auto tokens = at::zeros({rows, length}, at::TensorOptions().dtype(at::kLong).device(device_));
     at::Tensor documents;
     if (documents_) documents = (at::arange(length, tokens.options()) >= length / 2).to(at::kLong).repeat({rows, 1});
     const auto begin = std::chrono::steady_clock::now();
     const auto before = start();
-    Sample sample;
-    sample.tokens = static_cast<double>(rows * length);
+    Pass pass;
+    pass.tokens = static_cast<double>(rows * length);
     const auto hidden = model_->forward(tokens, documents, true);
     const auto after = tensor_memory(device_);
-    sample.kept = static_cast<double>(after.allocated - before);
-    sample.forward_peak = static_cast<double>(after.peak_allocated - before);
+    pass.kept = static_cast<double>(after.allocated - before);
+    pass.forward_peak = static_cast<double>(after.peak_allocated - before);
     reset_tensor_peak(device_);
     torch::autograd::backward({hidden}, {at::ones_like(hidden)});
-    sample.backward_peak = static_cast<double>(tensor_memory(device_).peak_allocated - before);
+    pass.backward_peak = static_cast<double>(tensor_memory(device_).peak_allocated - before);
     if (device_.is_cuda()) gpu_synchronize();
-    sample.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
-    return sample;
+    pass.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count();
+    return pass;
   }
 
   const ParameterStore& store() const { return store_; }
@@ -110,18 +110,18 @@ Affine line_through(double x0, double y0, double x1, double y1) {
 
 PartCost measure_memory(Part& part, std::int64_t length) {
   part.run(kRows[0], length);  // what is made on first use is no part of a pass
-  const Sample small = part.run(kRows[0], length), large = part.run(kRows[1], length);
-  const auto line = [&](double Sample::*member) {
+  const Pass small = part.run(kRows[0], length), large = part.run(kRows[1], length);
+  const auto line = [&](double Pass::*member) {
     return line_through(small.tokens, small.*member, large.tokens, large.*member);
   };
-  return {line(&Sample::kept), line(&Sample::forward_peak), line(&Sample::backward_peak), 0};
+  return {line(&Pass::kept), line(&Pass::forward_peak), line(&Pass::backward_peak), 0};
 }
 
 double measure_seconds_per_token(Part& part, std::int64_t length) {
   double best = 1e30;
   for (int i = 0; i <= kRepeats; ++i) {
-    const Sample sample = part.run(kRows[1], length);
-    best = std::min(best, sample.seconds / sample.tokens);
+    const Pass pass = part.run(kRows[1], length);
+    best = std::min(best, pass.seconds / pass.tokens);
   }
   return best;
 }
