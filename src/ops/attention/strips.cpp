@@ -170,6 +170,17 @@ struct Kernels {
     f.template operator()<true>(range.full_end, range.end);
   }
 
+  /// score <- e^score in the lanes of vector j that see `row`, 0 in the others.
+  template <bool kMasked>
+  INGOT_INLINE static void weight(V& score, const Seen& seen, std::int64_t row, int j) {
+    exp(score);
+    if constexpr (kMasked) {
+      I lanes;
+      seen.lanes(row, j, lanes);
+      score = lanes ? score : V{};
+    }
+  }
+
   INGOT_INLINE static void softmax(const SoftmaxBlock<T>& block) {
     const StripRange<T>& range = *block.range;
     const Seen seen(range);
@@ -202,12 +213,7 @@ struct Kernels {
 #pragma GCC unroll 4
             for (int j = 0; j < kVectors; ++j) {
               V p = s.v[j] - max.v[j];
-              exp(p);
-              if constexpr (kMasked) {
-                I lanes;
-                seen.lanes(n, j, lanes);
-                p = lanes ? p : V{};
-              }
+              weight<kMasked>(p, seen, n, j);
               sum.v[j] += p;
               s.v[j] = p;
             }
@@ -242,12 +248,7 @@ struct Kernels {
 #pragma GCC unroll 4
             for (int j = 0; j < kVectors; ++j) {
               V p = s.v[j] - lse.v[j];
-              exp(p);
-              if constexpr (kMasked) {
-                I lanes;
-                seen.lanes(n, j, lanes);
-                p = lanes ? p : V{};
-              }
+              weight<kMasked>(p, seen, n, j);
               s.v[j] = p;
               d.v[j] = p * (d.v[j] - delta.v[j]);
             }
