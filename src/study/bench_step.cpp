@@ -166,7 +166,7 @@ BenchReport bench_step(const RunConfig& config, const StepBenchOptions& options,
   auto experiment = plan_experiment(config, families, plan);
   report.settings = settings_json(experiment);
   const auto device = torch_device(experiment.config.train.device);
-  const auto costs = measure_costs(experiment, families, Measure::kMemory);
+  if (!experiment.costs) experiment.costs = measure_costs(experiment, families, Measure::kMemory);
   const auto bytes_before = tensor_memory(device).allocated;
   experiment.store->allocate();
   experiment.store->initialise(static_cast<std::uint64_t>(config.run.seed));
@@ -198,7 +198,7 @@ BenchReport bench_step(const RunConfig& config, const StepBenchOptions& options,
                 {"minor_faults", summarise(faults).median},
                 {"peak_resident_bytes", memory_use().peak_resident},
                 {"peak_tensor_bytes", tensor_memory(device).peak_allocated - bytes_before},
-                {"planned_bytes", plan_memory(experiment, &costs, experiment.micro_batch).total()}};
+                {"planned_bytes", plan_memory(experiment).total()}};
   report.results.push_back({"step", times, facts});
   const bool on_cpu = experiment.config.train.device == DeviceKind::kCpu;
   if (on_cpu && options.profiled > 0) add_profile(report, experiment, stepper, options.profiled, peak_flops);

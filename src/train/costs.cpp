@@ -269,6 +269,10 @@ MemoryPlan plan_memory(const Experiment& experiment, const ModelCosts* costs, st
   return plan;
 }
 
+MemoryPlan plan_memory(const Experiment& experiment) {
+  return plan_memory(experiment, experiment.costs ? &*experiment.costs : nullptr, experiment.micro_batch);
+}
+
 std::int64_t available_memory(const Experiment& experiment) {
   return experiment.config.train.device == DeviceKind::kCuda ? gpu_info().free_bytes : memory_use().available;
 }

@@ -29,8 +29,8 @@ struct PartCost {
   double seconds_per_token = 0;
 };
 
-/// Whether time is measured too. On CPUs memory alone takes no products, so that a large model is no matter.
-enum class Measure { kMemory, kMemoryAndTime };
+/// What is measured. On CPUs memory alone takes no products, so that a large model is no matter.
+enum class Measure { kNothing, kMemory, kMemoryAndTime };
 
 struct ModelCosts {
   PartCost frame;               // embedding and final norm
@@ -52,6 +52,8 @@ struct MemoryPlan {
 };
 /// For micro-batches of `rows` sequences; without `costs` no activations are counted.
 MemoryPlan plan_memory(const Experiment& experiment, const ModelCosts* costs, std::int64_t rows);
+/// For the experiment's own costs and micro-batch.
+MemoryPlan plan_memory(const Experiment& experiment);
 
 /// Bytes that a run on the experiment's device can still get.
 std::int64_t available_memory(const Experiment& experiment);

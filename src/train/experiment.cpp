@@ -83,7 +83,7 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   out.store = std::make_unique<ParameterStore>();
   out.model = std::make_unique<LanguageModel>(
       out.config.model, model_options(config, facts.vocab_size, facts.float_type), families, *out.store);
-  choose_precision(out, facts.measure);
+  choose_precision(out, facts.measure != Measure::kNothing);
 
   out.store->layout(out.config.weights, out.model->num_sublayers(), store_options(out.config, facts.float_type));
 
@@ -100,7 +100,7 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   schedule.num_parameters = out.store->num_parameters();
   out.optimizer = std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), schedule);
   if (train.micro_batch.is_auto()) {
-    if (facts.measure) out.costs = measure_costs(out, families, Measure::kMemory);
+    if (facts.measure != Measure::kNothing) out.costs = measure_costs(out, families, facts.measure);
     train.micro_batch = out.costs ? choose_micro_batch(out, *out.costs) : useful_rows(out);
   }
   out.micro_batch = std::min(train.micro_batch.value(), out.rows_per_step);

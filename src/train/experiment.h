@@ -18,8 +18,8 @@ struct DataFacts {
   std::optional<std::int64_t> tokens_per_epoch;  // unknown while no data is open
   /// Of masters, and of stream and products where the config says fp32; kDouble in tests.
   at::ScalarType float_type = at::kFloat;
-  /// Whether what is `auto` is chosen by measuring. Else fp32 on CPUs, and the largest useful micro-batch.
-  bool measure = true;
+  /// How settings that are `auto` are chosen. With nothing measured: fp32 on CPUs, and the largest useful micro-batch.
+  Measure measure = Measure::kMemory;
 };
 
 /// The model's weights are not allocated: `plan` of a model larger than the machine works.

@@ -14,7 +14,7 @@ namespace ingot {
 /// DataFacts. Durations in epochs are taken as 1000 steps an epoch, since no data is open.
 struct PlanOptions {
   std::optional<std::int64_t> vocab_size;
-  bool measure = true;
+  Measure measure = Measure::kMemory;
 };
 Experiment plan_experiment(const RunConfig& config, const Families& families, const PlanOptions& options);
 

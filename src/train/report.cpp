@@ -73,7 +73,7 @@ std::vector<std::string> start_table(const Experiment& experiment, const DataMod
   lines.push_back(row(
       "machine", cat(on_gpu ? cat("gpu: ", gpu_info().name, ", ") : std::string(), "cpu: ", cpu_name(), ", ",
                      train.threads.value(), " threads, ", instruction_set(), ", ", precision_name(train.precision))));
-  const auto memory = plan_memory(experiment, experiment.costs ? &*experiment.costs : nullptr, experiment.micro_batch);
+  const auto memory = plan_memory(experiment);
   lines.push_back(row("memory", cat("about ", format_bytes(static_cast<double>(memory.total())), ": masters ",
                                     format_bytes(static_cast<double>(memory.masters)), ", gradients ",
                                     format_bytes(static_cast<double>(memory.gradients)), ", optimizer ",

@@ -147,7 +147,7 @@ TEST(Plan, TheFlashModelsHaveTheirPublishedSizes) {
   const auto families = make_families();
   const auto count = [&](const char* file) {
     const auto config = load_config(source_path(file), {}, families, UnsetNames::kAccept);
-    return plan_experiment(config, families, {std::nullopt, false}).store->num_parameters();
+    return plan_experiment(config, families, {std::nullopt, Measure::kNothing}).store->num_parameters();
   };
   EXPECT_EQ(count("configs/nemotron_flash_1b.yaml"), 965389440);
   EXPECT_EQ(count("configs/nemotron_flash_3b.yaml"), 2749998624);

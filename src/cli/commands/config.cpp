@@ -19,7 +19,7 @@ struct Options {
 
   PlanOptions plan() const {
     PlanOptions out;
-    out.measure = false;
+    out.measure = Measure::kNothing;
     if (vocab_size > 0) out.vocab_size = vocab_size;
     return out;
   }

@@ -72,12 +72,8 @@ std::string time_text(const Experiment& experiment) {
              " tokens/s on this machine: ", join(shares, ", "), "\n");
 }
 
-MemoryPlan planned_memory(const Experiment& experiment) {
-  return plan_memory(experiment, experiment.costs ? &*experiment.costs : nullptr, experiment.micro_batch);
-}
-
 nlohmann::ordered_json plan_json(const Experiment& experiment, bool with_params) {
-  const auto memory = planned_memory(experiment);
+  const auto memory = plan_memory(experiment);
   const auto flops = experiment.model->flops(experiment.config.data.seq_len);
   const auto available = available_memory(experiment);
   nlohmann::ordered_json by_role;
@@ -119,7 +115,7 @@ nlohmann::ordered_json plan_json(const Experiment& experiment, bool with_params)
 }
 
 std::string plan_text(const Experiment& experiment) {
-  const auto memory = planned_memory(experiment);
+  const auto memory = plan_memory(experiment);
   const auto flops = experiment.model->flops(experiment.config.data.seq_len);
   const auto available = available_memory(experiment);
   const auto bytes = [](std::int64_t n) { return format_bytes(static_cast<double>(n)); };
@@ -161,10 +157,12 @@ void add_plan(CLI::App& app, CommandLine& line) {
     line.run = [&line, options] {
       const auto config = load_config(options->config, options->overrides, line.families, UnsetNames::kAccept);
       PlanOptions plan;
-      plan.measure = !options->no_measure;
+      plan.measure = options->no_measure ? Measure::kNothing : Measure::kMemoryAndTime;
       if (options->vocab_size > 0) plan.vocab_size = options->vocab_size;
       auto experiment = plan_experiment(config, line.families, plan);
-      if (plan.measure) experiment.costs = measure_costs(experiment, line.families, Measure::kMemoryAndTime);
+      if (!options->no_measure && !experiment.costs) {
+        experiment.costs = measure_costs(experiment, line.families, plan.measure);
+      }
       if (options->json) {
         print_result(plan_json(experiment, options->params).dump(2));
         return ExitCode::kDone;
