@@ -2,6 +2,8 @@
 
 #include <new>
 
+#include "base/text.h"
+
 namespace ingot {
 
 std::string Location::text() const {
@@ -27,7 +29,7 @@ Error as_error(const std::exception& error) {
     return Error(ExitCode::kOutOfMemory,
                  "out of memory; lower train.micro_batch or data.seq_len (`ingot plan` shows what a run needs)");
   }
-  return Error(ExitCode::kOther, what.substr(0, what.find('\n')));
+  return Error(ExitCode::kOther, first_line(what));
 }
 
 }  // namespace ingot

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <utility>
 
 #include "base/error.h"
 
@@ -39,6 +40,7 @@ struct State {
   std::shared_ptr<spdlog::sinks::stderr_color_sink_mt> terminal =
       std::make_shared<spdlog::sinks::stderr_color_sink_mt>();
   std::shared_ptr<spdlog::sinks::basic_file_sink_mt> file;
+  std::string file_on_warning;  // opened by the first warning
   std::set<std::string> said;
 };
 
@@ -47,14 +49,24 @@ State& state() {
   return *instance;
 }
 
+std::shared_ptr<spdlog::sinks::basic_file_sink_mt> make_file(const std::string& path) {
+  auto file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+  file->set_pattern("%Y-%m-%d %H:%M:%S.%e %v");
+  return file;
+}
+
 void write(Level level, const char* prefix, const std::string& message) {
   State& s = state();
   const std::string line = prefix + message;
   const spdlog::details::log_msg record("", level_of(level), line);
   const std::scoped_lock lock(s.mutex);
   if (s.terminal->should_log(record.level)) s.terminal->log(record);
-  if (s.file == nullptr) return;
   try {
+    const bool is_warning = level == Level::kWarning || level == Level::kError;
+    if (s.file == nullptr && is_warning && !s.file_on_warning.empty()) {
+      s.file = make_file(std::exchange(s.file_on_warning, ""));
+    }
+    if (s.file == nullptr) return;
     s.file->log(record);
     s.file->flush();
   } catch (const std::exception&) {
@@ -69,13 +81,17 @@ void set_terminal_level(Level level) { state().terminal->set_level(level_of(leve
 void open_file(const std::string& path) {
   std::shared_ptr<spdlog::sinks::basic_file_sink_mt> file;
   try {
-    file = std::make_shared<spdlog::sinks::basic_file_sink_mt>(path);
+    file = make_file(path);
   } catch (const std::exception&) {
     throw Error(ExitCode::kOther, "cannot open the log file '" + path + "'");
   }
-  file->set_pattern("%Y-%m-%d %H:%M:%S.%e %v");
   const std::scoped_lock lock(state().mutex);
   state().file = std::move(file);
+}
+
+void open_file_on_warning(const std::string& path) {
+  const std::scoped_lock lock(state().mutex);
+  state().file_on_warning = path;
 }
 
 void close_file() {

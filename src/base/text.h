@@ -21,6 +21,9 @@ std::string join(const std::vector<std::string>& parts, std::string_view separat
 std::vector<std::string> split(std::string_view text, char separator);
 std::string_view trim(std::string_view text);
 
+/// What stands before the first end of line: exceptions of libraries go on with stack traces.
+std::string first_line(std::string_view text);
+
 /// Shortest decimal form that reads back to the same double, always recognisable as a float ("1.0",
 /// "0.0003").
 std::string format_double(double value);

@@ -57,7 +57,12 @@ void describe(Fields& f, LogSection& c) {
 
 void describe(Fields& f, DistributedSection& c) {
   f.choice("shard", c.shard, {{"none", Sharding::kNone}}, "what is sharded over ranks");
+  f.field("bucket", c.bucket, "gradients that are added up over the ranks at a time", Rule{}.layout());
+  f.choice("wire", c.wire, {{"fp32", Wire::kFloat32}, {"bf16", Wire::kBfloat16}}, "type of gradients on the network",
+           Rule{}.numeric());
   f.field("timeout", c.timeout, "time after which a silent peer is given up", Rule{}.free());
+  f.field("check_every", c.check_every, "steps after which the ranks compare checksums of their weights; 0: never",
+          Rule{}.at_least(0).free());
 }
 
 void describe(Fields& f, RunConfig& c) {

@@ -9,6 +9,7 @@
 #include "checkpoint/checkpoint_config.h"
 #include "config/units.h"
 #include "data/data_config.h"
+#include "dist/wire.h"
 #include "model/model_config.h"
 #include "optim/optim_config.h"
 #include "params/weights_config.h"
@@ -73,7 +74,10 @@ enum class Sharding { kNone };
 
 struct DistributedSection {
   Sharding shard = Sharding::kNone;
+  ByteSize bucket{25 << 20};
+  Wire wire = Wire::kFloat32;
   Seconds timeout{600};
+  std::int64_t check_every = 1000;  // steps
 };
 void describe(Fields& f, DistributedSection& c);
 

@@ -280,7 +280,7 @@ std::int64_t available_memory(const Experiment& experiment) {
 std::int64_t useful_rows(const Experiment& experiment) {
   const auto tokens =
       experiment.config.train.device == DeviceKind::kCuda ? kMaxGpuMicroBatchTokens : kMaxCpuMicroBatchTokens;
-  return std::clamp<std::int64_t>(tokens / experiment.config.data.seq_len, 1, experiment.rows_per_step);
+  return std::clamp<std::int64_t>(tokens / experiment.config.data.seq_len, 1, experiment.rows_per_rank());
 }
 
 std::int64_t fitting_rows(const Experiment& experiment, const ModelCosts& costs) {
@@ -298,7 +298,7 @@ std::int64_t fitting_rows(const Experiment& experiment, const ModelCosts& costs)
 
 std::int64_t choose_micro_batch(const Experiment& experiment, const ModelCosts& costs) {
   auto rows = std::min(useful_rows(experiment), fitting_rows(experiment, costs));
-  while (rows > 1 && experiment.rows_per_step % rows != 0) --rows;
+  while (rows > 1 && experiment.rows_per_rank() % rows != 0) --rows;
   return std::max<std::int64_t>(rows, 1);
 }
 

@@ -18,14 +18,37 @@ std::optional<double> EvaluationResult::bits_per_byte() const {
   return loss * static_cast<double>(tokens) / std::log(2.0) / static_cast<double>(*bytes);
 }
 
-EvaluationResult evaluate(const LanguageModel& model, const ValidationSet& set, const EvaluationOptions& options) {
+namespace {
+
+/// Sums over the ranks; bytes are unknown if they are on any.
+void add_over_ranks(EvaluationResult& result, double& nats, World& world) {
+  const auto all = world.all_gather({nats, static_cast<double>(result.tokens),
+                                     static_cast<double>(result.bytes.value_or(0)), result.bytes ? 1.0 : 0.0});
+  nats = 0;
+  result.tokens = 0;
+  std::int64_t bytes = 0;
+  bool known = true;
+  for (const auto& values : all) {
+    nats += values[0];
+    result.tokens += static_cast<std::int64_t>(values[1]);
+    bytes += static_cast<std::int64_t>(values[2]);
+    known = known && values[3] != 0;
+  }
+  result.bytes.reset();
+  if (known) result.bytes = bytes;
+}
+
+}  // namespace
+
+EvaluationResult evaluate(const LanguageModel& model, const ValidationSet& set, const EvaluationOptions& options,
+                          World& world) {
   c10::NoGradGuard no_grad;
   EvaluationResult result;
   result.name = set.name();
   result.bytes = 0;
   const auto windows = set.windows(options.max_tokens);
   double nats = 0;
-  for (std::int64_t first = 0; first < windows; first += options.rows) {
+  for (auto first = world.rank() * options.rows; first < windows; first += world.size() * options.rows) {
     const auto batch = set.make_batch(first, std::min(options.rows, windows - first));
     const auto tensors = to_tensors(batch, options.reset_at_document, model.device());
     const auto hidden = model.forward(tensors.tokens, tensors.documents, false);
@@ -38,6 +61,7 @@ EvaluationResult evaluate(const LanguageModel& model, const ValidationSet& set, 
       result.bytes.reset();
     }
   }
+  add_over_ranks(result, nats, world);
   result.loss = result.tokens > 0 ? nats / static_cast<double>(result.tokens) : 0;
   return result;
 }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/data_module.h"
+#include "dist/world.h"
 #include "model/language_model.h"
 
 namespace ingot {
@@ -27,7 +28,9 @@ struct EvaluationOptions {
   bool reset_at_document = false;
 };
 
-EvaluationResult evaluate(const LanguageModel& model, const ValidationSet& set, const EvaluationOptions& options);
+/// The ranks of the world share the windows; all get the result.
+EvaluationResult evaluate(const LanguageModel& model, const ValidationSet& set, const EvaluationOptions& options,
+                          World& world);
 
 /// One document as consecutive windows of `seq_len`, each token but the first scored once, with `seq_len` tokens of fresh
 /// context a window. `token_bytes` may be empty.

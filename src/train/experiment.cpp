@@ -74,10 +74,11 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   auto& train = out.config.train;
   const auto seq_len = config.data.seq_len;
   choose_device(train);
-  if (train.threads.is_auto()) train.threads = usable_cores();
+  if (train.threads.is_auto()) train.threads = std::max(1, usable_cores() / facts.local_world_size);
   set_threads(static_cast<int>(train.threads.value()));
 
   out.vocab_size = facts.vocab_size;
+  out.world_size = facts.world_size;
   out.rows_per_step = train.global_batch.sequences(seq_len);
   out.tokens_per_step = out.rows_per_step * seq_len;
   out.store = std::make_unique<ParameterStore>();

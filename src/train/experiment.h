@@ -16,6 +16,8 @@ namespace ingot {
 struct DataFacts {
   std::int64_t vocab_size = 0;
   std::optional<std::int64_t> tokens_per_epoch;  // unknown while no data is open
+  int world_size = 1;                            // ranks, and those of them that share this machine
+  int local_world_size = 1;
   /// Of masters, and of stream and products where the config says fp32; kDouble in tests.
   at::ScalarType float_type = at::kFloat;
   /// How settings that are `auto` are chosen. With nothing measured: fp32 on CPUs, and the largest useful micro-batch.
@@ -30,6 +32,7 @@ struct Experiment {
   std::unique_ptr<OptimizerEngine> optimizer;
 
   std::int64_t vocab_size = 0;
+  int world_size = 1;
   std::int64_t rows_per_step = 0;  // sequences of a global batch
   std::int64_t micro_batch = 0;
   std::int64_t tokens_per_step = 0;
@@ -37,6 +40,8 @@ struct Experiment {
   DurationContext durations;        // for cadences
   std::optional<ModelCosts> costs;  // if they had to be measured
 
+  /// Of a rank that gets most.
+  std::int64_t rows_per_rank() const { return (rows_per_step + world_size - 1) / world_size; }
   at::ScalarType compute_dtype() const { return store->options().compute_dtype; }
   std::int64_t steps(const Duration& duration) const { return duration.steps(durations); }
 };

@@ -9,6 +9,7 @@
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "train/generate.h"
+#include "train/micro_batches.h"
 #include "train/report.h"
 #include "train/signals.h"
 
@@ -17,6 +18,8 @@ namespace {
 
 /// Steps after which the time of a step is known well enough.
 constexpr std::int64_t kStepsToEstimate = 5;
+/// Steps over which slow ranks are looked for.
+constexpr std::int64_t kStragglerSteps = 100;
 
 double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
@@ -24,69 +27,85 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
 
 }  // namespace
 
-TrainLoop::TrainLoop(const RunConfig& config, const Families& families, std::optional<ResumePoint> resume,
-                     AttemptRecord& attempt, RunLock& lock)
+TrainLoop::TrainLoop(const RunConfig& config, const Families& families, std::optional<ResumePoint> resume, World& world,
+                     RunRecord& record)
     : config_(config),
       families_(families),
       resume_(std::move(resume)),
-      attempt_(attempt),
-      lock_(lock),
+      world_(world),
+      record_(record),
       dir_(config.run.dir) {}
 
 ExitCode TrainLoop::run() {
   open();
-  while (counters_.step < experiment_.total_steps) {
-    stop_reason_ = stop_request();
-    if (!stop_reason_.empty()) break;
-    after_step(one_step());
+  StepDecision decision;
+  while (counters_.step < experiment_.total_steps && decision.stop == StopReason::kNone) {
+    StepNews news;
+    const auto result = one_step(news);
+    decision = after_step(result, news);
   }
-  progress_.clear();
+  record_.clear_progress();
   prefetch_.reset();
-  if (!stop_reason_.empty()) {
-    log::info(cat("stopping on ", stop_reason_, " after step ", counters_.step, ": saving"));
+  if (decision.stop != StopReason::kNone && counters_.step < experiment_.total_steps) {
+    stop_reason_ = stop_text(decision.stop);
+    if (decision.stop_rank != 0) stop_reason_ += cat(" to rank ", decision.stop_rank);
+    record_.say(cat("stopping on ", stop_reason_, " after step ", counters_.step, ": saving"));
     save(false);
-    saver_->wait();
-    log::info(cat("saved ", checkpoint_path(dir_, counters_.step).string(), "; run the same command again to go on"));
+    end_run();
+    record_.say(cat("saved ", checkpoint_path(dir_, counters_.step).string(), "; run the same command again to go on"));
     return ExitCode::kStopped;
   }
   const auto evaluations = evaluate_all();
   save(true);
-  saver_->wait();
+  end_run();
   nlohmann::ordered_json summary = {
       {"steps", counters_.step}, {"tokens", counters_.tokens}, {"seconds", counters_.seconds}};
   for (const auto& result : evaluations) {
     summary["evaluation"][result.name] = {{"loss", result.loss}, {"tokens", result.tokens}};
     if (const auto bits = result.bits_per_byte()) summary["evaluation"][result.name]["bits_per_byte"] = *bits;
   }
-  write_summary(dir_, summary);
+  record_.summary(summary);
   show_samples();
-  for (const auto& line : end_report(experiment_, counters_, evaluations)) log::info(line);
+  for (const auto& line : end_report(experiment_, counters_, evaluations)) record_.say(line);
   return ExitCode::kDone;
 }
 
-StepResult TrainLoop::one_step() {
+/// The last save is on disk, and every rank knows that the run went well.
+void TrainLoop::end_run() {
+  world_.set_phase(counters_.step, "saving");
+  if (saver_) saver_->wait();
+  world_.leave();
+}
+
+StepResult TrainLoop::one_step(StepNews& news) {
   const auto start = Clock::now();
   const double waited = prefetch_->seconds_waited();
-  std::int64_t rows = 0;
-  while (rows < experiment_.rows_per_step) {
+  world_.set_phase(counters_.step + 1, "forward and backward");
+  const auto count = micro_batches_of(experiment_, world_).count();
+  for (std::int64_t i = 0; i < count; ++i) {
     auto batch = prefetch_->next();
     if (!batch) throw Error(ExitCode::kOther, "the data ended before the run did");
-    rows += batch->rows;
-    step_->accumulate(*batch);
+    step_->accumulate(*batch, i + 1 == count);
   }
+  const double data_wait = prefetch_->seconds_waited() - waited;
+  news.times = {seconds_since(start) - data_wait, data_wait};
+  world_.set_phase(counters_.step + 1, "adding up gradients");
   const auto result = step_->finish(counters_.updates + 1);
   ++counters_.step;
-  counters_.samples_consumed += rows;
-  counters_.tokens += rows * config_.data.seq_len;
+  counters_.samples_consumed += experiment_.rows_per_step;
+  counters_.tokens += experiment_.tokens_per_step;
   if (result.applied) ++counters_.updates;
   const double seconds = seconds_since(start);
   counters_.seconds += seconds;
   smooth_step_seconds_ = smooth_step_seconds_ == 0 ? seconds : 0.95 * smooth_step_seconds_ + 0.05 * seconds;
-  window_.data_wait += prefetch_->seconds_waited() - waited;
+  window_.data_wait += data_wait;
+  window_.reduce_busy += step_->reduction().busy;
+  window_.reduce_hidden += step_->reduction().hidden;
+  window_.reduce_waited += step_->reduction().waited;
   return result;
 }
 
-void TrainLoop::after_step(const StepResult& result) {
+StepDecision TrainLoop::after_step(const StepResult& result, StepNews& news) {
   ++window_.steps;
   if (result.applied) {
     counters_.skipped_in_a_row = 0;
@@ -98,29 +117,44 @@ void TrainLoop::after_step(const StepResult& result) {
     handle_skipped(result);
   }
   show_progress();
-  const bool last = counters_.step == experiment_.total_steps;
+  const auto step = counters_.step;
+  const bool last = step == experiment_.total_steps;
+  record_.check_lock();
+  news.stop = stop_request();
+  news.log = log_timer_->due(step) || step == 1 || last;
+  news.evaluate = evaluation_timer_->due(step) && !last;
+  news.save = checkpoint_timer_->due(step) && !last;
+  const auto decision = decide(world_, news);
   const auto first_step = resume_ ? resume_->step : 0;
-  if (counters_.step == first_step + kStepsToEstimate && !last) {
-    progress_.clear();
-    log::info(cat("expected time: about ", format_duration(seconds_left()), " from here, evaluations apart"));
+  if (step == first_step + kStepsToEstimate && !last) {
+    record_.say(cat("expected time: about ", format_duration(seconds_left()), " from here, evaluations apart"));
   }
-  if (log_timer_->due(counters_.step) || counters_.step == 1 || last) log_window(result);
-  if (evaluation_timer_->due(counters_.step) && !last) {
+  stragglers_->add(decision.times);
+  if (stragglers_->steps() == kStragglerSteps) {
+    const auto report = stragglers_->take_report();
+    if (!report.empty()) record_.warn(report);
+  }
+  if (decision.log) log_window(result);
+  const auto check_every = config_.distributed.check_every;
+  if (check_every > 0 && step % check_every == 0) check_equal_weights(world_, *experiment_.store, step);
+  if (decision.evaluate) {
     evaluate_all();
     show_samples();
     window_.start = Clock::now();
   }
-  if (checkpoint_timer_->due(counters_.step) && !last) save(false);
+  if (decision.save) save(false);
+  // Rank 0 may take its time over samples and files: nobody waits for it inside a collective, which has a timeout.
+  if (decision.evaluate || decision.save) world_.wait_for_all();
+  return decision;
 }
 
 void TrainLoop::handle_skipped(const StepResult& result) {
-  progress_.clear();
   ++counters_.skipped_in_a_row;
   const auto what = result.targets == 0 ? std::string("no target token in the batch")
                                         : cat("loss ", result.loss, ", gradient norm ", result.grad_norm);
-  log::warning(cat("step ", counters_.step, " skipped: ", what));
-  metrics_->event(counters_.step, counters_.tokens, "skipped_step",
-                  {{"loss", result.loss}, {"grad_norm", result.grad_norm}, {"targets", result.targets}});
+  record_.warn(cat("step ", counters_.step, " skipped: ", what));
+  record_.event(counters_, "skipped_step",
+                {{"loss", result.loss}, {"grad_norm", result.grad_norm}, {"targets", result.targets}});
   const bool too_many = counters_.skipped_in_a_row > config_.train.max_skipped;
   if (config_.train.on_nonfinite == OnNonFinite::kSkip && !too_many) return;
   throw DivergedError(cat("diverged at step ", counters_.step, ": ", what,
@@ -145,24 +179,24 @@ void TrainLoop::log_window(const StepResult& last) {
   if (config_.train.z_loss > 0 && window_.targets > 0) {
     m.extra["z_loss"] = window_.z_loss_sum / static_cast<double>(window_.targets);
   }
-  metrics_->train(m);
-  if (tensorboard_) {
-    tensorboard_->scalar("train/loss", m.step, m.loss);
-    tensorboard_->scalar("train/lr", m.step, m.lr);
-    tensorboard_->scalar("train/grad_norm", m.step, m.grad_norm);
-    tensorboard_->scalar("train/tokens_per_second", m.step, m.tokens_per_second);
+  if (world_.size() > 1) {
+    m.extra["reduce_seconds"] = window_.reduce_busy / steps;
+    m.extra["reduce_hidden"] = window_.reduce_busy > 0 ? window_.reduce_hidden / window_.reduce_busy : 1.0;
+    m.extra["reduce_wait"] = window_.reduce_waited / steps;
   }
-  progress_.clear();
+  record_.train(m);
   char line[200];
   std::snprintf(line, sizeof line, "step %lld/%lld  loss %.4f  lr %.3g  grad norm %.3f  %.0f tok/s  mfu %.1f %%",
                 static_cast<long long>(m.step), static_cast<long long>(experiment_.total_steps), m.loss, m.lr,
                 m.grad_norm, m.tokens_per_second, 100 * m.mfu.value_or(0));
-  log::info(line);
+  record_.say(line);
   write_running_status();
   window_ = Window{};
 }
 
 void TrainLoop::show_progress() {
+  auto* progress = record_.progress();
+  if (progress == nullptr) return;
   ProgressNumbers n;
   n.step = counters_.step;
   n.total_steps = experiment_.total_steps;
@@ -170,7 +204,7 @@ void TrainLoop::show_progress() {
   n.tokens_per_second = static_cast<double>(experiment_.tokens_per_step) / smooth_step_seconds_;
   n.mfu = mfu(n.tokens_per_second);
   n.seconds_left = seconds_left();
-  progress_.show(n);
+  progress->show(n);
 }
 
 double TrainLoop::seconds_left() const {
@@ -182,43 +216,36 @@ std::optional<double> TrainLoop::mfu(double tokens_per_second) const {
   return tokens_per_second * flops_per_token_ / (peak_gflops_ * 1e9);
 }
 
-std::string TrainLoop::stop_request() {
-  lock_.check();
-  auto signal = StopSignals::received();
-  if (!signal.empty()) return signal;
-  if (fs::exists(stop_file(dir_))) return "the file STOP";
+StopReason TrainLoop::stop_request() const {
+  const auto signal = StopSignals::received();
+  for (const auto reason : {StopReason::kSigterm, StopReason::kSigint, StopReason::kSigusr1}) {
+    if (signal == stop_text(reason)) return reason;
+  }
+  if (!world_.is_first()) return StopReason::kNone;
+  if (fs::exists(stop_file(dir_))) return StopReason::kStopFile;
   const auto& limit = config_.train.time_limit;
-  if (limit && seconds_since(started_) >= limit->value) return "train.time_limit";
-  return "";
+  if (limit && seconds_since(started_) >= limit->value) return StopReason::kTimeLimit;
+  return StopReason::kNone;
 }
 
 std::vector<EvaluationResult> TrainLoop::evaluate_all() {
-  progress_.clear();
+  world_.set_phase(counters_.step, "evaluation");
   std::vector<EvaluationResult> results;
   EvaluationOptions options;
   options.rows = experiment_.micro_batch;
   options.reset_at_document = config_.data.reset_at_document;
   if (config_.evaluation.tokens) options.max_tokens = config_.evaluation.tokens->value;
   for (const auto& set : data_->validation_sets()) {
-    const auto result = evaluate(*experiment_.model, set, options);
-    EvalMetrics m;
-    m.step = counters_.step;
-    m.tokens = counters_.tokens;
-    m.name = result.name;
-    m.loss = result.loss;
-    m.bits_per_byte = result.bits_per_byte();
-    m.eval_tokens = result.tokens;
-    metrics_->eval(m);
-    if (tensorboard_) tensorboard_->scalar(cat("eval/", result.name, "/loss"), m.step, m.loss);
-    log::info(cat("step ", counters_.step, "  held-out ", evaluation_text(result)));
-    if (config_.checkpoint.best == result.name) saver_->note_evaluation(counters_.step, result.loss);
+    const auto result = evaluate(*experiment_.model, set, options, world_);
+    record_.evaluation(counters_, result);
+    if (saver_ && config_.checkpoint.best == result.name) saver_->note_evaluation(counters_.step, result.loss);
     results.push_back(result);
   }
   return results;
 }
 
 void TrainLoop::show_samples() {
-  if (!data_->tokenizer().has_text()) return;
+  if (!record_.active() || !data_->tokenizer().has_text()) return;
   auto prompts = config_.evaluation.prompts;
   const bool last = counters_.step == experiment_.total_steps;
   if (prompts.empty() && last) prompts.push_back("");
@@ -228,41 +255,38 @@ void TrainLoop::show_samples() {
   options.top_p = 0.95;
   options.seed = static_cast<std::uint64_t>(config_.run.seed);
   for (const auto& prompt : prompts) {
-    const auto text = prompt + generate_text(*experiment_.model, data_->tokenizer(), prompt, options);
-    log::info(cat("sample: ", text));
-    if (tensorboard_) tensorboard_->text("sample", counters_.step, text);
+    record_.sample(counters_, prompt + generate_text(*experiment_.model, data_->tokenizer(), prompt, options));
   }
 }
 
 void TrainLoop::save(bool finished) {
   if (saved_step_ == counters_.step && !finished) return;
-  lock_.check();
+  saved_step_ = counters_.step;
+  if (!saver_) return;
+  world_.set_phase(counters_.step, "saving");
+  record_.check_lock();
   CheckpointState state;
   state.step = counters_.step;
   state.state = to_json(counters_);
   state.state["finished"] = finished;
   state.state["data_identity"] = data_->identity();
   state.state["tokenizer"] = data_->tokenizer().hash();
-  state.state["layout"] = execution_layout(experiment_.config, experiment_.micro_batch);
+  state.state["layout"] = execution_layout(experiment_.config, experiment_.micro_batch, world_.size());
   state.model = experiment_.store->state();
   state.optimizer = experiment_.optimizer->state();
   state.config_yaml = dump_config(experiment_.config);
-  metrics_->sync();
+  record_.sync();
   SaveOptions options;
   options.existing = finished ? ExistingCheckpoint::kReplace : ExistingCheckpoint::kKeepIfValid;
   saver_->save(state, options);
-  saved_step_ = counters_.step;
 }
 
 void TrainLoop::write_running_status() {
-  RunStatus status;
-  status.step = counters_.step;
-  status.details = {{"total_steps", experiment_.total_steps},
-                    {"tokens", counters_.tokens},
-                    {"loss", last_loss_},
-                    {"seconds_left", seconds_left()},
-                    {"attempt", attempt_.number()}};
-  write_status(dir_, status);
+  record_.status(counters_.step, {{"total_steps", experiment_.total_steps},
+                                  {"tokens", counters_.tokens},
+                                  {"loss", last_loss_},
+                                  {"seconds_left", seconds_left()},
+                                  {"attempt", record_.attempt()}});
 }
 
 }  // namespace ingot

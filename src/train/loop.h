@@ -1,6 +1,7 @@
 #pragma once
 // The loop over steps. Private to the train module.
 
+#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,23 +11,20 @@
 #include "data/data_module.h"
 #include "data/prefetch.h"
 #include "train/cadence.h"
-#include "train/counters.h"
 #include "train/evaluate.h"
 #include "train/experiment.h"
-#include "train/progress.h"
+#include "train/ranks.h"
 #include "train/resume.h"
-#include "train/run_lock.h"
-#include "train/run_metrics.h"
-#include "train/run_status.h"
-#include "train/run_tensorboard.h"
+#include "train/run_record.h"
 #include "train/step.h"
 
 namespace ingot {
 
 class TrainLoop {
  public:
-  TrainLoop(const RunConfig& config, const Families& families, std::optional<ResumePoint> resume,
-            AttemptRecord& attempt, RunLock& lock);
+  /// All ranks run one, with the same config.
+  TrainLoop(const RunConfig& config, const Families& families, std::optional<ResumePoint> resume, World& world,
+            RunRecord& record);
 
   /// kDone or kStopped; throws anything else.
   ExitCode run();
@@ -42,22 +40,30 @@ class TrainLoop {
     std::int64_t targets = 0;
     std::int64_t steps = 0;
     double data_wait = 0;
+    double reduce_busy = 0, reduce_hidden = 0, reduce_waited = 0;
     Clock::time_point start = Clock::now();
   };
 
   void open();
+  void open_data();
+  void make_model();
+  void open_saver();
   void load_start();
   void start_from(const StartFrom& from);
+  void share_start();
+  void begin_record();
+  void say_what_the_launch_does();
   void start_prefetch();
-  StepResult one_step();
-  void after_step(const StepResult& result);
+  StepResult one_step(StepNews& news);
+  StepDecision after_step(const StepResult& result, StepNews& news);
   void handle_skipped(const StepResult& result);
   void log_window(const StepResult& last);
   void show_progress();
-  std::string stop_request();
+  StopReason stop_request() const;
   std::vector<EvaluationResult> evaluate_all();
   void show_samples();
   void save(bool finished);
+  void end_run();
   void write_running_status();
   double seconds_left() const;
   std::optional<double> mfu(double tokens_per_second) const;
@@ -65,8 +71,8 @@ class TrainLoop {
   RunConfig config_;
   const Families& families_;
   std::optional<ResumePoint> resume_;
-  AttemptRecord& attempt_;
-  RunLock& lock_;
+  World& world_;
+  RunRecord& record_;
   fs::path dir_;
   Clock::time_point started_ = Clock::now();
   std::string stop_reason_;
@@ -74,16 +80,14 @@ class TrainLoop {
   std::optional<DataModule> data_;
   Experiment experiment_;
   std::unique_ptr<TrainStep> step_;
-  std::unique_ptr<CheckpointSaver> saver_;
-  std::unique_ptr<MetricsWriter> metrics_;
-  std::unique_ptr<TensorBoardWriter> tensorboard_;
+  std::unique_ptr<CheckpointSaver> saver_;  // on rank 0
   std::unique_ptr<Prefetcher> prefetch_;
   std::unique_ptr<CadenceTimer> log_timer_, evaluation_timer_, checkpoint_timer_;
-  ProgressLine progress_;
+  std::unique_ptr<StragglerWatch> stragglers_;
   Counters counters_;
   Window window_;
   double smooth_step_seconds_ = 0;
-  double peak_gflops_ = 0;
+  double peak_gflops_ = 0;      // of all ranks
   double flops_per_token_ = 0;  // forward and backward
   double last_loss_ = 0;
   std::int64_t saved_step_ = -1;

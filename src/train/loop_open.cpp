@@ -4,10 +4,12 @@
 
 #include "base/log.h"
 #include "base/text.h"
+#include "config/document.h"
 #include "config/dump.h"
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "train/loop.h"
+#include "train/micro_batches.h"
 #include "train/peak.h"
 #include "train/report.h"
 
@@ -20,25 +22,78 @@ constexpr std::size_t kPrefetchDepth = 4;
 
 void TrainLoop::open() {
   keep_freed_memory();
+  open_data();
+  make_model();
+  log_timer_ = std::make_unique<CadenceTimer>(config_.log.every, experiment_.durations);
+  evaluation_timer_ = std::make_unique<CadenceTimer>(config_.evaluation.every, experiment_.durations);
+  checkpoint_timer_ = std::make_unique<CadenceTimer>(config_.checkpoint.every, experiment_.durations);
+  std::vector<std::string> hosts;
+  for (const auto& rank : world_.ranks()) hosts.push_back(rank.host);
+  if (hosts.empty()) hosts.push_back("this machine");
+  stragglers_ = std::make_unique<StragglerWatch>(std::move(hosts));
+  if (world_.is_first()) open_saver();
+  load_start();
+  begin_record();
+  step_ = std::make_unique<TrainStep>(experiment_, world_);
+  start_prefetch();
+  world_.wait_for_all();
+  window_ = Window{};
+}
+
+/// Rank 0 prepares what is missing, then the first rank of every node (it may have a disk of its own), then the rest open it.
+void TrainLoop::open_data() {
+  world_.set_phase(0, "preparing the data");
   PrepareOptions prepare;
   prepare.run_dir = dir_;
   prepare.seed = static_cast<std::uint64_t>(config_.run.seed);
-  prepare.progress = [this](const DataProgress& p) { progress_.show(progress_text(p)); };
-  data_ = prepare_data(config_.data, families_.get<TokenizerEntry>(), prepare);
-  progress_.clear();
+  prepare.may_build = world_.place().local_rank == 0;
+  if (auto* progress = record_.progress()) {
+    prepare.progress = [progress](const DataProgress& p) { progress->show(progress_text(p)); };
+  }
+  const int turn = world_.is_first() ? 0 : prepare.may_build ? 1 : 2;
+  const int turns = world_.size() > 1 ? 3 : 1;
+  for (int now = 0; now < turns; ++now) {
+    if (now == turn) data_ = prepare_data(config_.data, families_.get<TokenizerEntry>(), prepare);
+    world_.wait_for_all();
+  }
+  record_.clear_progress();
+  const auto identities = world_.all_gather_text(data_->identity());
+  for (int rank = 1; rank < world_.size(); ++rank) {
+    if (identities[static_cast<std::size_t>(rank)] == identities[0]) continue;
+    throw DataError(cat("rank ", rank, " (", world_.ranks()[static_cast<std::size_t>(rank)].host,
+                        ") has other training data than rank 0: identity ", identities[static_cast<std::size_t>(rank)],
+                        " instead of ", identities[0]));
+  }
   if (resume_ && resume_->state.value("data_identity", "") != data_->identity()) {
     throw DataError(cat("the training data is not what ", resume_->checkpoint.string(), " was trained on (identity ",
                         resume_->state.value("data_identity", ""), ", now ", data_->identity(),
                         "); bring the old text back or choose another run.name"));
   }
-  experiment_ = make_experiment(config_, families_, {data_->vocab_size(), data_->tokens_per_epoch()});
+}
+
+/// What is `auto` depends on measurements, so rank 0 decides for all.
+void TrainLoop::make_model() {
+  world_.set_phase(0, "building the model");
+  const DataFacts facts{data_->vocab_size(), data_->tokens_per_epoch(), world_.size(), world_.place().local_world_size};
+  if (world_.is_first()) {
+    experiment_ = make_experiment(config_, families_, facts);
+    world_.broadcast(dump_config(experiment_.config));
+  } else {
+    const auto resolved = Document::parse(world_.broadcast(""), "rank 0's config", {}, dir_);
+    const auto dir = config_.run.dir;
+    config_ = read_run_config(resolved, families_);
+    config_.run.dir = dir;
+    experiment_ = make_experiment(config_, families_, facts);
+  }
   config_ = experiment_.config;
-  if (!experiment_.costs) experiment_.costs = measure_costs(experiment_, families_, Measure::kMemory);
+  if (!experiment_.costs && record_.active()) {
+    experiment_.costs = measure_costs(experiment_, families_, Measure::kMemory);
+  }
   experiment_.store->allocate();
   experiment_.optimizer->allocate();
-  log_timer_ = std::make_unique<CadenceTimer>(config_.log.every, experiment_.durations);
-  evaluation_timer_ = std::make_unique<CadenceTimer>(config_.evaluation.every, experiment_.durations);
-  checkpoint_timer_ = std::make_unique<CadenceTimer>(config_.checkpoint.every, experiment_.durations);
+}
+
+void TrainLoop::open_saver() {
   SaverOptions saver;
   saver.run_dir = dir_;
   saver.async = config_.checkpoint.async;
@@ -48,80 +103,119 @@ void TrainLoop::open() {
     saver.retention.keep_every = experiment_.steps(*config_.checkpoint.keep_every);
   }
   saver_ = std::make_unique<CheckpointSaver>(saver);
-  load_start();
+}
 
+void TrainLoop::begin_record() {
   std::optional<std::int64_t> resumed_step;
   if (resume_) resumed_step = resume_->step;
-  metrics_ = std::make_unique<MetricsWriter>(dir_, attempt_.number(), resumed_step);
-  if (config_.log.tensorboard) tensorboard_ = std::make_unique<TensorBoardWriter>(dir_ / "tensorboard", resumed_step);
-  write_file_atomic(dir_ / "config.yaml", dump_config(config_));
-  for (const auto& line : start_table(experiment_, *data_)) log::info(line);
-  peak_gflops_ = peak_gflops(config_.train.precision, config_.train.device);
+  record_.open_metrics(resumed_step, config_.log.tensorboard);
+  record_.file("config.yaml", dump_config(config_));
+  if (!record_.active()) return;
+  for (const auto& line : start_table(experiment_, *data_)) record_.say(line);
+  if (world_.size() > 1) {
+    record_.say(cat("  world        ", world_.size(), " ranks, started by ", launcher_name(world_.place().launcher)));
+    say_what_the_launch_does();
+  }
+  peak_gflops_ = peak_gflops(config_.train.precision, config_.train.device) * world_.size();
   flops_per_token_ = experiment_.model->flops(config_.data.seq_len).training_per_token();
-  attempt_.add({{"precision", precision_name(config_.train.precision)},
-                {"layout", execution_layout(config_, experiment_.micro_batch)},
-                {"data_identity", data_->identity()},
-                {"tokenizer", data_->tokenizer().hash()},
-                {"peak_gflops", peak_gflops_}});
+  nlohmann::ordered_json ranks = nlohmann::ordered_json::array();
+  for (const auto& rank : world_.ranks()) ranks.push_back({{"host", rank.host}, {"pid", rank.pid}});
+  record_.add_facts({{"precision", precision_name(config_.train.precision)},
+                     {"layout", execution_layout(config_, experiment_.micro_batch, world_.size())},
+                     {"launcher", launcher_name(world_.place().launcher)},
+                     {"ranks", ranks},
+                     {"data_identity", data_->identity()},
+                     {"tokenizer", data_->tokenizer().hash()},
+                     {"peak_gflops", peak_gflops_}});
   if (config_.train.device == DeviceKind::kCuda) {
     const auto gpu = gpu_info();
-    attempt_.add(
+    record_.add_facts(
         {{"gpu",
           {{"name", gpu.name}, {"memory_bytes", gpu.total_bytes}, {"driver", gpu.driver}, {"cuda", gpu.runtime}}}});
   }
   if (resume_) {
-    attempt_.add({{"resumed_from", resume_->checkpoint.string()}});
-    metrics_->event(counters_.step, counters_.tokens, "resumed", {{"checkpoint", resume_->checkpoint.string()}});
+    record_.add_facts({{"resumed_from", resume_->checkpoint.string()}});
+    record_.event(counters_, "resumed", {{"checkpoint", resume_->checkpoint.string()}});
   }
-  step_ = std::make_unique<TrainStep>(experiment_);
-  start_prefetch();
-  window_ = Window{};
 }
 
+void TrainLoop::say_what_the_launch_does() {
+  const auto threads = config_.train.threads.value();
+  const auto given = process_environment()("OMP_NUM_THREADS");
+  if (given && *given != std::to_string(threads)) {
+    record_.say(cat("  OMP_NUM_THREADS=", *given, " is overridden by train.threads: ", threads));
+  }
+  const auto micro_batches = (experiment_.rows_per_step + experiment_.micro_batch - 1) / experiment_.micro_batch;
+  if (micro_batches % world_.size() != 0) {
+    record_.warn(cat("a step has ", micro_batches, " micro-batches for ", world_.size(),
+                     " ranks: some wait for others; a train.micro_batch that divides ", experiment_.rows_per_rank(),
+                     " shares the work evenly"));
+  }
+}
+
+/// Rank 0 reads checkpoints and sends them round, so that other nodes need not see its disk.
 void TrainLoop::load_start() {
+  world_.set_phase(0, "loading weights");
   auto& store = *experiment_.store;
-  if (!resume_) {
+  if (resume_) {
+    counters_ = counters_from_json(resume_->state);
+    saved_step_ = counters_.step;
+    if (world_.is_first()) {
+      load_checkpoint(resume_->checkpoint, LoadWhat::kAll, store.state(), experiment_.optimizer->state(), true);
+      warn_if_not_exact(resume_->state.value("layout", nlohmann::json::object()),
+                        execution_layout(config_, experiment_.micro_batch, world_.size()));
+      for (const auto& aside : set_aside_newer(dir_, counters_.step)) {
+        log::warning(cat("set aside ", aside.path.string(), ": the run goes on from step ", counters_.step));
+      }
+    }
+    share_start();
+    record_.say(cat("resumed from ", resume_->checkpoint.string(), " at step ", counters_.step));
+  } else {
     store.initialise(static_cast<std::uint64_t>(config_.run.seed));
     if (config_.train.start_from) start_from(*config_.train.start_from);
-    return;
   }
-  load_checkpoint(resume_->checkpoint, LoadWhat::kAll, store.state(), experiment_.optimizer->state(), true);
-  store.materialise();
-  counters_ = counters_from_json(resume_->state);
-  warn_if_not_exact(resume_->state.value("layout", nlohmann::json::object()),
-                    execution_layout(config_, experiment_.micro_batch));
-  for (const auto& aside : set_aside_newer(dir_, counters_.step)) {
-    log::warning(cat("set aside ", aside.path.string(), ": the run goes on from step ", counters_.step));
-  }
-  saved_step_ = counters_.step;
-  log::info(cat("resumed from ", resume_->checkpoint.string(), " at step ", counters_.step));
+  check_equal_weights(world_, store, counters_.step);
 }
 
 void TrainLoop::start_from(const StartFrom& from) {
-  const auto checkpoint = resolve_checkpoint(from.path);
+  const bool all = from.load == StartLoad::kAll;
+  fs::path checkpoint;
   auto& store = *experiment_.store;
-  const auto what = from.load == StartLoad::kAll ? LoadWhat::kAll : LoadWhat::kWeights;
-  load_checkpoint(checkpoint, what, store.state(), experiment_.optimizer->state());
-  store.constrain();
-  store.materialise();
-  if (from.load == StartLoad::kAll) counters_.updates = counters_from_json(read_state(checkpoint)).updates;
-  log::info(cat("started from ", checkpoint.string(), " (", from.load == StartLoad::kAll ? "all" : "weights", ")"));
+  if (world_.is_first()) {
+    checkpoint = resolve_checkpoint(from.path);
+    load_checkpoint(checkpoint, all ? LoadWhat::kAll : LoadWhat::kWeights, store.state(),
+                    experiment_.optimizer->state());
+    store.constrain();
+    if (all) counters_.updates = counters_from_json(read_state(checkpoint)).updates;
+  }
+  share_start();
+  counters_.updates = static_cast<std::int64_t>(world_.all_gather({static_cast<double>(counters_.updates)})[0][0]);
+  record_.say(cat("started from ", checkpoint.string(), " (", all ? "all" : "weights", ")"));
+}
+
+/// Rank 0's weights and optimizer state go to all.
+void TrainLoop::share_start() {
+  world_.wait_for_all();
+  for (const auto& [name, tensor] : experiment_.store->state()) world_.broadcast(tensor);
+  for (const auto& [name, tensor] : experiment_.optimizer->state()) world_.broadcast(tensor);
+  experiment_.store->materialise();
 }
 
 void TrainLoop::start_prefetch() {
-  // Micro-batches in order; each step's last one may be smaller.
-  const auto rows_per_step = experiment_.rows_per_step;
-  const auto micro_batch = experiment_.micro_batch;
-  auto next = counters_.samples_consumed;
-  const auto end = next + (experiment_.total_steps - counters_.step) * rows_per_step;
-  const auto first = next;
+  const auto mine = micro_batches_of(experiment_, world_);
+  auto step_start = counters_.samples_consumed;
+  auto steps_left = experiment_.total_steps - counters_.step;
+  std::int64_t i = 0;
   prefetch_ = std::make_unique<Prefetcher>(
-      [this, next, first, end, rows_per_step, micro_batch]() mutable -> std::optional<Batch> {
-        if (next >= end) return std::nullopt;
-        const auto left_in_step = rows_per_step - (next - first) % rows_per_step;
-        const auto rows = std::min(micro_batch, left_in_step);
-        auto batch = data_->make_batch(next, rows);
-        next += rows;
+      [this, mine, step_start, steps_left, i]() mutable -> std::optional<Batch> {
+        if (i == mine.count()) {
+          i = 0;
+          step_start += experiment_.rows_per_step;
+          --steps_left;
+        }
+        if (steps_left <= 0 || mine.count() == 0) return std::nullopt;
+        auto batch = data_->make_batch(step_start + mine.first_row(i), mine.rows(i));
+        ++i;
         return batch;
       },
       kPrefetchDepth);

@@ -100,14 +100,14 @@ void adopt_checkpoint_config(RunConfig& config, const ResumePoint& point, const 
                         "a checkpoint)"));
 }
 
-nlohmann::json execution_layout(const RunConfig& config, std::int64_t micro_batch) {
+nlohmann::json execution_layout(const RunConfig& config, std::int64_t micro_batch, int world_size) {
   const bool on_gpu = config.train.device == DeviceKind::kCuda;
   return {{"device", on_gpu ? "cuda" : "cpu"},
           {"instruction_set", instruction_set()},
           {"cpu", cpu_name()},
           {"gpu", on_gpu ? gpu_info().name : ""},
           {"threads", config.train.threads.value()},
-          {"world_size", 1},
+          {"world_size", world_size},
           {"micro_batch", micro_batch},
           {"libtorch", std::string(build_version().torch)},
           {"build", cat(build_version().commit, build_version().dirty, " ", build_version().compiler)}};

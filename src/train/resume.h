@@ -32,7 +32,7 @@ std::optional<ResumePoint> find_resume_point(const fs::path& run_dir, const Resu
 void adopt_checkpoint_config(RunConfig& config, const ResumePoint& point, const Families& families);
 
 /// What makes two attempts the same to the bit.
-nlohmann::json execution_layout(const RunConfig& config, std::int64_t micro_batch);
+nlohmann::json execution_layout(const RunConfig& config, std::int64_t micro_batch, int world_size);
 /// Logs 'not bit-exact' with what differs between the layout of the checkpoint and this one.
 void warn_if_not_exact(const nlohmann::json& saved, const nlohmann::json& now);
 

@@ -9,6 +9,13 @@
 #include "objective/objective.h"
 
 namespace ingot {
+namespace {
+
+ReducerOptions reducer_options(const DistributedSection& distributed) {
+  return {distributed.bucket.bytes, distributed.wire};
+}
+
+}  // namespace
 
 BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device device) {
   const auto tensor = [&](const std::vector<std::int32_t>& values) {
@@ -22,8 +29,20 @@ BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device d
   return out;
 }
 
-void TrainStep::accumulate(const Batch& batch) {
+TrainStep::TrainStep(Experiment& experiment, World& world)
+    : experiment_(experiment),
+      world_(world),
+      reducer_(*experiment.store, world, reducer_options(experiment.config.distributed)) {}
+
+TrainStep::TrainStep(Experiment& experiment)
+    : experiment_(experiment),
+      alone_(std::make_unique<World>()),
+      world_(*alone_),
+      reducer_(*experiment.store, world_, {}) {}
+
+void TrainStep::accumulate(const Batch& batch, bool last) {
   if (batch.target_count == 0) return;
+  if (last) reducer_.arm();
   auto& model = *experiment_.model;
   const auto tensors = to_tensors(batch, experiment_.config.data.reset_at_document, model.device());
   const auto hidden = model.forward(tensors.tokens, tensors.documents, true);
@@ -34,16 +53,32 @@ void TrainStep::accumulate(const Batch& batch) {
   targets_ += batch.target_count;
 }
 
+TrainStep::Sums TrainStep::sum_over_ranks() {
+  std::vector<double> mine(3);
+  if (sums_.defined()) {
+    const auto sums = sums_.cpu();
+    mine = {sums[0].item<double>(), sums[1].item<double>(), static_cast<double>(targets_)};
+  }
+  Sums out;
+  for (const auto& values : world_.all_gather(mine)) {
+    out.cross_entropy += values[0];
+    out.z_loss += values[1];
+    out.targets += static_cast<std::int64_t>(values[2]);
+  }
+  return out;
+}
+
 StepResult TrainStep::finish(std::int64_t update) {
   auto& store = *experiment_.store;
   auto& optimizer = *experiment_.optimizer;
   StepResult result;
-  result.targets = targets_;
-  if (targets_ > 0) {
-    const double scale = 1.0 / static_cast<double>(targets_);
-    const auto sums = sums_.cpu();
-    result.loss = sums[0].item<double>() * scale;
-    result.z_loss = sums[1].item<double>() * scale;
+  reducer_.finish();
+  const auto total = sum_over_ranks();
+  result.targets = total.targets;
+  if (total.targets > 0) {
+    const double scale = 1.0 / static_cast<double>(total.targets);
+    result.loss = total.cross_entropy * scale;
+    result.z_loss = total.z_loss * scale;
     store.pull_back();
     const auto measured = optimizer.measure(scale);
     result.grad_norm = measured.grad_norm;

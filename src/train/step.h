@@ -2,8 +2,10 @@
 // One training step: micro-batches forward and backward, then one update or none.
 
 #include <cstdint>
+#include <memory>
 
 #include "data/batch.h"
+#include "dist/reducer.h"
 #include "train/experiment.h"
 
 namespace ingot {
@@ -20,16 +22,28 @@ struct StepResult {
 
 class TrainStep {
  public:
-  /// The store must be allocated and initialised or loaded.
-  explicit TrainStep(Experiment& experiment) : experiment_(experiment) {}
+  /// The store must be allocated and initialised or loaded. All ranks of the world take a step together.
+  TrainStep(Experiment& experiment, World& world);
+  /// One process.
+  explicit TrainStep(Experiment& experiment);
 
-  /// Adds the gradients of one micro-batch.
-  void accumulate(const Batch& batch);
-  /// Ends the step; `update` is the number of the update, from 1, if it is applied.
+  /// Adds the gradients of one micro-batch; with `last` of this rank's for the step they may go out to the other ranks.
+  void accumulate(const Batch& batch, bool last = false);
+  /// Ends the step; `update` is the number of the update, from 1, if it is applied. The result is the same on all ranks.
   StepResult finish(std::int64_t update);
+  const ReductionTimes& reduction() const { return reducer_.times(); }
 
  private:
+  struct Sums {
+    double cross_entropy = 0, z_loss = 0;
+    std::int64_t targets = 0;
+  };
+  Sums sum_over_ranks();
+
   Experiment& experiment_;
+  std::unique_ptr<World> alone_;  // if nobody gave one
+  World& world_;
+  GradientReducer reducer_;
   at::Tensor sums_;  // [2] fp64 on the model's device: cross-entropy, z-loss; undefined before the first micro-batch
   std::int64_t targets_ = 0;
 };

@@ -6,60 +6,121 @@
 #include "base/text.h"
 #include "train/loop.h"
 #include "train/report.h"
-#include "train/run_lock.h"
-#include "train/run_status.h"
 #include "train/signals.h"
 
 namespace ingot {
 namespace {
 
-void prepare_directory(const fs::path& dir) {
-  std::error_code error;
-  fs::create_directories(dir, error);
-  if (error) throw ConfigError(cat("run.dir: cannot create ", dir.string(), ": ", error.message()));
+constexpr double kJoinTimeout = 600;  // seconds, for a rank that could not read its config
+
+/// What rank 0 found and the others need to begin.
+struct Opening {
+  std::optional<ResumePoint> point;
+  bool finished = false;
+};
+
+std::string to_text(const Opening& opening) {
+  nlohmann::json out = {{"finished", opening.finished}};
+  if (opening.point) {
+    out["checkpoint"] = opening.point->checkpoint.string();
+    out["step"] = opening.point->step;
+    out["state"] = opening.point->state;
+  }
+  return out.dump();
 }
 
-bool is_finished(const std::optional<ResumePoint>& point, const TrainRequest& request) {
-  return point && point->finished && request.resume.kind == ResumeChoice::Kind::kAuto;
+Opening opening_of(const std::string& text) {
+  const auto value = nlohmann::json::parse(text);
+  Opening out;
+  out.finished = value.at("finished");
+  if (value.contains("checkpoint")) {
+    out.point = ResumePoint{value.at("checkpoint").get<std::string>(), value.at("step"), value.at("state"), false};
+  }
+  return out;
+}
+
+Opening open_run(RunConfig& config, const TrainRequest& request, const Families& families) {
+  Opening out;
+  out.point = find_resume_point(config.run.dir, request.resume);
+  if (!out.point) return out;
+  adopt_checkpoint_config(config, *out.point, families);
+  out.finished = out.point->finished && request.resume.kind == ResumeChoice::Kind::kAuto;
+  return out;
+}
+
+/// The config, or the error in the place of the config: then the other ranks are told, instead of being left to wait.
+RunConfig read_config(const TrainRequest& request) {
+  try {
+    return request.config();
+  } catch (const std::exception& error) {
+    const auto known = as_error(error);
+    if (!request.place.distributed()) throw known;
+    try {
+      const World world(request.place, {{"the config", cat("unreadable: ", known.what())}}, {kJoinTimeout});
+    } catch (const Error& mismatch) {
+      if (request.place.rank == 0) throw known;
+      throw mismatch;
+    }
+    throw known;  // the same error everywhere
+  }
+}
+
+std::string rank_log(const fs::path& dir, int rank) {
+  char name[32];
+  std::snprintf(name, sizeof name, "rank-%05d.log", rank);
+  return (dir / "logs" / name).string();
+}
+
+ExitCode run_loop(RunConfig config, const TrainRequest& request, const Families& families, World& world) {
+  const fs::path dir = config.run.dir;
+  RunRecord record(dir, world.is_first());
+  Opening opening;
+  if (world.is_first()) opening = open_run(config, request, families);
+  opening = opening_of(world.broadcast(to_text(opening)));
+  if (opening.finished) {
+    if (world.is_first()) std::fprintf(stderr, "%s\n", finished_text(dir.string(), opening.point->step).c_str());
+    world.leave();
+    return ExitCode::kDone;
+  }
+  StopSignals signals;
+  record.begin(request.command_line, opening.point ? opening.point->step : 0);
+  TrainLoop loop(config, families, opening.point, world, record);
+  try {
+    const auto code = loop.run();
+    record.end(code, loop.counters().step, loop.stop_reason());
+    return code;
+  } catch (const std::exception& error) {
+    const Error known = as_error(error);
+    record.end(known.code(), loop.counters().step, known.what());
+    throw known;
+  }
 }
 
 }  // namespace
 
 ExitCode train(const TrainRequest& request, const Families& families) {
-  RunConfig config = request.config;
-  const fs::path dir = config.run.dir;
-  prepare_directory(dir);
-  RunLock lock(dir);
-  const auto point = find_resume_point(dir, request.resume);
-  if (point) adopt_checkpoint_config(config, *point, families);
-  if (is_finished(point, request)) {
-    std::fprintf(stderr, "%s\n", finished_text(dir.string(), point->step).c_str());
-    return ExitCode::kDone;
-  }
-  fs::remove(stop_file(dir));
-  log::open_file((dir / "log.txt").string());
-  AttemptRecord attempt(dir, request.command_line);
-  StopSignals signals;
-  RunStatus status;
-  status.step = point ? point->step : 0;
-  write_status(dir, status);
-  TrainLoop loop(config, families, point, attempt, lock);
-  ExitCode code = ExitCode::kDone;
-  std::string reason;
+  const auto& place = request.place;
+  const bool first = place.rank == 0;
+  if (!first) log::set_terminal_level(log::Level::kError);
   try {
-    code = loop.run();
-    reason = loop.stop_reason();
-  } catch (const std::exception& error) {
-    const Error known = as_error(error);
-    write_status(dir, final_status(known.code(), loop.counters().step, known.what()));
-    attempt.finish(known.code(), known.what());
-    log::close_file();
-    throw known;
+    const auto config = read_config(request);
+    if (!first) log::open_file_on_warning(rank_log(config.run.dir, place.rank));
+    World world(place, must_agree(config, request.resume), {config.distributed.timeout.value});
+    try {
+      const auto code = run_loop(config, request, families, world);
+      // torchrun starts everything anew on any other code.
+      return code == ExitCode::kStopped && place.restarts_on_failure ? ExitCode::kDone : code;
+    } catch (const std::exception& error) {
+      const Error known = as_error(error);
+      if (!world.report_failure(known) && !first) return known.code();
+      throw known;
+    }
+  } catch (const Error& error) {
+    if (first) throw;
+    // Before the ranks have met, and where this rank is the first to fail, nobody else can say it.
+    log::error(cat("rank ", place.rank, ": ", error.what()));
+    return error.code();
   }
-  write_status(dir, final_status(code, loop.counters().step, reason));
-  attempt.finish(code, reason);
-  log::close_file();
-  return code;
 }
 
 }  // namespace ingot

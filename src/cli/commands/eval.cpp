@@ -103,7 +103,8 @@ ExitCode evaluate_held_out(const Options& options, const TrainedModel& trained, 
   EvaluationOptions evaluation;
   evaluation.reset_at_document = trained.config.data.reset_at_document;
   std::vector<EvaluationResult> results;
-  for (const auto& set : data.validation_sets()) results.push_back(evaluate(*trained.model, set, evaluation));
+  World alone;
+  for (const auto& set : data.validation_sets()) results.push_back(evaluate(*trained.model, set, evaluation, alone));
   if (!options.json) {
     for (const auto& result : results) print_result(cat(result.name, ": ", report_line(result)));
     return ExitCode::kDone;

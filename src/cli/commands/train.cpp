@@ -1,7 +1,9 @@
 #include <CLI/CLI.hpp>
 #include <memory>
 
+#include "base/text.h"
 #include "cli/command.h"
+#include "dist/spawn.h"
 #include "train/trainer.h"
 
 namespace ingot {
@@ -11,6 +13,7 @@ struct Options {
   std::string config;
   std::vector<std::string> overrides;
   std::string resume = "auto";
+  int nproc = 1;
 };
 
 ResumeChoice resume_choice(const std::string& text) {
@@ -28,14 +31,26 @@ void add_train(CLI::App& app, CommandLine& line) {
   command->add_option("overrides", options->overrides, "path=value, path+=value, ~path");
   command->add_option("--resume", options->resume, "auto, never, or a run or checkpoint directory")
       ->capture_default_str();
+  command->add_option("--nproc", options->nproc, "ranks on this machine that share the global batch")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   command->footer("Example: ingot train configs/quickstart.yaml model.placement=post run.name=post");
   command->callback([&line, options] {
     line.uses_device = true;
     line.run = [&line, options] {
       TrainRequest request;
-      request.config = load_config(options->config, options->overrides, line.families);
+      request.config = [&] { return load_config(options->config, options->overrides, line.families); };
       request.resume = resume_choice(options->resume);
       request.command_line = line.arguments;
+      request.place = detect_launch(process_environment());
+      if (options->nproc > 1 && request.place.launcher == Launcher::kNone) {
+        request.config();  // a mistake is said once, before anything starts
+        return run_ranks(options->nproc, line.arguments);
+      }
+      if (options->nproc > 1 && request.place.launcher != Launcher::kNproc) {
+        throw ConfigError(
+            cat("--nproc inside a launch by ", launcher_name(request.place.launcher), ": use one of them"));
+      }
       return train(request, line.families);
     };
   });

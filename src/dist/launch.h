@@ -1,0 +1,46 @@
+#pragma once
+// Who started this process, and which of how many it is: torchrun, srun, mpirun (Open MPI, MPICH and its kin) or
+// `ingot train --nproc`, which sets torchrun's variables.
+
+#include <functional>
+#include <optional>
+#include <string>
+
+namespace ingot {
+
+enum class Launcher { kNone, kNproc, kTorchrun, kSlurm, kOpenMpi, kMpich };
+const char* launcher_name(Launcher launcher);
+
+struct LaunchPlace {
+  Launcher launcher = Launcher::kNone;
+  int rank = 0;
+  int world_size = 1;
+  int local_rank = 0;
+  int local_world_size = 1;
+  /// Where the ranks meet: a TCP store, which rank 0 hosts unless the launcher's agent does.
+  std::string store_host;
+  int store_port = 0;
+  bool agent_hosts_store = false;
+  /// A listening socket that rank 0 inherits, so that nobody else can take the port; -1: none.
+  int store_fd = -1;
+  /// Tells this start from earlier ones that left keys in an agent's store.
+  std::string generation;
+  /// Whether the launcher starts every rank anew when one exits with anything but 0.
+  bool restarts_on_failure = false;
+
+  bool distributed() const { return world_size > 1; }
+};
+
+using Environment = std::function<std::optional<std::string>(const std::string& name)>;
+/// The process's own. An empty variable counts as unset.
+Environment process_environment();
+
+/// torchrun's variables win, then those of mpirun, then those of srun: mpirun inside a Slurm job inherits the latter. Throws
+/// DistributedError for a launch that contradicts itself, or whose meeting place cannot be told.
+LaunchPlace detect_launch(const Environment& environment);
+
+/// Variables by which `--nproc` tells a child its place, beside torchrun's.
+inline constexpr const char* kNprocVariable = "INGOT_NPROC";
+inline constexpr const char* kStoreFdVariable = "INGOT_STORE_FD";
+
+}  // namespace ingot

@@ -1,0 +1,79 @@
+#pragma once
+// Sums gradients over the ranks, bucket by bucket, while the backward pass of the last micro-batch still runs.
+//
+// On CPUs the sum is deterministic: every rank gets all ranks' values of its share of a bucket, adds them up in rank order,
+// and hands the result round. Its bits depend on the world size alone, neither on the size of buckets nor on timing.
+
+#include <condition_variable>
+#include <cstdint>
+#include <exception>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "dist/buckets.h"
+#include "dist/wire.h"
+#include "dist/world.h"
+
+namespace ingot {
+
+struct ReducerOptions {
+  std::int64_t bucket_bytes = 25 << 20;
+  Wire wire = Wire::kFloat32;
+};
+
+/// What the last reduction took, in seconds.
+struct ReductionTimes {
+  double busy = 0;    // of the network thread
+  double hidden = 0;  // of `busy`, while the backward pass ran
+  double waited = 0;  // of the caller, for others and the network
+};
+
+class GradientReducer {
+ public:
+  /// The store must be allocated; both must outlive this. In a world of one nothing happens.
+  GradientReducer(ParameterStore& store, World& world, const ReducerOptions& options);
+  ~GradientReducer();
+  GradientReducer(const GradientReducer&) = delete;
+  GradientReducer& operator=(const GradientReducer&) = delete;
+
+  /// Before the backward pass of the step's last micro-batch: from now on a bucket whose gradients are complete goes out.
+  void arm();
+  /// After it, or instead of it where a rank had no micro-batch: returns when all gradients are sums over the ranks.
+  /// Throws DistributedError.
+  void finish();
+  const ReductionTimes& times() const { return times_; }
+
+ private:
+  class Hook;
+  void ready(std::size_t leaf);
+  void launch(std::size_t buckets);
+  void work();
+  void reduce(const Bucket& bucket);
+
+  World& world_;
+  ReducerOptions options_;
+  std::vector<Bucket> buckets_;
+  std::vector<std::size_t> bucket_of_leaf_;
+  // How often a leaf's gradient is added to in one backward pass (recomputed parts run passes of their own): counted in the
+  // first armed pass, after which buckets go out early.
+  std::vector<int> expected_, seen_;
+  std::vector<std::size_t> open_leaves_;  // of each bucket, not complete
+  bool armed_ = false;
+  bool counted_ = false;
+  at::Tensor received_, sum_, replicas_;  // staging
+  std::vector<WeightLeaf> hooked_;
+
+  std::mutex mutex_;  // guards what follows
+  std::condition_variable wake_;
+  std::size_t launched_ = 0, done_ = 0;
+  bool closing_ = false;
+  std::exception_ptr error_;
+  double busy_ = 0;
+  std::thread thread_;
+  ReductionTimes times_;
+};
+
+}  // namespace ingot

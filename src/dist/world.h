@@ -1,0 +1,83 @@
+#pragma once
+// The ranks that train together, and what they do in common. A world of one process does all of it at once, without any
+// network, so that nobody has to ask.
+//
+// Two planes: small agreements between hosts (through the store and a Gloo group of their own), and tensors (Gloo on CPUs).
+// A peer that fails makes every call here throw DistributedError that says which rank was last seen where.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "dist/launch.h"
+
+namespace ingot {
+
+struct WorldOptions {
+  double timeout = 600;  // seconds: of the meeting, of a collective, of a silent peer
+};
+
+/// What another rank is: for the record of the attempt.
+struct RankPlace {
+  std::string host;
+  std::int64_t pid = 0;
+};
+
+class World {
+ public:
+  /// One process.
+  World();
+  /// Meets the others. Values of `must_agree` (name, value) have to be equal on all ranks, else every rank gets a
+  /// DistributedError that names rank and values.
+  World(const LaunchPlace& place, const std::vector<std::pair<std::string, std::string>>& must_agree,
+        const WorldOptions& options);
+  ~World();
+  World(const World&) = delete;
+  World& operator=(const World&) = delete;
+
+  int rank() const { return place_.rank; }
+  int size() const { return place_.world_size; }
+  bool is_first() const { return place_.rank == 0; }
+  const LaunchPlace& place() const { return place_; }
+  const std::vector<RankPlace>& ranks() const { return ranks_; }
+
+  /// Where this rank is, for messages about hang-ups. `phase` is a literal.
+  void set_phase(std::int64_t step, const char* phase);
+
+  // -- Agreements. Each is called by all ranks in the same order, from one thread.
+
+  /// Everyone's values, by rank. All give the same count.
+  std::vector<std::vector<double>> all_gather(const std::vector<double>& values);
+  /// Rank 0's text. Patient: waits as long as rank 0 shows signs of life, however long its work takes.
+  std::string broadcast(const std::string& text);
+  /// Everyone's texts, by rank; patient.
+  std::vector<std::string> all_gather_text(const std::string& text);
+  /// Returns when all have come; patient.
+  void wait_for_all();
+
+  // -- Tensors on the CPU, contiguous. From one thread at a time.
+
+  /// Rank 0's values, in place.
+  void broadcast(at::Tensor tensor);
+  /// Sends `send_counts[r]` elements of the flat `send` to rank r, in rank order, and gets `receive_counts[r]` from it.
+  void exchange(const at::Tensor& send, const std::vector<std::int64_t>& send_counts, at::Tensor& receive,
+                const std::vector<std::int64_t>& receive_counts);
+
+  /// Tells the others why this rank ends, before it does; they end with the same code. True if it is the first to say so.
+  bool report_failure(const Error& error);
+  /// The orderly end, for all ranks: nobody takes the store away from under the others.
+  void leave();
+
+ private:
+  struct Group;
+  LaunchPlace place_;
+  std::vector<RankPlace> ranks_;
+  std::unique_ptr<Group> group_;  // null in a world of one
+};
+
+}  // namespace ingot

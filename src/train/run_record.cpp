@@ -1,0 +1,113 @@
+#include "train/run_record.h"
+
+#include "base/log.h"
+#include "base/text.h"
+#include "train/report.h"
+#include "train/signals.h"
+
+namespace ingot {
+
+RunRecord::RunRecord(const fs::path& dir, bool active) : dir_(dir) {
+  if (!active) return;
+  std::error_code error;
+  fs::create_directories(dir, error);
+  if (error) throw ConfigError(cat("run.dir: cannot create ", dir.string(), ": ", error.message()));
+  lock_ = std::make_unique<RunLock>(dir);
+}
+
+RunRecord::~RunRecord() { log::close_file(); }
+
+void RunRecord::check_lock() {
+  if (active()) lock_->check();
+}
+
+void RunRecord::begin(const std::vector<std::string>& command_line, std::int64_t step) {
+  if (!active()) return;
+  fs::remove(stop_file(dir_));
+  log::open_file((dir_ / "log.txt").string());
+  attempt_ = std::make_unique<AttemptRecord>(dir_, command_line);
+  status(step, nlohmann::json::object());
+}
+
+void RunRecord::open_metrics(std::optional<std::int64_t> resumed_step, bool tensorboard) {
+  if (!active()) return;
+  metrics_ = std::make_unique<MetricsWriter>(dir_, attempt(), resumed_step);
+  if (tensorboard) tensorboard_ = std::make_unique<TensorBoardWriter>(dir_ / "tensorboard", resumed_step);
+}
+
+void RunRecord::add_facts(const nlohmann::ordered_json& facts) {
+  if (attempt_) attempt_->add(facts);
+}
+
+void RunRecord::train(const TrainMetrics& m) {
+  if (metrics_) metrics_->train(m);
+  if (!tensorboard_) return;
+  tensorboard_->scalar("train/loss", m.step, m.loss);
+  tensorboard_->scalar("train/lr", m.step, m.lr);
+  tensorboard_->scalar("train/grad_norm", m.step, m.grad_norm);
+  tensorboard_->scalar("train/tokens_per_second", m.step, m.tokens_per_second);
+}
+
+void RunRecord::evaluation(const Counters& counters, const EvaluationResult& result) {
+  EvalMetrics m;
+  m.step = counters.step;
+  m.tokens = counters.tokens;
+  m.name = result.name;
+  m.loss = result.loss;
+  m.bits_per_byte = result.bits_per_byte();
+  m.eval_tokens = result.tokens;
+  if (metrics_) metrics_->eval(m);
+  if (tensorboard_) tensorboard_->scalar(cat("eval/", result.name, "/loss"), m.step, m.loss);
+  say(cat("step ", counters.step, "  held-out ", evaluation_text(result)));
+}
+
+void RunRecord::event(const Counters& counters, const std::string& name, const nlohmann::ordered_json& fields) {
+  if (metrics_) metrics_->event(counters.step, counters.tokens, name, fields);
+}
+
+void RunRecord::sample(const Counters& counters, const std::string& text) {
+  say(cat("sample: ", text));
+  if (tensorboard_) tensorboard_->text("sample", counters.step, text);
+}
+
+void RunRecord::say(const std::string& line) {
+  if (!active()) return;
+  progress_.clear();
+  log::info(line);
+}
+
+void RunRecord::warn(const std::string& line) {
+  if (!active()) return;
+  progress_.clear();
+  log::warning(line);
+}
+
+void RunRecord::sync() {
+  if (metrics_) metrics_->sync();
+}
+
+void RunRecord::status(std::int64_t step, nlohmann::json details) {
+  if (!active()) return;
+  RunStatus status;
+  status.step = step;
+  status.details = std::move(details);
+  write_status(dir_, status);
+}
+
+void RunRecord::summary(const nlohmann::ordered_json& summary) {
+  if (active()) write_summary(dir_, summary);
+}
+
+void RunRecord::file(const std::string& name, const std::string& text) {
+  if (active()) write_file_atomic(dir_ / name, text);
+}
+
+void RunRecord::end(ExitCode code, std::int64_t step, const std::string& reason) {
+  progress_.clear();
+  if (!attempt_) return;
+  write_status(dir_, final_status(code, step, reason));
+  attempt_->finish(code, reason);
+  log::close_file();
+}
+
+}  // namespace ingot

@@ -1,0 +1,49 @@
+#include "train/stragglers.h"
+
+#include <algorithm>
+#include <cstdio>
+
+#include "base/text.h"
+
+namespace ingot {
+namespace {
+
+constexpr double kSlow = 1.2;  // times the median
+
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  if (values.size() % 2 == 1) return *middle;
+  return (*middle + *std::max_element(values.begin(), middle)) / 2;
+}
+
+}  // namespace
+
+void StragglerWatch::add(const std::vector<RankTimes>& step) {
+  for (std::size_t rank = 0; rank < step.size(); ++rank) {
+    sums_[rank].compute += step[rank].compute;
+    sums_[rank].data_wait += step[rank].data_wait;
+  }
+  ++steps_;
+}
+
+std::string StragglerWatch::take_report() {
+  std::vector<double> totals;
+  for (const auto& sum : sums_) totals.push_back(sum.compute + sum.data_wait);
+  const double usual = median(totals);
+  std::vector<std::string> slow;
+  for (std::size_t rank = 0; rank < sums_.size(); ++rank) {
+    if (totals[rank] <= kSlow * usual) continue;
+    char text[160];
+    const bool waits = sums_[rank].data_wait > sums_[rank].compute;
+    std::snprintf(text, sizeof text, "rank %zu (%s) takes %.2f times the median step, most of it %s", rank,
+                  hosts_[rank].c_str(), totals[rank] / usual, waits ? "waiting for data" : "computing");
+    slow.emplace_back(text);
+  }
+  const auto over = steps_;
+  sums_.assign(sums_.size(), {});
+  steps_ = 0;
+  return slow.empty() ? "" : cat("slow over ", over, " steps: ", join(slow, ", "));
+}
+
+}  // namespace ingot
