@@ -24,6 +24,8 @@ spdlog::level::level_enum level_of(Level level) {
       return spdlog::level::warn;
     case Level::kError:
       return spdlog::level::err;
+    case Level::kNone:
+      return spdlog::level::off;
   }
   return spdlog::level::info;
 }

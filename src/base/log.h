@@ -6,7 +6,7 @@
 
 namespace ingot::log {
 
-enum class Level { kDebug, kInfo, kWarning, kError };
+enum class Level { kDebug, kInfo, kWarning, kError, kNone };
 
 /// Lines at `level` and above go to the terminal (stderr). The default is kInfo.
 void set_terminal_level(Level level);

@@ -43,6 +43,7 @@ json to_json(const Introduction& i) {
           {"own_address", i.own_address},
           {"pid", i.pid},
           {"world_size", i.world_size},
+          {"problem", i.problem},
           {"must_agree", i.must_agree}};
 }
 
@@ -54,6 +55,7 @@ Introduction introduction_of(const json& value) {
   out.own_address = value.at("own_address");
   out.pid = value.at("pid");
   out.world_size = value.at("world_size");
+  out.problem = value.at("problem");
   out.must_agree = value.at("must_agree");
   return out;
 }
@@ -80,6 +82,8 @@ c10::intrusive_ptr<c10d::TCPStore> connect(const LaunchPlace& place, double time
                                " s (MASTER_ADDR and MASTER_PORT); has rank 0 started, on that host?"));
   }
 }
+
+std::string join_key(int rank, std::int64_t turn) { return cat("join/", rank, "/", turn); }
 
 /// Rank 0's side: who has come, and with what nonce.
 class Host {
@@ -112,12 +116,9 @@ class Host {
  private:
   void look() {
     for (int rank = 1; rank < place_.world_size; ++rank) {
-      const auto key = cat("join/", rank);
-      if (!has_key(store_, key)) continue;
-      const auto text = get_text(store_, key);
-      if (text != latest_[rank]) {
-        latest_[rank] = text;
-        const auto value = json::parse(text);
+      auto& seen = seen_[rank];
+      while (has_key(store_, join_key(rank, seen + 1))) {
+        const auto value = json::parse(get_text(store_, join_key(rank, ++seen)));
         set_text(store_, cat("accept/", value.at("nonce").get<std::string>()), generation_);
         waiting_.emplace(rank, value);
       }
@@ -153,8 +154,20 @@ class Host {
   void check_agreement() {
     std::vector<std::string> problems;
     const auto& ours = ranks_[0];
+    const bool one_problem = std::all_of(ranks_.begin(), ranks_.end(), [&](const Introduction& rank) {
+      return rank.problem == ours.problem;
+    });
+    if (!ours.problem.empty()) {
+      if (one_problem) fail(ours.problem);
+      problems.push_back(cat(ours.text(0), ": ", ours.problem));
+    }
     for (int rank = 1; rank < place_.world_size; ++rank) {
       const auto& theirs = ranks_[rank];
+      if (!theirs.problem.empty()) {
+        problems.push_back(cat(theirs.text(rank), ": ", theirs.problem));
+        continue;
+      }
+      if (!ours.problem.empty()) continue;
       if (theirs.world_size != place_.world_size) {
         problems.push_back(
             cat(theirs.text(rank), " is of a world of ", theirs.world_size, ", rank 0 of one of ", place_.world_size));
@@ -199,14 +212,15 @@ class Host {
   std::string generation_;
   std::vector<Introduction> ranks_;
   std::set<int> missing_;
-  std::map<int, std::string> latest_;
+  std::map<int, std::int64_t> seen_;    // how many came as a rank
   std::multimap<int, json> waiting_;  // accepted, not confirmed: may be left over from an earlier start
 };
 
 /// Rank r's side. Returns the generation.
 std::string join_host(const LaunchPlace& place, Store& store, const Introduction& self, double timeout) {
   const auto nonce = fresh_nonce();
-  set_text(store, cat("join/", place.rank), json{{"nonce", nonce}, {"introduction", to_json(self)}}.dump());
+  const auto turn = store.add(cat("joins/", place.rank), 1);
+  set_text(store, join_key(place.rank, turn), json{{"nonce", nonce}, {"introduction", to_json(self)}}.dump());
   const auto start = Clock::now();
   const auto wait_for = [&](const std::string& key) {
     // Rank 0 gives up first and says why.

@@ -25,6 +25,7 @@ struct Introduction {
   std::string own_address;    // from which this rank reaches it
   std::int64_t pid = 0;
   int world_size = 0;
+  std::string problem;  // why this rank cannot take part; "" if it can
   std::vector<std::pair<std::string, std::string>> must_agree;
 
   /// "rank 2 (process 4711 on node-3)".

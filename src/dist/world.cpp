@@ -3,7 +3,10 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
 
+#include <c10/util/Logging.h>
+
 #include <chrono>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
@@ -155,8 +158,18 @@ World::World(const LaunchPlace& place, const std::vector<std::pair<std::string, 
              const WorldOptions& options)
     : place_(place) {
   if (!place.distributed()) return;
+  // c10d warns of every lost connection with a stack trace; what matters is in our own messages.
+  ::setenv("TORCH_CPP_LOG_LEVEL", "ERROR", /*overwrite=*/0);
+  c10::initLogging();
   group_ = std::make_unique<Group>(place, must_agree, options);
   for (const auto& rank : group_->meeting.ranks) ranks_.push_back({rank.host, rank.pid});
+}
+
+void World::decline(const LaunchPlace& place, const std::string& problem, const WorldOptions& options) {
+  auto self = introduce(place, {});
+  self.problem = problem;
+  meet(place, self, options.timeout);
+  throw DistributedError(problem);
 }
 
 World::~World() = default;
@@ -225,8 +238,8 @@ void World::exchange(const at::Tensor& send, const std::vector<std::int64_t>& se
                   [&] { group_->data->alltoall_base(receive, from, counts_out, counts_in)->wait(); });
 }
 
-bool World::report_failure(const Error& error) {
-  if (!group_) return true;
+World::Report World::report_failure(const Error& error) {
+  if (!group_) return Report::kFirst;
   try {
     auto& store = *group_->store;
     const bool is_first_to = store.add("failures", 1) == 1;
@@ -241,9 +254,9 @@ bool World::report_failure(const Error& error) {
     } else {
       store.add("left", 1);
     }
-    return is_first_to;
+    return is_first_to ? Report::kFirst : Report::kRepeated;
   } catch (const std::exception&) {
-    return false;  // whoever took the store away has said why
+    return Report::kUnheard;
   }
 }
 

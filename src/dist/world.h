@@ -36,6 +36,8 @@ class World {
   /// DistributedError that names rank and values.
   World(const LaunchPlace& place, const std::vector<std::pair<std::string, std::string>>& must_agree,
         const WorldOptions& options);
+  /// Meets the others only to say why this rank cannot take part. Throws what they all get.
+  [[noreturn]] static void decline(const LaunchPlace& place, const std::string& problem, const WorldOptions& options);
   ~World();
   World(const World&) = delete;
   World& operator=(const World&) = delete;
@@ -68,8 +70,9 @@ class World {
   void exchange(const at::Tensor& send, const std::vector<std::int64_t>& send_counts, at::Tensor& receive,
                 const std::vector<std::int64_t>& receive_counts);
 
-  /// Tells the others why this rank ends, before it does; they end with the same code. True if it is the first to say so.
-  bool report_failure(const Error& error);
+  /// Tells the others why this rank ends, before it does; they end with the same code.
+  enum class Report { kFirst, kRepeated, kUnheard };  // kUnheard: the meeting place is gone
+  Report report_failure(const Error& error);
   /// The orderly end, for all ranks: nobody takes the store away from under the others.
   void leave();
 

@@ -39,6 +39,8 @@ void describe(Fields& f, TrainSection& c) {
   f.choice("on_nonfinite", c.on_nonfinite, {{"skip", OnNonFinite::kSkip}, {"stop", OnNonFinite::kStop}},
            "what happens to a step whose loss or gradients are not finite");
   f.field("max_skipped", c.max_skipped, "skipped steps in a row after which the run has diverged", Rule{}.at_least(0));
+  f.field("spikes", c.spikes,
+          "what happens when the loss leaps; absent: only losses that are not finite count, by on_nonfinite");
   f.field("start_from", c.start_from, "a checkpoint that a new run begins with");
   f.field("time_limit", c.time_limit, "wall time after which the run saves and leaves with 75", Rule{}.free());
 }
@@ -53,6 +55,7 @@ void describe(Fields& f, EvaluationSection& c) {
 void describe(Fields& f, LogSection& c) {
   f.field("every", c.every, "how often a line is logged");
   f.field("tensorboard", c.tensorboard, "write event files for TensorBoard");
+  f.field("samples", c.samples, "record which samples each rank used at each step");
 }
 
 void describe(Fields& f, DistributedSection& c) {

@@ -13,6 +13,7 @@
 #include "model/model_config.h"
 #include "optim/optim_config.h"
 #include "params/weights_config.h"
+#include "train/spikes.h"
 
 namespace ingot {
 
@@ -51,6 +52,7 @@ struct TrainSection {
   double z_loss = 0;
   OnNonFinite on_nonfinite = OnNonFinite::kSkip;
   std::int64_t max_skipped = 10;  // in a row, then the run has diverged
+  std::optional<SpikeSettings> spikes;
   std::optional<StartFrom> start_from;
   std::optional<Seconds> time_limit;
 };
@@ -67,6 +69,7 @@ void describe(Fields& f, EvaluationSection& c);
 struct LogSection {
   Cadence every = Cadence::of_steps(10);
   bool tensorboard = true;
+  bool samples = false;
 };
 void describe(Fields& f, LogSection& c);
 

@@ -85,13 +85,16 @@ StepResult TrainLoop::one_step(StepNews& news) {
   for (std::int64_t i = 0; i < count; ++i) {
     auto batch = prefetch_->next();
     if (!batch) throw Error(ExitCode::kOther, "the data ended before the run did");
+    if (sample_log_) sample_log_->add(batch->samples);
     step_->accumulate(*batch, i + 1 == count);
   }
   const double data_wait = prefetch_->seconds_waited() - waited;
   news.times = {seconds_since(start) - data_wait, data_wait};
   world_.set_phase(counters_.step + 1, "adding up gradients");
-  const auto result = step_->finish(counters_.updates + 1);
+  const auto result = step_->finish(counters_.updates + 1,
+                                    [this](double loss, double grad_norm) { return accepts(loss, grad_norm); });
   ++counters_.step;
+  if (sample_log_) sample_log_->end_step(counters_.step);
   counters_.samples_consumed += experiment_.rows_per_step;
   counters_.tokens += experiment_.tokens_per_step;
   if (result.applied) ++counters_.updates;
@@ -119,11 +122,12 @@ StepDecision TrainLoop::after_step(const StepResult& result, StepNews& news) {
   show_progress();
   const auto step = counters_.step;
   const bool last = step == experiment_.total_steps;
+  const bool rewound = window_.steps == 0;  // what is due at this step was done before
   record_.check_lock();
   news.stop = stop_request();
-  news.log = log_timer_->due(step) || step == 1 || last;
-  news.evaluate = evaluation_timer_->due(step) && !last;
-  news.save = checkpoint_timer_->due(step) && !last;
+  news.log = (log_timer_->due(step) || step == 1 || last) && !rewound;
+  news.evaluate = evaluation_timer_->due(step) && !last && !rewound;
+  news.save = checkpoint_timer_->due(step) && !last && !rewound;
   const auto decision = decide(world_, news);
   const auto first_step = resume_ ? resume_->step : 0;
   if (step == first_step + kStepsToEstimate && !last) {
@@ -148,18 +152,27 @@ StepDecision TrainLoop::after_step(const StepResult& result, StepNews& news) {
   return decision;
 }
 
+bool TrainLoop::accepts(double loss, double grad_norm) {
+  if (!spikes_) return TrainStep::is_finite(loss, grad_norm);
+  verdict_ = spikes_->judge(loss, grad_norm);
+  return verdict_ == StepVerdict::kApply;
+}
+
 void TrainLoop::handle_skipped(const StepResult& result) {
   ++counters_.skipped_in_a_row;
-  const auto what = result.targets == 0 ? std::string("no target token in the batch")
-                                        : cat("loss ", result.loss, ", gradient norm ", result.grad_norm);
+  auto what = cat("loss ", result.loss, ", gradient norm ", result.grad_norm);
+  if (result.targets == 0) what = "no target token in the batch";
   record_.warn(cat("step ", counters_.step, " skipped: ", what));
   record_.event(counters_, "skipped_step",
                 {{"loss", result.loss}, {"grad_norm", result.grad_norm}, {"targets", result.targets}});
+  if (spikes_ && result.targets > 0 && verdict_ == StepVerdict::kSkip) return;
+  if (spikes_ && result.targets > 0 && verdict_ == StepVerdict::kRewind) return rewind(what);
   const bool too_many = counters_.skipped_in_a_row > config_.train.max_skipped;
-  if (config_.train.on_nonfinite == OnNonFinite::kSkip && !too_many) return;
+  if (!spikes_ && config_.train.on_nonfinite == OnNonFinite::kSkip && !too_many) return;
   throw DivergedError(cat("diverged at step ", counters_.step, ": ", what,
                           too_many ? cat(", ", counters_.skipped_in_a_row, " steps in a row") : std::string(),
-                          "; the newest checkpoint is as before. Lower the learning rate, or see train.on_nonfinite"));
+                          "; the newest checkpoint is as before. Lower the learning rate, or see train.",
+                          spikes_ ? "spikes" : "on_nonfinite"));
 }
 
 void TrainLoop::log_window(const StepResult& last) {
@@ -272,6 +285,7 @@ void TrainLoop::save(bool finished) {
   state.state["data_identity"] = data_->identity();
   state.state["tokenizer"] = data_->tokenizer().hash();
   state.state["layout"] = execution_layout(experiment_.config, experiment_.micro_batch, world_.size());
+  if (spikes_) state.state["spikes"] = spikes_->state();
   state.model = experiment_.store->state();
   state.optimizer = experiment_.optimizer->state();
   state.config_yaml = dump_config(experiment_.config);

@@ -16,6 +16,7 @@
 #include "train/ranks.h"
 #include "train/resume.h"
 #include "train/run_record.h"
+#include "train/sample_log.h"
 #include "train/step.h"
 
 namespace ingot {
@@ -56,7 +57,9 @@ class TrainLoop {
   void start_prefetch();
   StepResult one_step(StepNews& news);
   StepDecision after_step(const StepResult& result, StepNews& news);
+  bool accepts(double loss, double grad_norm);
   void handle_skipped(const StepResult& result);
+  void rewind(const std::string& reason);
   void log_window(const StepResult& last);
   void show_progress();
   StopReason stop_request() const;
@@ -84,6 +87,9 @@ class TrainLoop {
   std::unique_ptr<Prefetcher> prefetch_;
   std::unique_ptr<CadenceTimer> log_timer_, evaluation_timer_, checkpoint_timer_;
   std::unique_ptr<StragglerWatch> stragglers_;
+  std::optional<SpikeGuard> spikes_;
+  StepVerdict verdict_ = StepVerdict::kApply;  // of `spikes_` on the last step
+  std::unique_ptr<SampleLog> sample_log_;
   Counters counters_;
   Window window_;
   double smooth_step_seconds_ = 0;

@@ -31,9 +31,14 @@ void TrainLoop::open() {
   for (const auto& rank : world_.ranks()) hosts.push_back(rank.host);
   if (hosts.empty()) hosts.push_back("this machine");
   stragglers_ = std::make_unique<StragglerWatch>(std::move(hosts));
+  if (config_.train.spikes) spikes_.emplace(*config_.train.spikes);
   if (world_.is_first()) open_saver();
   load_start();
   begin_record();
+  if (config_.log.samples) {
+    const auto attempt = world_.broadcast(std::to_string(record_.attempt()));
+    sample_log_ = std::make_unique<SampleLog>(dir_, world_.rank(), std::stoll(attempt));
+  }
   step_ = std::make_unique<TrainStep>(experiment_, world_);
   start_prefetch();
   world_.wait_for_all();
@@ -160,6 +165,7 @@ void TrainLoop::load_start() {
   if (resume_) {
     counters_ = counters_from_json(resume_->state);
     saved_step_ = counters_.step;
+    if (spikes_ && resume_->state.contains("spikes")) spikes_->restore(resume_->state.at("spikes"));
     if (world_.is_first()) {
       load_checkpoint(resume_->checkpoint, LoadWhat::kAll, store.state(), experiment_.optimizer->state(), true);
       warn_if_not_exact(resume_->state.value("layout", nlohmann::json::object()),
@@ -199,6 +205,33 @@ void TrainLoop::share_start() {
   for (const auto& [name, tensor] : experiment_.store->state()) world_.broadcast(tensor);
   for (const auto& [name, tensor] : experiment_.optimizer->state()) world_.broadcast(tensor);
   experiment_.store->materialise();
+}
+
+/// Weights and optimizer of the newest checkpoint, but not its place in the data: what led here is passed over.
+void TrainLoop::rewind(const std::string& reason) {
+  nlohmann::json found;
+  if (saver_) {
+    saver_->wait();
+    const auto newest = find_newest_valid(dir_).found;
+    if (!newest) {
+      throw DivergedError(cat("diverged at step ", counters_.step, ": ", reason, ", and there is no checkpoint to go back to"));
+    }
+    found = {{"path", newest->path.string()}, {"state", read_state(newest->path)}};
+    load_checkpoint(newest->path, LoadWhat::kAll, experiment_.store->state(), experiment_.optimizer->state(), true);
+  }
+  found = nlohmann::json::parse(world_.broadcast(found.dump()));
+  share_start();
+  const auto left = counters_;
+  counters_ = counters_from_json(found.at("state"));
+  counters_.samples_consumed = left.samples_consumed;
+  counters_.seconds = left.seconds;
+  saved_step_ = counters_.step;
+  record_.open_metrics(counters_.step, config_.log.tensorboard);
+  record_.event(counters_, "rewound", {{"from_step", left.step}, {"checkpoint", found.at("path")}, {"reason", reason}});
+  record_.warn(cat("went back from step ", left.step, " to ", found.at("path").get<std::string>(),
+                   "; the batches in between are passed over"));
+  window_ = Window{};
+  start_prefetch();
 }
 
 void TrainLoop::start_prefetch() {

@@ -31,6 +31,8 @@ void RunRecord::begin(const std::vector<std::string>& command_line, std::int64_t
 
 void RunRecord::open_metrics(std::optional<std::int64_t> resumed_step, bool tensorboard) {
   if (!active()) return;
+  metrics_.reset();  // one writer at a time
+  tensorboard_.reset();
   metrics_ = std::make_unique<MetricsWriter>(dir_, attempt(), resumed_step);
   if (tensorboard) tensorboard_ = std::make_unique<TensorBoardWriter>(dir_ / "tensorboard", resumed_step);
 }

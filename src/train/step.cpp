@@ -68,7 +68,9 @@ TrainStep::Sums TrainStep::sum_over_ranks() {
   return out;
 }
 
-StepResult TrainStep::finish(std::int64_t update) {
+bool TrainStep::is_finite(double loss, double grad_norm) { return std::isfinite(loss) && std::isfinite(grad_norm); }
+
+StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
   auto& store = *experiment_.store;
   auto& optimizer = *experiment_.optimizer;
   StepResult result;
@@ -83,7 +85,7 @@ StepResult TrainStep::finish(std::int64_t update) {
     const auto measured = optimizer.measure(scale);
     result.grad_norm = measured.grad_norm;
     result.clip_factor = measured.clip_factor;
-    result.applied = std::isfinite(result.loss) && std::isfinite(result.grad_norm);
+    result.applied = accept(result.loss, result.grad_norm);
     if (result.applied) {
       optimizer.step(update, scale * measured.clip_factor);
       store.constrain();

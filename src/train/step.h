@@ -2,6 +2,7 @@
 // One training step: micro-batches forward and backward, then one update or none.
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 
 #include "data/batch.h"
@@ -17,7 +18,7 @@ struct StepResult {
   double grad_norm = 0;  // of the mean gradient, before clipping
   double clip_factor = 1;
   std::int64_t targets = 0;
-  bool applied = false;  // false: loss or gradients were not finite, or there was no target; weights are as before
+  bool applied = false;  // false: not accepted, or there was no target; weights are as before
 };
 
 class TrainStep {
@@ -29,8 +30,12 @@ class TrainStep {
 
   /// Adds the gradients of one micro-batch; with `last` of this rank's for the step they may go out to the other ranks.
   void accumulate(const Batch& batch, bool last = false);
+  /// Decides by loss and gradient norm whether the update is applied; the same on all ranks.
+  using Accept = std::function<bool(double loss, double grad_norm)>;
+  /// Both finite.
+  static bool is_finite(double loss, double grad_norm);
   /// Ends the step; `update` is the number of the update, from 1, if it is applied. The result is the same on all ranks.
-  StepResult finish(std::int64_t update);
+  StepResult finish(std::int64_t update, const Accept& accept = is_finite);
   const ReductionTimes& reduction() const { return reducer_.times(); }
 
  private:

@@ -48,7 +48,7 @@ Opening open_run(RunConfig& config, const TrainRequest& request, const Families&
   return out;
 }
 
-/// The config, or the error in the place of the config: then the other ranks are told, instead of being left to wait.
+/// The config. If this rank cannot read it the others are told, instead of being left to wait.
 RunConfig read_config(const TrainRequest& request) {
   try {
     return request.config();
@@ -56,13 +56,21 @@ RunConfig read_config(const TrainRequest& request) {
     const auto known = as_error(error);
     if (!request.place.distributed()) throw known;
     try {
-      const World world(request.place, {{"the config", cat("unreadable: ", known.what())}}, {kJoinTimeout});
-    } catch (const Error& mismatch) {
-      if (request.place.rank == 0) throw known;
-      throw mismatch;
+      World::decline(request.place, known.what(), {kJoinTimeout});
+    } catch (const Error& heard) {
+      if (request.place.rank != 0) log::set_terminal_level(log::Level::kNone);  // rank 0 says it
+      const bool on_all_ranks = std::string_view(heard.what()) == known.what();
+      throw on_all_ranks ? known : heard;
     }
-    throw known;  // the same error everywhere
   }
+}
+
+/// Whether another rank's line on the terminal says it all: rank 0's on a failed peer, the failed rank's own on anything
+/// else, rank 1's where rank 0 has gone.
+bool is_told_by_others(const Error& error, World::Report report, int rank) {
+  if (rank == 0) return false;
+  if (report == World::Report::kUnheard) return rank != 1;
+  return report == World::Report::kRepeated || error.code() == ExitCode::kDistributed;
 }
 
 std::string rank_log(const fs::path& dir, int rank) {
@@ -112,12 +120,12 @@ ExitCode train(const TrainRequest& request, const Families& families) {
       return code == ExitCode::kStopped && place.restarts_on_failure ? ExitCode::kDone : code;
     } catch (const std::exception& error) {
       const Error known = as_error(error);
-      if (!world.report_failure(known) && !first) return known.code();
+      const auto report = world.report_failure(known);
+      if (is_told_by_others(known, report, place.rank)) log::set_terminal_level(log::Level::kNone);
       throw known;
     }
   } catch (const Error& error) {
     if (first) throw;
-    // Before the ranks have met, and where this rank is the first to fail, nobody else can say it.
     log::error(cat("rank ", place.rank, ": ", error.what()));
     return error.code();
   }

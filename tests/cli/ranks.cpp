@@ -1,0 +1,128 @@
+#include "cli/ranks.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cmath>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <thread>
+
+#include "checkpoint/checkpoint.h"
+#include "train/run_metrics.h"
+
+namespace ingot::testing {
+
+std::vector<std::string> Ranks::train(const std::string& name, std::vector<std::string> more) const {
+  std::vector<std::string> arguments{"train",
+                                     tiny(),
+                                     "run.name=" + name,
+                                     "train.micro_batch=1",
+                                     "train.duration=300 steps",
+                                     "optim.optimizer.lr=1e-3",
+                                     "optim.schedule={type: cosine, warmup: 40 steps}",
+                                     "optim.clip={type: global_norm, max_norm: 1}",
+                                     "checkpoint.every=20 steps",
+                                     "checkpoint.keep_last=3",
+                                     "log.every=1 steps",
+                                     "data.cache=cache"};
+  arguments.insert(arguments.end(), more.begin(), more.end());
+  return command(arguments);
+}
+
+std::vector<std::string> Ranks::train_on(int nproc, const std::string& name, std::vector<std::string> more) const {
+  more.push_back("--nproc");
+  more.push_back(std::to_string(nproc));
+  return train(name, std::move(more));
+}
+
+std::unique_ptr<Process> Ranks::start_rank(int rank, int world, int port, const std::vector<std::string>& command,
+                                           const std::map<std::string, std::string>& variables) const {
+  std::map<std::string, std::string> all{{"RANK", std::to_string(rank)},
+                                         {"LOCAL_RANK", std::to_string(rank)},
+                                         {"WORLD_SIZE", std::to_string(world)},
+                                         {"LOCAL_WORLD_SIZE", std::to_string(world)},
+                                         {"MASTER_ADDR", "127.0.0.1"},
+                                         {"MASTER_PORT", std::to_string(port)}};
+  for (const auto& [key, value] : variables) all[key] = value;
+  std::vector<std::string> line{"/usr/bin/env"};
+  for (const auto& [key, value] : all) line.push_back(key + "=" + value);
+  line.insert(line.end(), command.begin(), command.end());
+  return std::make_unique<Process>(line, folder.path());
+}
+
+std::vector<double> Ranks::losses(const std::string& name) const {
+  std::vector<double> out;
+  for (const auto& line : read_metrics(run_dir(name) / "metrics.jsonl")) {
+    if (line.at("kind") == "train") out.push_back(line.at("loss").get<double>());
+  }
+  return out;
+}
+
+std::string Ranks::weights(const std::string& name, std::int64_t step) const {
+  const auto checkpoint = checkpoint_path(run_dir(name), step);
+  return read_file(checkpoint / "model-00001.safetensors") + read_file(checkpoint / "optimizer-00001.safetensors");
+}
+
+bool Ranks::reached(const std::string& name, std::int64_t step) const {
+  for (int i = 0; i < 3000; ++i) {
+    std::ifstream file(run_dir(name) / "metrics.jsonl");
+    std::string line;
+    while (std::getline(file, line)) {
+      const auto value = nlohmann::json::parse(line, nullptr, false);
+      if (value.is_object() && value.value("step", std::int64_t{0}) >= step) return true;
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(20));
+  }
+  return false;
+}
+
+nlohmann::json Ranks::status(const std::string& name) const {
+  return nlohmann::json::parse(read_file(run_dir(name) / "status.json"));
+}
+
+pid_t Ranks::process_of(const std::string& name, int rank) const {
+  const auto variable = "RANK=" + std::to_string(rank);
+  const auto argument = "run.name=" + name;
+  for (const auto& entry : fs::directory_iterator("/proc")) {
+    const auto number = entry.path().filename().string();
+    if (number.find_first_not_of("0123456789") != std::string::npos) continue;
+    const auto holds = [&](const char* file, const std::string& wanted) {
+      std::ifstream in(entry.path() / file);
+      std::string item;
+      while (std::getline(in, item, '\0')) {
+        if (item == wanted) return true;
+      }
+      return false;
+    };
+    std::error_code ignored;
+    if (fs::read_symlink(entry.path() / "cwd", ignored) != folder.path()) continue;
+    if (holds("cmdline", argument) && holds("environ", variable)) return static_cast<pid_t>(std::stol(number));
+  }
+  return 0;
+}
+
+int Ranks::free_port() {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (::bind(fd, generic, size) != 0 || ::getsockname(fd, generic, &size) != 0) throw std::runtime_error("no port");
+  ::close(fd);
+  return ntohs(address.sin_port);
+}
+
+double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {
+  if (a.size() != b.size() || a.empty()) return INFINITY;
+  double out = 0;
+  for (std::size_t i = 0; i < a.size(); ++i) out = std::max(out, std::abs(a[i] - b[i]) / std::abs(a[i]));
+  return out;
+}
+
+}  // namespace ingot::testing

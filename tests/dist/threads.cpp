@@ -1,0 +1,67 @@
+#include "dist/threads.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <stdexcept>
+#include <thread>
+
+namespace ingot::testing {
+
+std::vector<LaunchPlace> loopback_places(int world_size) {
+  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof address;
+  auto* generic = reinterpret_cast<sockaddr*>(&address);
+  if (::bind(fd, generic, size) != 0 || ::listen(fd, 16) != 0 || ::getsockname(fd, generic, &size) != 0) {
+    throw std::runtime_error("no free port");
+  }
+  std::vector<LaunchPlace> out;
+  for (int rank = 0; rank < world_size; ++rank) {
+    LaunchPlace place;
+    place.launcher = Launcher::kNproc;
+    place.rank = place.local_rank = rank;
+    place.world_size = place.local_world_size = world_size;
+    place.store_host = "127.0.0.1";
+    place.store_port = ntohs(address.sin_port);
+    place.store_fd = rank == 0 ? fd : -1;
+    out.push_back(place);
+  }
+  return out;
+}
+
+std::vector<std::string> run_threads(const std::vector<LaunchPlace>& places,
+                                     const std::function<std::vector<std::pair<std::string, std::string>>(int)>& agree,
+                                     const std::function<void(World&)>& body, double timeout) {
+  std::vector<std::string> thrown(places.size());
+  std::vector<std::thread> threads;
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    threads.emplace_back([&, i] {
+      try {
+        World world(places[i], agree(static_cast<int>(i)), {timeout});
+        try {
+          body(world);
+          world.leave();
+        } catch (const Error& error) {
+          world.report_failure(error);
+          throw;
+        }
+      } catch (const std::exception& error) {
+        thrown[i] = error.what();
+      }
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  return thrown;
+}
+
+std::vector<std::string> run_threads(int world_size, const std::function<void(World&)>& body, double timeout) {
+  return run_threads(
+      loopback_places(world_size), [](int) { return std::vector<std::pair<std::string, std::string>>{}; }, body,
+      timeout);
+}
+
+}  // namespace ingot::testing
