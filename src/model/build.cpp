@@ -47,6 +47,7 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
     return operator_config(config, pattern[static_cast<std::size_t>(depth)]).mixer.has_value();
   };
   placement_context.has_site = [this](int depth, Site site) { return has_site(depth, site); };
+  placement_context.d_model = config.d_model;
   placement = config.placement.entry().make(config.placement.settings(), placement_context);
   norms = std::make_unique<SiteNormTable>(config, *placement, num_sublayers);
 
@@ -75,12 +76,18 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
   }
   final_norm = norms->make(Site::kFinal, root.sub("final_norm"), config.d_model, 1);
 
-  const ResidualContext residual_context{root.sub("residual"), config.d_model, num_sublayers,
-                                         [this](int depth) { return placement->branch_scale(depth); },
+  const ResidualContext residual_context{[this](int depth) { return residual_scope(depth); }, config.d_model,
+                                         num_sublayers, [this](int depth) { return placement->branch_scale(depth); },
                                          [this](int depth) { return placement->skip_scale(depth); }};
-  const auto rule = config.residual ? *config.residual : make_variant<ResidualEntry>(families, placement->residual());
+  const auto rule = config.residual ? *config.residual : make_variant<ResidualEntry>(families, "add");
   residual = rule.entry().make(rule.settings(), residual_context);
   residual_text = variant_text(rule);
+}
+
+ParamScope LanguageModel::Impl::residual_scope(int depth) const {
+  const ParamScope root(store);
+  if (depth < 0) return root.sub("residual");
+  return root.sub(cat("layers.", depth)).at(depth, pattern[static_cast<std::size_t>(depth)]).sub("residual");
 }
 
 bool LanguageModel::Impl::has_site(int depth, Site site) const {

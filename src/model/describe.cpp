@@ -45,6 +45,7 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
       for (const auto& own : layer.mixer->own_norms()) parts.push_back(cat("own ", own));
     }
     parts.push_back(cat("residual ", impl_->residual_text));
+    if (const auto more = impl_->residual->text(depth); !more.empty()) parts.push_back(more);
     if (layer.input_scale != 1) parts.push_back(cat("input x ", layer.input_scale));
     if (impl_->placement->branch_scale(depth) != 1)
       parts.push_back(cat("branch x ", impl_->placement->branch_scale(depth)));
@@ -58,6 +59,36 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
   if (config.normalise_head) end.push_back("logits divided by the norm of their row");
   lines.emplace_back("head", join(end, "; "));
   return lines;
+}
+
+const Variant<NormEntry>* LanguageModel::norm_at(Site site, int depth) const {
+  const auto* norm = impl_->norms->choose(site, depth, depth < 0 ? "" : pattern().at(static_cast<std::size_t>(depth)));
+  return norm != nullptr && norm->name() != "none" ? norm : nullptr;
+}
+
+std::vector<std::string> LanguageModel::warnings() const {
+  std::vector<std::string> out;
+  const auto& placement = impl_->config.placement;
+  const int num_sublayers = this->num_sublayers();
+  if (placement.entry().counts_blocks) {
+    bool pairs = num_sublayers % 2 == 0;
+    for (const auto& layer : impl_->layers) pairs = pairs && (layer.mixer != nullptr) == (layer.depth % 2 == 0);
+    if (!pairs) {
+      out.push_back(
+          cat("model.placement: ", placement.name(),
+              " counts blocks of a mixer and an ffn, but model.layers is not made of such pairs: two sub-layers are",
+              " taken for a block, whatever they are"));
+    }
+  }
+  for (int depth = 0; depth < num_sublayers; ++depth) {
+    const auto* norm = norm_at(Site::kOutput, depth);
+    if (norm == nullptr || norm->entry().has_gain || impl_->placement->gain_start(Site::kOutput, depth) == 1) continue;
+    out.push_back(cat("model.placement: ", placement.name(), " starts the gain of output norms at ",
+                      impl_->placement->gain_start(Site::kOutput, depth), ", but ", norm->name(),
+                      " has no gain: the depth factor is lost"));
+    break;
+  }
+  return out;
 }
 
 }  // namespace ingot

@@ -105,6 +105,11 @@ at::Tensor LanguageModel::Impl::step_branch(const SubLayer& layer, const at::Ten
   });
 }
 
+Stream LanguageModel::Impl::begin(const at::Tensor& x) const {
+  const auto& depths = options.depths;
+  return depths && !depths->empty() ? residual->begin_at(depths->front(), x) : residual->begin(x);
+}
+
 Stream LanguageModel::Impl::sublayer(std::size_t index, const Stream& stream, const SequenceContext& context,
                                      const Branch& branch) const {
   const auto& layer = layers[index];
@@ -117,8 +122,8 @@ Stream LanguageModel::Impl::sublayer(std::size_t index, const Stream& stream, co
 }
 
 at::Tensor LanguageModel::Impl::finish(const Stream& stream, const SequenceContext& context) const {
-  auto x = residual->end(stream);
-  return final_norm ? final_norm->forward(x, before_products(context)) : x;
+  return residual->finish(
+      stream, [&](const at::Tensor& x) { return final_norm ? final_norm->forward(x, before_products(context)) : x; });
 }
 
 /// The prefix and the rows go through the layers side by side: what the prefix leaves in a mixer is the fresh state
@@ -132,9 +137,9 @@ at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& 
     prefix_context = this->context(1, meta_tokens(), 0, {}, context.training);
     prefix_context.prefix = 0;
     prefix_context.record_buffers = false;
-    prefix_stream = residual->begin(embed_meta(prefix_context));
+    prefix_stream = begin(embed_meta(prefix_context));
   }
-  auto stream = residual->begin(x);
+  auto stream = begin(x);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
     MixerState fresh;
@@ -234,7 +239,7 @@ at::Tensor LanguageModel::prefill(const at::Tensor& tokens, DecodeState& state) 
 at::Tensor LanguageModel::step(const at::Tensor& tokens, DecodeState& state) const {
   c10::NoGradGuard no_grad;
   const auto context = impl_->context(tokens.size(0), 1, impl_->meta_tokens() + state.length, {}, false);
-  auto stream = impl_->residual->begin(impl_->embed(tokens, context));
+  auto stream = impl_->begin(impl_->embed(tokens, context));
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
     stream = impl_->sublayer(i, stream, context, [&](const at::Tensor& x) {
       return impl_->step_branch(impl_->layers[i], x, context, state.layers[i]);

@@ -77,6 +77,10 @@ class LanguageModel {
   std::int64_t state_bytes(std::int64_t length) const;
   /// ("0 D", what the sub-layer does) for embedding, sub-layers and head: formula, norms, factors, with every setting.
   std::vector<std::pair<std::string, std::string>> describe_layers() const;
+  /// The norm of a site of sub-layer `depth`, or of the model for depth -1; null where there is none.
+  const Variant<NormEntry>* norm_at(Site site, int depth) const;
+  /// What the config says without effect, or where a formula does not fit the pattern.
+  std::vector<std::string> warnings() const;
 
  private:
   struct Impl;

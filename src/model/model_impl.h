@@ -57,6 +57,9 @@ struct LanguageModel::Impl {
   at::Tensor run(const at::Tensor& x, const SequenceContext& context, const Prefix* given,
                  const std::vector<MixerState>* incoming, std::vector<MixerState>* final) const;
   Prefix run_prefix() const;
+  ParamScope residual_scope(int depth) const;
+  /// The residual rule's start: from the embedding, or, where a part of the model is measured, as its depth meets it.
+  Stream begin(const at::Tensor& x) const;
   void declare_sublayer(int depth, const std::string& op_name);
   /// Whether the operator at `depth` asks for a norm at a site inside it.
   bool has_site(int depth, Site site) const;

@@ -39,6 +39,7 @@ std::unique_ptr<Norm> SiteNormTable::make(Site site, const ParamScope& scope, st
   const auto* variant = choose(site, scope.depth(), scope.op());
   if (variant == nullptr) return nullptr;
   NormContext context{scope, width, heads, site, scope.depth(), num_sublayers_};
+  if (placement_.has_norm(site, scope.depth())) context.gain_start = placement_.gain_start(site, scope.depth());
   return variant->entry().make(variant->settings(), context);
 }
 

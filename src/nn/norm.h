@@ -30,6 +30,7 @@ struct NormContext {
   Site site = Site::kInput;
   int depth = -1;  // sub-layer, -1 for model sites
   int num_sublayers = 0;
+  double gain_start = 1;  // where the placement lets a gain start, in units of its usual start value
 };
 
 /// What some norms need beside x.
@@ -64,6 +65,8 @@ struct NormEntry : Entry {
   /// Its statistics are pooled over tokens, so that in training a token may see later ones. Such a norm has a key
   /// `allow_leak`; without it `make` throws ConfigError.
   bool leaks = false;
+  /// It has a parameter `gain` that heeds NormContext::gain_start.
+  bool has_gain = true;
   Samples samples;
 };
 

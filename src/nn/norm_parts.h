@@ -41,7 +41,9 @@ class ClosedFormNorm : public Norm {
   at::Tensor forward(const at::Tensor& x, const NormInput& input) const override;
 
  protected:
-  void declare_gain(const NormContext& context) { gain_ = context.scope.declare(gain_spec("gain", context.width)); }
+  void declare_gain(const NormContext& context) {
+    gain_ = context.scope.declare(vector_spec("gain", context.width, context.gain_start));
+  }
   void declare_bias(const NormContext& context) { bias_ = context.scope.declare(bias_spec("bias", context.width)); }
   /// Parameters inside n, in the order in which n gets them.
   void declare_inner(const NormContext& context, const ParamSpec& spec) {

@@ -5,7 +5,10 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "config/enum_codec.h"
 #include "nn/norm.h"
 #include "registry/family.h"
 
@@ -17,6 +20,7 @@ struct PlacementContext {
   std::function<bool(int depth)> is_mixer;
   /// Whether the operator of sub-layer `depth` has the site inside it: q, k, v, head, hidden.
   std::function<bool(int depth, Site site)> has_site;
+  std::int64_t d_model = 0;
 };
 
 /// Papers count blocks of two sub-layers, a mixer and an ffn; block 0 comes first.
@@ -27,6 +31,11 @@ class Placement {
   virtual ~Placement() = default;
   /// Whether the site of sub-layer `depth` has `model.norm`; depth -1 asks for the model sites embedding and final.
   virtual bool has_norm(Site site, int depth) const = 0;
+  /// Where the gain of that norm starts, in units of its usual start value.
+  virtual double gain_start(Site site, int depth) const {
+    (void)site, (void)depth;
+    return 1.0;
+  }
   /// Factor of what the input norm gives.
   virtual double input_scale(int depth) const {
     (void)depth;
@@ -41,8 +50,6 @@ class Placement {
     (void)depth;
     return 1.0;
   }
-  /// Residual rule that belongs to the placement, unless `model.residual` says otherwise.
-  virtual std::string residual() const { return "add"; }
   /// One line for `plan`: formula of the sub-layer, "x + f(norm(x))".
   virtual std::string formula(int depth) const = 0;
 };
@@ -53,9 +60,34 @@ inline bool norms_qkv(const PlacementContext& context, Site site, int depth) {
   return site == Site::kQ || site == Site::kK || site == Site::kV;
 }
 
+/// Key `bundle` of a placement whose paper has more than sites.
+/// published: depth factors, residual rule, init and constraints too, unless the config says otherwise.
+/// sites_only: the sites alone, so that placements can be compared under one init and one residual rule.
+enum class Bundle { kPublished, kSitesOnly };
+
+inline std::vector<std::pair<std::string, Bundle>> enum_names(Bundle) {
+  return {{"published", Bundle::kPublished}, {"sites_only", Bundle::kSitesOnly}};
+}
+template <>
+struct Codec<Bundle> : EnumCodec<Bundle> {};
+
+inline constexpr const char* kBundleHelp =
+    "published: with the paper's residual rule, start values and factors where the config sets none; sites_only: norms "
+    "alone";
+
+/// What a placement's paper has beside the sites, as the config would write it; empty for the usual.
+struct PlacementBundle {
+  std::string residual, init;            // variants: "b2t", "{type: normal, std: 0.5}"
+  std::vector<std::string> constraints;  // of weights
+};
+
 struct PlacementEntry : Entry {
   static constexpr const char* kFamily = "placements";
   std::function<std::unique_ptr<Placement>(const ConfigObject& settings, const PlacementContext& context)> make;
+  /// Null: nothing beside the sites.
+  std::function<PlacementBundle(const ConfigObject& settings, std::int64_t d_model)> bundle;
+  /// Its formulas count blocks of a mixer and an ffn.
+  bool counts_blocks = false;
 };
 
 void register_all_placements(Family<PlacementEntry>& family);

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "params/store.h"
@@ -18,7 +19,7 @@ struct Stream {
 };
 
 struct ResidualContext {
-  ParamScope scope;  // "residual"
+  std::function<ParamScope(int depth)> scope;  // "layers.N.residual", or "residual" for depth -1
   std::int64_t d_model = 0;
   int num_sublayers = 0;
   std::function<double(int depth)> branch_scale;  // depth factor of the placement; 1 unless it sets one
@@ -27,6 +28,8 @@ struct ResidualContext {
 
 class Residual {
  public:
+  using NormFunction = std::function<at::Tensor(const at::Tensor&)>;
+
   virtual ~Residual() = default;
   /// The stream's first state from the embedding x [B, T, D].
   virtual Stream begin(const at::Tensor& x) const = 0;
@@ -35,8 +38,22 @@ class Residual {
   virtual Stream join(int depth, const Stream& stream, const at::Tensor& branch) const = 0;
   /// What the head reads, [B, T, D].
   virtual at::Tensor end(const Stream& stream) const = 0;
-  /// Applies the `stream` site's norm to what the sub-layers read from now on.
-  virtual Stream map(Stream stream, const std::function<at::Tensor(const at::Tensor&)>& norm) const;
+
+  /// Applies the `stream` site's norm to what the sub-layers read from now on: every tensor, unless the rule keeps others.
+  virtual Stream map(Stream stream, const NormFunction& norm) const;
+  /// `end` with the norm of the `final` site, which is the identity where that site has none.
+  virtual at::Tensor finish(const Stream& stream, const NormFunction& norm) const { return norm(end(stream)); }
+  /// A stream like the one that sub-layer `depth` meets, made of x alone: what a part of a model is measured with. Rules
+  /// whose stream grows along the depth have their own.
+  virtual Stream begin_at(int depth, const at::Tensor& x) const {
+    (void)depth;
+    return begin(x);
+  }
+  /// What `plan` says of sub-layer `depth` beside the rule's settings ("scale starts at 0.1"); empty for nothing.
+  virtual std::string text(int depth) const {
+    (void)depth;
+    return {};
+  }
 };
 
 struct ResidualEntry : Entry {

@@ -63,7 +63,7 @@ RunningNorm::RunningNorm(const RunningOptions& options, const NormContext& conte
     throw ConfigError(
         cat(options.name, ": has running statistics, which the site '", site_name(context.site), "' does not keep"));
   }
-  gain_ = context.scope.declare(gain_spec("gain", context.width));
+  gain_ = context.scope.declare(vector_spec("gain", context.width, context.gain_start));
   bias_ = context.scope.declare(bias_spec("bias", context.width));
 }
 

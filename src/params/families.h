@@ -83,6 +83,8 @@ class Init {
   virtual void fill(at::Tensor& weight, const ParamInfo& info, RandomStream& random) const = 0;
   /// As `plan --params` shows it: "normal(0, 0.0115)".
   virtual std::string text(const ParamInfo& info) const = 0;
+  /// Whether matrices that write the stream start the smaller the more sub-layers there are.
+  virtual bool scales_with_depth() const { return false; }
 };
 
 struct InitEntry : Entry {

@@ -7,6 +7,7 @@
 #include "config/document.h"
 #include "config/reader.h"
 #include "registry/lookup.h"
+#include "train/placement_bundle.h"
 
 namespace ingot {
 
@@ -156,6 +157,7 @@ RunConfig read_run_config(const Document& given, const Families& families, Unset
   const FamiliesLookup lookup(families);
   read_config(document, lookup, config, problems, options);
   problems.throw_if_any();
+  apply_placement_bundle(document, families, config);
   check_across_sections(config, problems);
   check_data_config(config.data, problems, "data");
   validate(config.model, problems);

@@ -8,6 +8,7 @@
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "train/costs.h"
+#include "train/placement_bundle.h"
 #include "train/precision.h"
 
 namespace ingot {
@@ -100,6 +101,7 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   schedule.tokens_per_epoch = facts.tokens_per_epoch.value_or(0);
   schedule.num_parameters = out.store->num_parameters();
   out.optimizer = std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), schedule);
+  for (const auto& warning : config_warnings(out)) log::warning_once(warning, warning);
   if (train.micro_batch.is_auto()) {
     if (facts.measure != Measure::kNothing) out.costs = measure_costs(out, families, facts.measure);
     train.micro_batch = out.costs ? choose_micro_batch(out, *out.costs) : useful_rows(out);

@@ -3,10 +3,12 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/equal.h>
 #include <gtest/gtest.h>
 
 #include "base/error.h"
+#include "base/random.h"
 #include "nn/harness.h"
 #include "support/tolerance.h"
 
@@ -67,6 +69,31 @@ struct BuiltNorm {
   }
   at::Tensor operator()(const at::Tensor& x) const { return module ? module->forward(x) : x; }
 };
+
+TEST_P(NormConformance, ItsGainStartsWhereThePlacementSays) {
+  const Case<NormEntry> c(GetParam());
+  const auto gain = [&](double start) {
+    const Harness harness(at::kDouble, [&](const ParamScope& scope) {
+      NormContext context{scope, kModel, 1, Site::kOutput, 0, 1};
+      context.gain_start = start;
+      const auto norm = c.entry.make(*c.settings, context);
+    });
+    at::Tensor value;
+    for (const Master& master : harness.store().masters()) {
+      if (master.name != "m.gain") continue;
+      value = at::empty(master.shape, at::kDouble);
+      RandomStream random(1);
+      master.param->fixed_init(value, *master.param, random);
+    }
+    return value;
+  };
+  const at::Tensor usual = gain(1);
+  EXPECT_EQ(usual.defined(), c.entry.has_gain);
+  if (!c.entry.has_gain) return;
+  // 1 + gain in zero-centred norms.
+  const double offset = usual.eq(0).all().item<bool>() ? 1 : 0;
+  EXPECT_TRUE(close(gain(0.25) + offset, (usual + offset) / 4, Tolerance::of(at::kDouble)));
+}
 
 TEST_P(NormConformance, AgreesWithReference) {
   const Case<NormEntry> c(GetParam());

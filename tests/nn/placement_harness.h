@@ -14,16 +14,25 @@ namespace ingot::testing {
 
 using Sites = std::vector<std::string>;
 
-/// The placement that the config text describes. `inner_sites`: whether mixers have the sites q, k and v.
+/// The placement that the config text describes. `inner_sites`: whether mixers have the sites q, k and v, and the ffn `hidden`.
 inline std::unique_ptr<Placement> make_placement(const std::string& yaml, int num_sublayers = 4,
                                                  bool inner_sites = true) {
   const auto variant = configured<PlacementEntry>(yaml);
   const auto is_mixer = [](int depth) { return depth % 2 == 0; };
-  return variant.entry().make(variant.settings(), {num_sublayers, is_mixer, [=](int depth, Site site) {
+  return variant.entry().make(variant.settings(), {num_sublayers, is_mixer,
+                                                   [=](int depth, Site site) {
                                                      const bool qkv =
                                                          site == Site::kQ || site == Site::kK || site == Site::kV;
-                                                     return is_mixer(depth) && inner_sites && qkv;
-                                                   }});
+                                                     const bool hidden = site == Site::kHidden;
+                                                     return inner_sites && (is_mixer(depth) ? qkv : hidden);
+                                                   },
+                                                   kModel});
+}
+
+/// What the placement brings beside its sites.
+inline PlacementBundle bundle_of(const std::string& yaml, std::int64_t d_model = kModel) {
+  const auto variant = configured<PlacementEntry>(yaml);
+  return variant.entry().bundle(variant.settings(), d_model);
 }
 
 /// Names of the sites with a norm, in the order of `site_names`.

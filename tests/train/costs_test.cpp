@@ -36,6 +36,16 @@ std::vector<Case> cases() {
       out.push_back(c);
     }
   }
+  // Rules of the residual stream, which keep more of it than addition does.
+  const auto families = make_families();
+  for (const auto& rule : families.at("residuals").names()) {
+    for (const char* policy : {"none", "full"}) {
+      Case c{cat("residual_", rule, "_", policy), wide};
+      c.overrides.push_back(cat("model.residual=", rule));
+      c.overrides.push_back(cat("train.recompute=", policy));
+      out.push_back(c);
+    }
+  }
   return out;
 }
 

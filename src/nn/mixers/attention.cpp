@@ -5,6 +5,7 @@
 //   x [B, T, d]; H query heads and H' key/value heads of width K, head h reads h' = h / (H/H'); W_q [HK, d],
 //   W_k, W_v [H'K, d], W_o [d, HK]; scale K^-1/2 unless set. Query i sees key j of its document iff 0 <= i - j < window
 //   (no window: all j <= i); the rows of the meta prefix are ordinary keys, or always seen with `always_see_prefix`.
+//   With `head_scale`, c_h stands before the h-th softmax, c [H] starting at 1 (Shleifer et al. 2021, arXiv:2110.09456).
 //   Vaswani et al. 2017, arXiv:1706.03762, section 3.2; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 //
 //   State: keys and values (turned by the position encoding) [B, S, H', K] and their positions within the document
@@ -47,6 +48,7 @@ struct Config {
   bool always_see_prefix = false;
   Variant<PositionEntry> position{"none"};
   std::optional<double> scale;
+  bool head_scale = false;
 };
 
 void describe(Fields& f, Config& c) {
@@ -59,6 +61,7 @@ void describe(Fields& f, Config& c) {
   f.field("always_see_prefix", c.always_see_prefix, "whether meta tokens are seen from any distance");
   f.field("position", c.position, "position encoding of queries and keys");
   f.field("scale", c.scale, "factor of the scores; head_dim^-1/2 if absent", Rule{}.above(0));
+  f.field("head_scale", c.head_scale, "whether what each head gives has a learned factor, starting at 1 (NormFormer)");
 }
 
 struct Sizes {
@@ -105,6 +108,10 @@ class Attention final : public Mixer {
     const Variant<PositionEntry> position = bound(config.position, context.families);
     position_ = position.entry().make(position.settings(), {context.scope.sub("position"), d_model_, sizes_.head_dim,
                                                             context.max_length, /*at_embedding=*/false});
+    if (config.head_scale) {
+      head_scale_ =
+          context.scope.declare({"head_scale", {sizes_.heads}, Role::kScalar, "", -1, constant_init(1), "ones"});
+    }
     o_ = Linear(context.scope, writes_stream_spec("o.weight", "o", d_model_, width));
   }
 
@@ -127,7 +134,7 @@ class Attention final : public Mixer {
         v = join_rows(values);
       }
       if (out != nullptr) *out = {q, k, v};
-      return ops::attention(q, k, v, seen, scale_).flatten(2);
+      return with_head_scale(ops::attention(q, k, v, seen, scale_)).flatten(2);
     };
     const at::Tensor y = o_.forward(core, inputs, recompute_ && states.final == nullptr);
     if (states.final != nullptr) *states.final = final_state(all.k, all.v, context, sources);
@@ -153,7 +160,7 @@ class Attention final : public Mixer {
       const at::Tensor valid = last(3).unsqueeze(1);
       seen.mask = ops::attention_mask(context.position, last(2), valid, rule(context), ops::attention_type(q));
     }
-    return o_.forward(ops::attention(q, last(0), last(1), seen, scale_).flatten(2));
+    return o_.forward(with_head_scale(ops::attention(q, last(0), last(1), seen, scale_)).flatten(2));
   }
 
   MixerState make_state(std::int64_t batch) const override {
@@ -206,6 +213,11 @@ class Attention final : public Mixer {
       k = position_->rotate(k, context);
     }
     return {q, k, v_norm_ ? v_norm_->forward(parts[2]) : parts[2]};
+  }
+
+  /// y [B, T, H, K] times each head's factor.
+  at::Tensor with_head_scale(const at::Tensor& y) const {
+    return head_scale_ ? y * head_scale_.compute().unsqueeze(-1).to(y.scalar_type()) : y;
   }
 
   ops::PositionRule rule(const SequenceContext& context) const {
@@ -282,6 +294,7 @@ class Attention final : public Mixer {
   JoinedLinear qkv_;
   std::unique_ptr<Norm> q_norm_, k_norm_, v_norm_;
   std::unique_ptr<Position> position_;
+  Param head_scale_;
   Linear o_;
 };
 
@@ -319,7 +332,9 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
     }
     rows.push_back((at::softmax(scores, 1) * values).sum(1));
   }
-  return at::linear(at::stack(rows, 1).flatten(2), params.at("o.weight"));
+  at::Tensor y = at::stack(rows, 1);
+  if (config.head_scale) y = y * params.at("head_scale").unsqueeze(-1);
+  return at::linear(y.flatten(2), params.at("o.weight"));
 }
 
 std::vector<Sample> samples(const Families& families) {
@@ -343,6 +358,8 @@ std::vector<Sample> samples(const Families& families) {
   wide.head_dim = 6;
   wide.scale = 0.3;
   add("wide", wide, "rope");
+  wide.head_scale = true;
+  add("head_scale", wide, "rope");
   return out;
 }
 
@@ -360,7 +377,7 @@ void register_attention(Family<MixerEntry>& family) {
   e.reference = with_settings<Config>(attention::reference);
   e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
     const attention::Sizes sizes(config, d_model);
-    return 2 * d_model * (sizes.heads + sizes.kv_heads) * sizes.head_dim;
+    return 2 * d_model * (sizes.heads + sizes.kv_heads) * sizes.head_dim + (config.head_scale ? sizes.heads : 0);
   });
   e.sites = {Site::kQ, Site::kK, Site::kV};
   e.samples = attention::samples;

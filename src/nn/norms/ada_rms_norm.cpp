@@ -60,6 +60,7 @@ void register_ada_rms_norm(Family<NormEntry>& family) {
                                     "Ma et al. 2025, arXiv:2504.12588");
   e.make = norms::maker<ada_rms_norm::AdaRmsNorm, Config>();
   e.reference = with_settings<Config>(ada_rms_norm::reference);
+  e.has_gain = false;
   e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 2 * width; };
   e.flops_per_element = 8;
 }

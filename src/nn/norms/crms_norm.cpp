@@ -55,6 +55,7 @@ void register_crms_norm(Family<NormEntry>& family) {
                                     "Jiang et al. 2023, arXiv:2305.14858");
   e.make = norms::maker<crms_norm::CrmsNorm, Config>();
   e.reference = with_settings<Config>(crms_norm::reference);
+  e.has_gain = false;
   e.num_parameters = [](const ConfigObject&, std::int64_t) { return std::int64_t{0}; };
   e.flops_per_element = 4;
 }

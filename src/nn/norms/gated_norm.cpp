@@ -38,7 +38,7 @@ class GatedNorm final : public Norm {
   GatedNorm(const Config& config, const NormContext& context)
       : factor_(config.two_sigma ? 2.0 : 1.0),
         eps_(config.eps),
-        gain_(context.scope.declare(gain_spec("gain", context.width))) {
+        gain_(context.scope.declare(norms::vector_spec("gain", context.width, context.gain_start))) {
     down_ = Linear(context.scope, {"down.weight", {config.rank, context.width}, Role::kInner, "", -1, nullptr, ""});
     ParamSpec up{"up.weight", {context.width, config.rank}, Role::kInner, "", -1, nullptr, ""};
     if (config.two_sigma) {

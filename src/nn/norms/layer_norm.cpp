@@ -29,7 +29,9 @@ class LayerNorm final : public Norm {
   using Norm::forward;
 
   LayerNorm(const Config& config, const NormContext& context)
-      : eps_(config.eps), width_(context.width), gain_(context.scope.declare(gain_spec("gain", context.width))) {
+      : eps_(config.eps),
+        width_(context.width),
+        gain_(context.scope.declare(norms::vector_spec("gain", context.width, context.gain_start))) {
     if (config.bias) bias_ = context.scope.declare(bias_spec("bias", context.width));
   }
 

@@ -38,7 +38,8 @@ class RmsNorm final : public norms::ClosedFormNorm {
   using Norm::forward;
 
   RmsNorm(const Config& config, const NormContext& context) : config_(config) {
-    gain_ = context.scope.declare(norms::vector_spec("gain", context.width, config.zero_centred ? 0 : 1));
+    gain_ = context.scope.declare(
+        norms::vector_spec("gain", context.width, context.gain_start - (config.zero_centred ? 1 : 0)));
   }
 
   at::Tensor forward(const at::Tensor& x, const NormInput& input) const override {

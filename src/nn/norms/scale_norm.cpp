@@ -24,7 +24,7 @@ void describe(Fields& f, Config& c) {
 class ScaleNorm final : public norms::ClosedFormNorm {
  public:
   ScaleNorm(const Config& config, const NormContext& context) : eps_(config.eps) {
-    ParamSpec spec = norms::scalar_spec("gain", std::sqrt(static_cast<double>(context.width)));
+    ParamSpec spec = norms::scalar_spec("gain", context.gain_start * std::sqrt(static_cast<double>(context.width)));
     spec.roles = {Role::kGain, Role::kScalar};
     gain_ = context.scope.declare(spec);
   }

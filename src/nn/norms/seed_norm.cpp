@@ -33,7 +33,7 @@ class SeedNorm final : public norms::ClosedFormNorm {
     if (context.width % groups_ != 0) {
       throw ConfigError(cat("seed_norm: ", groups_, " groups do not divide the width ", context.width));
     }
-    declare_inner(context, gain_spec("gain", context.width));
+    declare_inner(context, norms::vector_spec("gain", context.width, context.gain_start));
     declare_inner(context, norms::vector_spec("beta", context.width, 0));
     declare_inner(context, norms::vector_spec("alpha", context.width, 1));
   }

@@ -48,6 +48,7 @@ void register_simple_rms_norm(Family<NormEntry>& family) {
                                     "Qin et al. 2023, arXiv:2307.14995");
   e.make = norms::maker<simple_rms_norm::SimpleRmsNorm, Config>();
   e.reference = with_settings<Config>(simple_rms_norm::reference);
+  e.has_gain = false;
   e.num_parameters = [](const ConfigObject&, std::int64_t) { return std::int64_t{0}; };
   e.flops_per_element = 3;
 }

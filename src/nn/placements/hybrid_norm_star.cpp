@@ -43,6 +43,7 @@ void register_hybrid_norm_star(Family<PlacementEntry>& family) {
   e.make = [](const ConfigObject&, const PlacementContext& context) {
     return std::make_unique<hybrid_norm_star::HybridNormStar>(context);
   };
+  e.counts_blocks = true;
 }
 
 }  // namespace ingot

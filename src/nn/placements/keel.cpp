@@ -33,6 +33,7 @@ void register_keel(Family<PlacementEntry>& family) {
   PlacementEntry& e = family.add<keel::Config>(
       "keel", "Post-norm with a skip path scaled by the depth and a norm before every sub-layer.", "arXiv:2601.19895");
   e.make = [](const ConfigObject&, const PlacementContext& context) { return std::make_unique<keel::Keel>(context); };
+  e.counts_blocks = true;
 }
 
 }  // namespace ingot

@@ -33,6 +33,7 @@ void register_layernorm_scaling(Family<PlacementEntry>& family) {
   e.make = [](const ConfigObject&, const PlacementContext&) {
     return std::make_unique<layernorm_scaling::LayernormScaling>();
   };
+  e.counts_blocks = true;
 }
 
 }  // namespace ingot

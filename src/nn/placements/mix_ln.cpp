@@ -45,6 +45,7 @@ void register_mix_ln(Family<PlacementEntry>& family) {
       [](const mix_ln::Config& config, const PlacementContext& context) -> std::unique_ptr<Placement> {
         return std::make_unique<mix_ln::MixLn>(config, context);
       });
+  e.counts_blocks = true;
 }
 
 }  // namespace ingot

@@ -3,11 +3,8 @@
 //   x [B, T, D]; both factors are 1 unless the placement sets them. The stream keeps its dtype whatever the branch's.
 //   He et al. 2015, "Deep Residual Learning for Image Recognition", arXiv:1512.03385.
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/add.h>
-
 #include "config/fields.h"
-#include "nn/residual.h"
+#include "nn/residual_parts.h"
 
 namespace ingot {
 namespace add {
@@ -16,30 +13,12 @@ struct Config {};
 
 void describe(Fields& /*f*/, Config& /*c*/) {}
 
-class Add final : public Residual {
+class Add final : public residuals::ScaledResidual {
  public:
-  explicit Add(const ResidualContext& context) {
-    for (int depth = 0; depth < context.num_sublayers; ++depth) {
-      branch_.push_back(context.branch_scale ? context.branch_scale(depth) : 1.0);
-      skip_.push_back(context.skip_scale ? context.skip_scale(depth) : 1.0);
-    }
-  }
-
-  Stream begin(const at::Tensor& x) const override { return {{x}}; }
-
-  at::Tensor read(int /*depth*/, const Stream& stream) const override { return stream.tensors.front(); }
-
-  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override {
-    const at::Tensor& x = stream.tensors.front();
-    const at::Tensor skip = skip_.at(depth) == 1.0 ? x : x * skip_.at(depth);
-    return {{at::add(skip, branch, branch_.at(depth)).to(x.scalar_type())}};
-  }
-
-  at::Tensor end(const Stream& stream) const override { return stream.tensors.front(); }
+  explicit Add(const ResidualContext& context) : ScaledResidual(context) {}
 
  private:
-  std::vector<double> branch_;
-  std::vector<double> skip_;
+  at::Tensor scaled(int /*depth*/, const at::Tensor& branch) const override { return branch; }
 };
 
 }  // namespace add

@@ -33,6 +33,7 @@ class Gpt2 final : public Init {
     normal_init(std_of(info))(weight, info, random);
   }
   std::string text(const ParamInfo& info) const override { return cat("normal(0, ", format_double(std_of(info)), ")"); }
+  bool scales_with_depth() const override { return true; }
 
  private:
   double std_of(const ParamInfo& info) const {

@@ -1,0 +1,40 @@
+// B2T: post-norm with a connection around both norms of a block: y = norm(x + mixer(x)), x' = norm(x + y + ffn(y)). No final
+// norm.
+//
+//   The connection is the residual rule `b2t`. Takase et al. 2022, "B2T Connection: Serving Stability and Performance in Deep
+//   Transformers", arXiv:2206.00330, eq. 6.
+
+#include "config/fields.h"
+#include "nn/placement.h"
+
+namespace ingot {
+namespace b2t_placement {
+
+struct Config {
+  Bundle bundle = Bundle::kPublished;
+};
+
+void describe(Fields& f, Config& c) { f.field("bundle", c.bundle, kBundleHelp); }
+
+class B2t final : public Placement {
+ public:
+  bool has_norm(Site site, int depth) const override { return depth >= 0 && site == Site::kStream; }
+  std::string formula(int /*depth*/) const override { return "norm(x + f(x))"; }
+};
+
+}  // namespace b2t_placement
+
+void register_b2t(Family<PlacementEntry>& family) {
+  using b2t_placement::Config;
+  PlacementEntry& e =
+      family.add<Config>("b2t", "Post-norm with the input of a block added once more before the block's last norm.",
+                         "Takase et al. 2022, arXiv:2206.00330");
+  e.make = [](const ConfigObject&, const PlacementContext&) { return std::make_unique<b2t_placement::B2t>(); };
+  e.bundle = with_settings<Config>([](const Config& config, std::int64_t) -> PlacementBundle {
+    if (config.bundle == Bundle::kSitesOnly) return {};
+    return {"b2t", "", {}};
+  });
+  e.counts_blocks = true;
+}
+
+}  // namespace ingot

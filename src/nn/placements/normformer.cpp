@@ -1,0 +1,50 @@
+// NormFormer: pre-norm, and a norm of every mixer's output and of the ffn's hidden layer; a final norm.
+//
+//   mixers: x_{n+1} = x_n + norm(f_n(norm(x_n)));  ffn: the norm lies before its last matrix. An ffn without the site `hidden`
+//   has a norm of its output in its place. The paper's factor of each head is attention's `head_scale`.
+//   Shleifer et al. 2021, "NormFormer: Improved Transformer Pretraining with Extra Normalization", arXiv:2110.09456,
+//   section 2. It uses larger learning rates than pre-norm.
+
+#include "config/fields.h"
+#include "nn/placement.h"
+
+namespace ingot {
+namespace normformer {
+
+struct Config {};
+
+void describe(Fields& /*f*/, Config& /*c*/) {}
+
+class Normformer final : public Placement {
+ public:
+  explicit Normformer(const PlacementContext& context) : context_(context) {}
+
+  bool has_norm(Site site, int depth) const override {
+    if (depth < 0) return site == Site::kFinal;
+    return site == Site::kInput || site == second(depth);
+  }
+  std::string formula(int depth) const override {
+    return second(depth) == Site::kOutput ? "x + norm(f(norm(x)))" : "x + f(norm(x))";
+  }
+
+ private:
+  Site second(int depth) const {
+    const bool inside = !context_.is_mixer(depth) && context_.has_site(depth, Site::kHidden);
+    return inside ? Site::kHidden : Site::kOutput;
+  }
+
+  PlacementContext context_;
+};
+
+}  // namespace normformer
+
+void register_normformer(Family<PlacementEntry>& family) {
+  using normformer::Config;
+  PlacementEntry& e = family.add<Config>("normformer", "Pre-norm with norms of mixers' outputs and inside the ffn.",
+                                         "Shleifer et al. 2021, arXiv:2110.09456");
+  e.make = [](const ConfigObject&, const PlacementContext& context) {
+    return std::make_unique<normformer::Normformer>(context);
+  };
+}
+
+}  // namespace ingot

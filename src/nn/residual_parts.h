@@ -1,0 +1,52 @@
+#pragma once
+// What residual rules share.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "nn/residual.h"
+
+namespace ingot::residuals {
+
+/// One tensor x and branches that join it with a factor of the rule's own:
+///   x_{n+1} = skip_n x_n + scale_n · scaled(n, f_n)
+/// skip and scale are the placement's, 1 unless it sets them. The stream keeps its dtype whatever the branch's.
+class ScaledResidual : public Residual {
+ public:
+  Stream begin(const at::Tensor& x) const override { return {{x}}; }
+  at::Tensor read(int /*depth*/, const Stream& stream) const override { return stream.tensors.front(); }
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override;
+  at::Tensor end(const Stream& stream) const override { return stream.tensors.front(); }
+
+ protected:
+  explicit ScaledResidual(const ResidualContext& context);
+
+ private:
+  virtual at::Tensor scaled(int depth, const at::Tensor& branch) const = 0;
+
+  std::vector<double> branch_, skip_;
+};
+
+/// skip · x + scale · branch in x's dtype.
+at::Tensor add_branch(const at::Tensor& x, double skip, const at::Tensor& branch, double scale);
+
+/// A rule of its own form has no place for a placement's factors: ConfigError if there are any.
+void refuse_factors(const ResidualContext& context, const std::string& rule);
+
+/// A parameter in every sub-layer's scope, declared from `spec(depth)`.
+std::vector<Param> declare_each(const ResidualContext& context, const std::function<ParamSpec(int depth)>& spec);
+
+/// x / sqrt(mean x² + 1e-6) over the last axis, in fp32 (fp64 for fp64), without a gain.
+at::Tensor unit_rms(const at::Tensor& x);
+
+/// `ResidualEntry::make` of a rule that is constructed from its settings and the context.
+template <class R, class Config>
+auto maker() {
+  return with_settings<Config>([](const Config& config, const ResidualContext& context) -> std::unique_ptr<Residual> {
+    return std::make_unique<R>(config, context);
+  });
+}
+
+}  // namespace ingot::residuals

@@ -1,0 +1,85 @@
+// Attention residuals: h_n = Σ_i p_i v_i, p = softmax_i(w_n · v_i / rms(v_i)) over the embedding v_0 and all earlier outputs
+// v_i = f_{i-1}(h_{i-1})
+//
+//   h_n [B, T, D] is what sub-layer n reads, w_n [D] learned, starting at 0: then h_n is the mean of what came before. The head
+//   reads one more such sum. The stream is the list of outputs; the sum keeps nothing for the backward pass beside them and
+//   one number for each token and output.
+//   "Attention Residuals", arXiv:2603.15031, the full form (without blocks).
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/rsqrt.h>
+#include <ATen/ops/softmax.h>
+#include <ATen/ops/stack.h>
+
+#include "base/text.h"
+#include "config/fields.h"
+#include "nn/norm_parts.h"
+#include "nn/residual_parts.h"
+#include "ops/kernel_types.h"
+
+namespace ingot {
+namespace attention_residuals {
+
+struct Config {};
+
+void describe(Fields& /*f*/, Config& /*c*/) {}
+
+class AttentionResiduals final : public Residual {
+ public:
+  AttentionResiduals(const Config& /*config*/, const ResidualContext& context) {
+    residuals::refuse_factors(context, "attention_residuals");
+    const ParamSpec spec = norms::vector_spec("query", context.d_model, 0);
+    query_.emplace_back();  // the first sub-layer has the embedding alone
+    for (int depth = 1; depth < context.num_sublayers; ++depth) query_.push_back(context.scope(depth).declare(spec));
+    query_.push_back(context.scope(-1).declare(spec));
+  }
+
+  Stream begin(const at::Tensor& x) const override { return {{x}}; }
+  at::Tensor read(int depth, const Stream& stream) const override {
+    return attend(query_.at(static_cast<std::size_t>(depth)), stream.tensors);
+  }
+  Stream join(int /*depth*/, const Stream& stream, const at::Tensor& branch) const override {
+    Stream next = stream;
+    next.tensors.push_back(branch.to(stream.tensors.front().scalar_type()));
+    return next;
+  }
+  at::Tensor end(const Stream& stream) const override { return attend(query_.back(), stream.tensors); }
+  /// The norm of the output that has just joined.
+  Stream map(Stream stream, const NormFunction& norm) const override {
+    stream.tensors.back() = norm(stream.tensors.back());
+    return stream;
+  }
+  Stream begin_at(int depth, const at::Tensor& x) const override {
+    return {std::vector<at::Tensor>(static_cast<std::size_t>(depth) + 1, x)};
+  }
+  std::string text(int depth) const override { return cat("reads ", depth + 1, " outputs"); }
+
+ private:
+  static at::Tensor attend(const Param& query, const std::vector<at::Tensor>& values) {
+    if (values.size() == 1) return values[0];
+    const at::ScalarType type = values[0].scalar_type(), wide = ops::wide_type(type);
+    const at::Tensor w = query.compute().to(type);
+    std::vector<at::Tensor> scores;
+    for (const at::Tensor& v : values) {
+      const at::Tensor mean_square = v.square().mean(-1, false, wide);
+      scores.push_back((v * w).sum(-1, false, wide) * (mean_square + 1e-6).rsqrt());
+    }
+    const std::vector<at::Tensor> p = at::softmax(at::stack(scores, -1), -1).to(type).split(1, -1);
+    at::Tensor sum = values[0] * p[0];
+    for (std::size_t i = 1; i < values.size(); ++i) sum = sum + values[i] * p[i];
+    return sum;
+  }
+
+  std::vector<Param> query_;  // of the sub-layers and the head
+};
+
+}  // namespace attention_residuals
+
+void register_attention_residuals(Family<ResidualEntry>& family) {
+  using attention_residuals::Config;
+  ResidualEntry& e = family.add<Config>(
+      "attention_residuals", "Reads a learned average of the embedding and all earlier outputs.", "arXiv:2603.15031");
+  e.make = residuals::maker<attention_residuals::AttentionResiduals, Config>();
+}
+
+}  // namespace ingot

@@ -1,0 +1,132 @@
+// Manifold-constrained hyper-connections: n streams H [n, D] for each token, mixed by a doubly stochastic matrix.
+//
+//   read:  h = Σ_i p_i H_i                                      p = σ(s_p x̄ W_p + c_p) [n]
+//   join:  H'_j = Σ_i R_ji H_i + q_j f(h)                       q = 2σ(s_q x̄ W_q + c_q) [n]
+//                                                               R = Sinkhorn(exp(s_R x̄ W_R + c_R)) [n, n]
+//   x̄ [nD]: all streams of the token over their common root mean square. Sinkhorn divides rows and then columns by their sums,
+//   again and again: R neither lets the streams grow nor lose their mean. The s start at 0.01, the c at 0, W with Xavier's
+//   variance. Every stream starts as the embedding and the head reads their mean, so that the start is plain addition but
+//   for s.
+//   Xie et al. 2025, "mHC: Manifold-Constrained Hyper-Connections", arXiv:2512.24880, section 4; start values as in
+//   Megatron-LM.
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/amax.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/sigmoid.h>
+
+#include <cmath>
+
+#include "base/text.h"
+#include "config/fields.h"
+#include "nn/norm_parts.h"
+#include "nn/residual_parts.h"
+#include "ops/kernel_types.h"
+#include "ops/recompute/recompute.h"
+
+namespace ingot {
+namespace mhc {
+
+struct Config {
+  std::int64_t streams = 4;
+  std::int64_t iterations = 20;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("streams", c.streams, "number of streams", Rule{}.at_least(1));
+  f.field("iterations", c.iterations, "rounds of dividing rows and columns by their sums", Rule{}.at_least(1));
+}
+
+/// exp(z) [..., n, n] with rows and columns divided by their sums in turn.
+at::Tensor sinkhorn(const at::Tensor& z, std::int64_t iterations) {
+  at::Tensor m = (z - at::amax(z, {-2, -1}, true)).exp();
+  for (std::int64_t i = 0; i < iterations; ++i) {
+    m = m / m.sum(-1, true);
+    m = m / m.sum(-2, true);
+  }
+  return m;
+}
+
+ParamSpec weight_spec(std::int64_t out, std::int64_t in) {
+  ParamSpec spec{"dynamic.weight", {out, in}, Role::kScalar};
+  const double std = std::sqrt(2.0 / static_cast<double>(in + out));
+  spec.fixed_init = normal_init(std);
+  spec.fixed_init_name = cat("normal(0, ", std, ")");
+  return spec;
+}
+
+class Mhc final : public Residual {
+ public:
+  Mhc(const Config& config, const ResidualContext& context) : streams_(config.streams), iterations_(config.iterations) {
+    residuals::refuse_factors(context, "mhc");
+    const std::int64_t n = streams_, count = 2 * n + n * n;
+    for (int depth = 0; depth < context.num_sublayers; ++depth) {
+      const ParamScope scope = context.scope(depth);
+      Weights w;
+      w.weight = scope.declare(weight_spec(count, n * context.d_model));
+      w.size = scope.declare({"size", {3}, Role::kScalar, "", -1, constant_init(0.01), "constant(0.01)"});
+      w.bias = scope.declare(bias_spec("dynamic.bias", count));
+      weights_.push_back(w);
+    }
+  }
+
+  /// One tensor [B, T, n, D].
+  Stream begin(const at::Tensor& x) const override {
+    return {{x.unsqueeze(2).expand({x.size(0), x.size(1), streams_, x.size(2)})}};
+  }
+
+  at::Tensor read(int depth, const Stream& stream) const override {
+    const auto mixed = [this, depth](const std::vector<at::Tensor>& in) {
+      const at::Tensor p = at::sigmoid(logits(depth, in[0], kRead, 0, streams_));
+      return at::matmul(p.unsqueeze(-2), wide(in[0])).squeeze(-2).to(in[0].scalar_type());
+    };
+    return ops::recomputed(mixed, {stream.tensors.front()});
+  }
+
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override {
+    const auto joined = [this, depth](const std::vector<at::Tensor>& in) {
+      const std::int64_t n = streams_;
+      const at::Tensor q = 2 * at::sigmoid(logits(depth, in[0], kWrite, n, n));
+      const at::Tensor z = logits(depth, in[0], kMix, 2 * n, n * n).unflatten(-1, {n, n});
+      const at::Tensor mixed = at::matmul(sinkhorn(z, iterations_), wide(in[0]));
+      return (mixed + q.unsqueeze(-1) * wide(in[1]).unsqueeze(2)).to(in[0].scalar_type());
+    };
+    return {{ops::recomputed(joined, {stream.tensors.front(), branch})}};
+  }
+
+  /// Behind the first sub-layer the streams lie in memory of their own.
+  Stream begin_at(int /*depth*/, const at::Tensor& x) const override {
+    return {{begin(x).tensors.front().contiguous()}};
+  }
+  at::Tensor end(const Stream& stream) const override { return stream.tensors.front().mean(2); }
+
+ private:
+  struct Weights {
+    Param weight, size, bias;
+  };
+  enum Part : std::int64_t { kRead, kWrite, kMix };
+
+  static at::Tensor wide(const at::Tensor& x) { return x.to(ops::wide_type(x.scalar_type())); }
+  /// s x̄ W + c for `count` rows of W from `first`: [B, T, count].
+  at::Tensor logits(int depth, const at::Tensor& h, Part part, std::int64_t first, std::int64_t count) const {
+    const Weights& w = weights_.at(static_cast<std::size_t>(depth));
+    const at::Tensor rows = wide(w.weight.compute().narrow(0, first, count));
+    const at::Tensor product = at::matmul(residuals::unit_rms(h.flatten(2)), rows.transpose(0, 1));
+    return w.size.compute().narrow(0, part, 1) * product + w.bias.compute().narrow(0, first, count);
+  }
+
+  std::int64_t streams_, iterations_;
+  std::vector<Weights> weights_;
+};
+
+}  // namespace mhc
+
+void register_mhc(Family<ResidualEntry>& family) {
+  using mhc::Config;
+  ResidualEntry& e =
+      family.add<Config>("mhc", "Hyper-connections whose streams are mixed by doubly stochastic matrices.",
+                         "Xie et al. 2025, arXiv:2512.24880");
+  e.make = residuals::maker<mhc::Mhc, Config>();
+}
+
+}  // namespace ingot

@@ -1,0 +1,57 @@
+// Progressive residual warm-up: x_{n+1} = x_n + a f_n(norm(x_n)), a = min(t / (T l), 1)
+//
+//   t: the number of the update, from 1; l = 1, 2, … the block of the sub-layer; T updates until the first block joins in
+//   full. Deeper blocks wait until shallower ones have settled. The count is a buffer: it is saved with the model, and skipped
+//   steps don't move it. It composes with a placement's factors.
+//   "ProRes: Progressive Residual Warmup for Language Model Pretraining", arXiv:2603.05369.
+
+#include <ATen/TensorOperators.h>
+
+#include "base/text.h"
+#include "config/fields.h"
+#include "nn/placement.h"
+#include "nn/residual_parts.h"
+#include "nn/running_norm.h"
+
+namespace ingot {
+namespace prores {
+
+struct Config {
+  std::int64_t updates = 1000;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("updates", c.updates,
+          "T: updates until the first block's branches join in full; block l takes l times as many",
+          Rule{}.at_least(1));
+}
+
+class Prores final : public residuals::ScaledResidual {
+ public:
+  Prores(const Config& config, const ResidualContext& context)
+      : ScaledResidual(context),
+        updates_(static_cast<double>(config.updates)),
+        done_(norms::step_buffer(context.scope(-1))) {}
+
+  std::string text(int depth) const override { return cat("full after ", warmup(depth), " updates"); }
+
+ private:
+  double warmup(int depth) const { return updates_ * (block_of(depth) + 1); }
+  at::Tensor scaled(int depth, const at::Tensor& branch) const override {
+    return branch * ((done_.value() + 1) / warmup(depth)).clamp_max(1).to(branch.scalar_type());
+  }
+
+  double updates_;
+  Buffer done_;
+};
+
+}  // namespace prores
+
+void register_prores(Family<ResidualEntry>& family) {
+  using prores::Config;
+  ResidualEntry& e = family.add<Config>(
+      "prores", "Adds the branch times a factor that grows to 1, in shallow blocks first.", "arXiv:2603.05369");
+  e.make = residuals::maker<prores::Prores, Config>();
+}
+
+}  // namespace ingot

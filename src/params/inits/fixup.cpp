@@ -1,0 +1,55 @@
+// Fixup: the last matrix of every branch starts at 0, the others so that one step of SGD changes the output by its learning
+// rate, whatever the depth.
+//
+//   W = 0                      what writes the stream, and the head where it is not tied
+//   W = S^(-1 / (2m-2)) W_x    the others, m: matrices on the way through the branch, S: residual branches
+//   W_x ~ N(0, 2 / (fan_in + fan_out))
+//   m = 4 in mixers: S^-1/6; m = 2 in the ffn: S^-1/2, which a gated ffn has on `up` alone
+//   W ~ N(0, 1 / D)            embedding
+//
+// Zhang et al. 2019, "Fixup Initialization", arXiv:1901.09321, section 3. It goes with residual rule `fixup` and no norms.
+
+#include "config/fields.h"
+#include "params/init_parts.h"
+
+namespace ingot {
+namespace fixup_init {
+namespace {
+
+struct Config {};
+
+void describe(Fields& /*f*/, Config& /*c*/) {}
+
+class Fixup final : public inits::NormalBy {
+ public:
+  explicit Fixup(const InitContext& context) : branches_(std::max(1, context.num_sublayers)) {}
+  bool scales_with_depth() const override { return true; }
+  std::string text(const ParamInfo& info) const override {
+    return std_of(info) == 0 ? "zeros" : inits::NormalBy::text(info);
+  }
+
+ private:
+  double std_of(const ParamInfo& info) const override {
+    if (info.roles.any({Role::kEmbedding, Role::kMeta})) return 1 / std::sqrt(inits::stream_width(info));
+    if (info.roles.any({Role::kHead, Role::kWritesStream})) return 0;
+    const double exponent = info.part == "gate" ? 0 : info.part == "up" ? -1.0 / 2 : -1.0 / 6;
+    return inits::xavier_std(info) * std::pow(branches_, exponent);
+  }
+
+  int branches_;
+};
+
+}  // namespace
+}  // namespace fixup_init
+
+void register_fixup(Family<InitEntry>& family) {
+  using fixup_init::Config;
+  auto& entry =
+      family.add<Config>("fixup", "Zeros where a branch ends, and less than Xavier's rule before, by the depth.",
+                         "Zhang et al. 2019, arXiv:1901.09321");
+  entry.make = [](const ConfigObject&, const InitContext& context) -> std::unique_ptr<Init> {
+    return std::make_unique<fixup_init::Fixup>(context);
+  };
+}
+
+}  // namespace ingot

@@ -1,0 +1,52 @@
+// TinyInit: one small standard deviation that falls with width and depth.
+//
+//   W ~ N(0, 1 / (2 D N))   D: width of the stream, N: blocks of two residual branches
+//   W ~ N(0, 0.5²)          embedding, unless it is the head too: logits would start far from 0
+//
+// Yin et al. 2025, "Pangu Ultra", arXiv:2504.07866, section 2.2.
+
+#include "config/fields.h"
+#include "params/init_parts.h"
+
+namespace ingot {
+namespace tiny_init {
+namespace {
+
+struct Config {
+  double embedding_std = 0.5;
+};
+
+void describe(Fields& f, Config& c) {
+  f.field("embedding_std", c.embedding_std, "standard deviation of an embedding that is not the head too",
+          Rule{}.at_least(0));
+}
+
+class TinyInit final : public inits::NormalBy {
+ public:
+  TinyInit(const Config& config, const InitContext& context)
+      : embedding_std_(config.embedding_std), branches_(std::max(1, context.num_sublayers)) {}
+  bool scales_with_depth() const override { return true; }
+
+ private:
+  double std_of(const ParamInfo& info) const override {
+    const bool embeds = info.roles.has(Role::kEmbedding) && !info.roles.has(Role::kHead);
+    return embeds ? embedding_std_ : 1 / std::sqrt(inits::stream_width(info) * branches_);
+  }
+
+  double embedding_std_;
+  int branches_;
+};
+
+}  // namespace
+}  // namespace tiny_init
+
+void register_tiny_init(Family<InitEntry>& family) {
+  using tiny_init::Config;
+  auto& entry = family.add<Config>("tiny_init", "Normal values of variance 1 / (2 d_model blocks).",
+                                   "Yin et al. 2025, arXiv:2504.07866, section 2.2");
+  entry.make = with_settings<Config>([](const Config& config, const InitContext& context) -> std::unique_ptr<Init> {
+    return std::make_unique<tiny_init::TinyInit>(config, context);
+  });
+}
+
+}  // namespace ingot

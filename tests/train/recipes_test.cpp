@@ -1,0 +1,81 @@
+// Every file of configs/recipes resolves, plans, reproduces itself, and takes a step when it is made small.
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/files.h"
+#include "base/text.h"
+#include "config/document.h"
+#include "config/dump.h"
+#include "train/placement_bundle.h"
+#include "train/plan.h"
+#include "train/samples.h"
+#include "train/step.h"
+
+namespace ingot {
+namespace {
+
+using namespace testing;
+
+std::vector<std::string> recipes() {
+  std::vector<std::string> out;
+  for (const auto& entry : fs::directory_iterator(source_path("configs/recipes"))) {
+    out.push_back(entry.path().stem().string());
+  }
+  std::sort(out.begin(), out.end());
+  return out;
+}
+
+class Recipe : public ::testing::TestWithParam<std::string> {
+ protected:
+  RunConfig config(const std::vector<std::string>& overrides = {}) {
+    return load_config(source_path(cat("configs/recipes/", GetParam(), ".yaml")), overrides, families,
+                       UnsetNames::kAccept);
+  }
+  Families families = make_families();
+};
+
+TEST_P(Recipe, ResolvesAndPlans) {
+  const auto resolved = config();
+  PlanOptions options;
+  options.measure = Measure::kNothing;
+  options.vocab_size = 32000;
+  const auto experiment = plan_experiment(resolved, families, options);
+  // Published recipes decay matrices whose output has a norm; nothing else may be without effect.
+  for (const auto& warning : config_warnings(experiment)) {
+    EXPECT_NE(warning.find("weight decay"), std::string::npos) << warning;
+  }
+  EXPECT_GT(experiment.store->num_parameters(), 0);
+  const auto text = dump_config(resolved);
+  EXPECT_EQ(dump_config(read_run_config(Document::parse(text, "resolved"), families, UnsetNames::kAccept)), text);
+}
+
+TEST_P(Recipe, TakesAStepWhenItIsSmall) {
+  auto small = config({"model.d_model=96", "data.seq_len=16", "train.duration=4 steps",
+                       "train.global_batch=2 sequences", "train.micro_batch=2", "model.tie_embeddings=false",
+                       "train.precision=fp32", "train.device=cpu", "train.threads=1"});
+  auto experiment = allocated_experiment(small, families, 257, at::kFloat);
+  TrainStep step(experiment);
+  step.accumulate(random_batch(2, 16, 257, 3));
+  const auto result = step.finish(1);
+  EXPECT_TRUE(result.applied);
+  // Random tokens: not far from the loss of equal probabilities.
+  EXPECT_NEAR(result.loss, std::log(257), 2);
+}
+
+INSTANTIATE_TEST_SUITE_P(All, Recipe, ::testing::ValuesIn(recipes()), [](const auto& test) { return test.param; });
+
+TEST(RecipeFacts, Gpt2SmallHasItsPublishedSizeButForBiases) {
+  const auto families = make_families();
+  const auto config = load_config(source_path("configs/recipes/gpt2.yaml"), {}, families, UnsetNames::kAccept);
+  PlanOptions options;
+  options.measure = Measure::kNothing;
+  // 124,439,808 published; attention's biases (4 x 768 in 12 layers) are left out, and the table is padded to 50304 rows.
+  EXPECT_EQ(plan_experiment(config, families, options).store->num_parameters(),
+            124439808 - 12 * 4 * 768 + (50304 - 50257) * 768);
+}
+
+}  // namespace
+}  // namespace ingot
