@@ -154,9 +154,8 @@ class Host {
   void check_agreement() {
     std::vector<std::string> problems;
     const auto& ours = ranks_[0];
-    const bool one_problem = std::all_of(ranks_.begin(), ranks_.end(), [&](const Introduction& rank) {
-      return rank.problem == ours.problem;
-    });
+    const bool one_problem = std::all_of(ranks_.begin(), ranks_.end(),
+                                         [&](const Introduction& rank) { return rank.problem == ours.problem; });
     if (!ours.problem.empty()) {
       if (one_problem) fail(ours.problem);
       problems.push_back(cat(ours.text(0), ": ", ours.problem));
@@ -212,7 +211,7 @@ class Host {
   std::string generation_;
   std::vector<Introduction> ranks_;
   std::set<int> missing_;
-  std::map<int, std::int64_t> seen_;    // how many came as a rank
+  std::map<int, std::int64_t> seen_;  // how many came as a rank
   std::multimap<int, json> waiting_;  // accepted, not confirmed: may be left over from an earlier start
 };
 

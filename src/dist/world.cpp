@@ -2,7 +2,6 @@
 
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-
 #include <c10/util/Logging.h>
 
 #include <chrono>

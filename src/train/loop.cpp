@@ -91,8 +91,8 @@ StepResult TrainLoop::one_step(StepNews& news) {
   const double data_wait = prefetch_->seconds_waited() - waited;
   news.times = {seconds_since(start) - data_wait, data_wait};
   world_.set_phase(counters_.step + 1, "adding up gradients");
-  const auto result = step_->finish(counters_.updates + 1,
-                                    [this](double loss, double grad_norm) { return accepts(loss, grad_norm); });
+  const auto result =
+      step_->finish(counters_.updates + 1, [this](double loss, double grad_norm) { return accepts(loss, grad_norm); });
   ++counters_.step;
   if (sample_log_) sample_log_->end_step(counters_.step);
   counters_.samples_consumed += experiment_.rows_per_step;

@@ -214,7 +214,8 @@ void TrainLoop::rewind(const std::string& reason) {
     saver_->wait();
     const auto newest = find_newest_valid(dir_).found;
     if (!newest) {
-      throw DivergedError(cat("diverged at step ", counters_.step, ": ", reason, ", and there is no checkpoint to go back to"));
+      throw DivergedError(
+          cat("diverged at step ", counters_.step, ": ", reason, ", and there is no checkpoint to go back to"));
     }
     found = {{"path", newest->path.string()}, {"state", read_state(newest->path)}};
     load_checkpoint(newest->path, LoadWhat::kAll, experiment_.store->state(), experiment_.optimizer->state(), true);

@@ -42,9 +42,7 @@ StepVerdict SpikeGuard::judge(double loss, double grad_norm) {
   return troubles_ <= settings_.skips + settings_.rewinds ? StepVerdict::kRewind : StepVerdict::kStop;
 }
 
-nlohmann::json SpikeGuard::state() const {
-  return {{"losses", losses_}, {"troubles", troubles_}, {"calm", calm_}};
-}
+nlohmann::json SpikeGuard::state() const { return {{"losses", losses_}, {"troubles", troubles_}, {"calm", calm_}}; }
 
 void SpikeGuard::restore(const nlohmann::json& state) {
   losses_ = state.at("losses").get<std::deque<double>>();

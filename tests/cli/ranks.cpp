@@ -42,12 +42,10 @@ std::vector<std::string> Ranks::train_on(int nproc, const std::string& name, std
 
 std::unique_ptr<Process> Ranks::start_rank(int rank, int world, int port, const std::vector<std::string>& command,
                                            const std::map<std::string, std::string>& variables) const {
-  std::map<std::string, std::string> all{{"RANK", std::to_string(rank)},
-                                         {"LOCAL_RANK", std::to_string(rank)},
-                                         {"WORLD_SIZE", std::to_string(world)},
-                                         {"LOCAL_WORLD_SIZE", std::to_string(world)},
-                                         {"MASTER_ADDR", "127.0.0.1"},
-                                         {"MASTER_PORT", std::to_string(port)}};
+  std::map<std::string, std::string> all{
+      {"RANK", std::to_string(rank)},        {"LOCAL_RANK", std::to_string(rank)},
+      {"WORLD_SIZE", std::to_string(world)}, {"LOCAL_WORLD_SIZE", std::to_string(world)},
+      {"MASTER_ADDR", "127.0.0.1"},          {"MASTER_PORT", std::to_string(port)}};
   for (const auto& [key, value] : variables) all[key] = value;
   std::vector<std::string> line{"/usr/bin/env"};
   for (const auto& [key, value] : all) line.push_back(key + "=" + value);

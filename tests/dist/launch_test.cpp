@@ -113,8 +113,7 @@ TEST(Launch, MpirunOnOneNodeNeedsNoAddress) {
                                 {"OMPI_COMM_WORLD_LOCAL_SIZE", "2"},
                                 {"PMIX_NAMESPACE", "prterun-1"}});
   EXPECT_EQ(open_mpi.store_host, "127.0.0.1");
-  const auto mpich =
-      detect({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"MPI_LOCALRANKID", "1"}, {"MPI_LOCALNRANKS", "2"}});
+  const auto mpich = detect({{"PMI_RANK", "1"}, {"PMI_SIZE", "2"}, {"MPI_LOCALRANKID", "1"}, {"MPI_LOCALNRANKS", "2"}});
   EXPECT_EQ(mpich.launcher, Launcher::kMpich);
   EXPECT_EQ(mpich.store_host, "127.0.0.1");
 }
@@ -127,7 +126,8 @@ TEST(Launch, MpirunOverNodesAsksForTheAddress) {
 }
 
 TEST(Launch, ContradictionsAreNamed) {
-  for (const auto& [name, value] : Variables{{"RANK", "8"}, {"RANK", "five"}, {"LOCAL_RANK", "4"}, {"WORLD_SIZE", "0"}}) {
+  for (const auto& [name, value] :
+       Variables{{"RANK", "8"}, {"RANK", "five"}, {"LOCAL_RANK", "4"}, {"WORLD_SIZE", "0"}}) {
     auto variables = torchrun();
     variables[name] = value;
     EXPECT_THROW(detect(variables), DistributedError) << name << "=" << value;

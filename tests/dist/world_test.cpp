@@ -77,21 +77,24 @@ TEST(World, WhoDiffersIsNamedToAll) {
 TEST(World, ARankThatComesTwiceIsNamed) {
   auto places = loopback_places(3);
   places[2].rank = 1;
-  const auto thrown = run_threads(places, nothing, [](World&) { FAIL() << "met"; }, 5);
+  const auto thrown = run_threads(
+      places, nothing, [](World&) { FAIL() << "met"; }, 5);
   expect_each_has({thrown[0]}, "rank 1 came twice");
 }
 
 TEST(World, WhoDoesNotComeIsNamed) {
   auto places = loopback_places(3);
   places.erase(places.begin() + 1);
-  const auto thrown = run_threads(places, nothing, [](World&) { FAIL() << "met"; }, 2);
+  const auto thrown = run_threads(
+      places, nothing, [](World&) { FAIL() << "met"; }, 2);
   expect_each_has(thrown, "of 3 ranks no sign of 1; here are 0");
 }
 
 TEST(World, AnotherWorldSizeIsRefused) {
   auto places = loopback_places(2);
   places[1].world_size = 3;
-  const auto thrown = run_threads(places, nothing, [](World&) { FAIL() << "met"; }, 10);
+  const auto thrown = run_threads(
+      places, nothing, [](World&) { FAIL() << "met"; }, 10);
   expect_each_has(thrown, "is of a world of 3, rank 0 of one of 2");
 }
 
