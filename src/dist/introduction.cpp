@@ -6,10 +6,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <filesystem>
-#include <fstream>
 #include <memory>
 
+#include "base/host.h"
 #include "base/text.h"
 #include "dist/meeting.h"
 
@@ -49,25 +48,12 @@ Addresses route_to(const std::string& host, int port) {
   return {};
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "unknown";
-}
-
-std::string node_id() {
-  std::string boot;
-  std::ifstream("/proc/sys/kernel/random/boot_id") >> boot;
-  std::error_code ignored;
-  const auto network = std::filesystem::read_symlink("/proc/self/ns/net", ignored);
-  return cat(host_name(), " ", boot, " ", network.string());
-}
-
 }  // namespace
 
 Introduction introduce(const LaunchPlace& place, std::vector<std::pair<std::string, std::string>> must_agree) {
   Introduction out;
   out.host = host_name();
-  out.node = node_id();
+  out.node = cat(host_name(), " ", boot_id(), " ", namespace_id("net"));
   out.pid = ::getpid();
   out.world_size = place.world_size;
   out.must_agree = std::move(must_agree);

@@ -1,24 +1,22 @@
 #include "dist/meeting.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <random>
 #include <set>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include "base/clock.h"
 #include "base/error.h"
+#include "base/host.h"
 #include "base/log.h"
 #include "base/text.h"
 
 namespace ingot::dist_detail {
 namespace {
 
-using Clock = std::chrono::steady_clock;
 using json = nlohmann::json;
 using Store = c10d::Store;
 
@@ -26,15 +24,6 @@ constexpr auto kPoll = std::chrono::milliseconds(20);
 constexpr double kFirstNotice = 10;  // seconds until it is said who is missing
 constexpr double kNextNotice = 60;
 constexpr std::size_t kMostDifferences = 5;
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
-
-std::string fresh_nonce() {
-  std::random_device device;
-  char text[33];
-  std::snprintf(text, sizeof text, "%08x%08x%08x%08x", device(), device(), device(), device());
-  return text;
-}
 
 json to_json(const Introduction& i) {
   return {{"host", i.host},
@@ -217,7 +206,7 @@ class Host {
 
 /// Rank r's side. Returns the generation.
 std::string join_host(const LaunchPlace& place, Store& store, const Introduction& self, double timeout) {
-  const auto nonce = fresh_nonce();
+  const auto nonce = random_hex();
   const auto turn = store.add(cat("joins/", place.rank), 1);
   set_text(store, join_key(place.rank, turn), json{{"nonce", nonce}, {"introduction", to_json(self)}}.dump());
   const auto start = Clock::now();
@@ -268,7 +257,7 @@ Meeting meet(const LaunchPlace& place, const Introduction& self, double timeout)
   try {
     std::string generation;
     if (place.rank == 0) {
-      generation = fresh_nonce();
+      generation = random_hex();
       out.ranks = Host(place, store, generation, self).wait(timeout);
       json all = json::array();
       for (const auto& rank : out.ranks) all.push_back(to_json(rank));

@@ -4,15 +4,12 @@
 #include <nlohmann/json.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
+#include "base/clock.h"
 #include "base/text.h"
 #include "dist/meeting.h"
 
 namespace ingot::dist_detail {
 namespace {
-
-double unix_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 std::string key_of(int rank) { return cat("pulse/", rank); }
 

@@ -6,19 +6,12 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
-#include <chrono>
 #include <numeric>
 #include <stdexcept>
 
+#include "base/clock.h"
+
 namespace ingot {
-namespace {
-
-double now_seconds() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-}  // namespace
-
 class GradientReducer::Hook : public torch::autograd::PostAccumulateGradHook {
  public:
   Hook(GradientReducer& reducer, std::size_t leaf) : reducer_(reducer), leaf_(leaf) {}
@@ -100,7 +93,7 @@ void GradientReducer::finish() {
     counted_ = true;
   }
   armed_ = false;
-  const double start = now_seconds();
+  const auto start = Clock::now();
   {
     const std::scoped_lock lock(mutex_);
     times_.hidden = busy_;
@@ -110,7 +103,7 @@ void GradientReducer::finish() {
   wake_.wait(lock, [this] { return done_ == buckets_.size() || error_; });
   if (error_) std::rethrow_exception(error_);
   times_.busy = busy_;
-  times_.waited = now_seconds() - start;
+  times_.waited = seconds_since(start);
   launched_ = done_ = 0;
   busy_ = 0;
 }
@@ -124,13 +117,13 @@ void GradientReducer::work() {
     const auto index = done_;
     lock.unlock();
     std::exception_ptr error;
-    const double start = now_seconds();
+    const auto start = Clock::now();
     try {
       reduce(buckets_[index]);
     } catch (...) {
       error = std::current_exception();
     }
-    const double seconds = now_seconds() - start;
+    const double seconds = seconds_since(start);
     lock.lock();
     busy_ += seconds;
     error_ = error;

@@ -1,32 +1,28 @@
 #include "dist/spawn.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <cstring>
 #include <map>
 #include <optional>
 
+#include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "dist/launch.h"
+#include "dist/loopback.h"
 
 namespace ingot {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // After the first failure: how long the others may take to find out and save what they can, then to end on request.
 constexpr double kGraceSeconds = 20;
@@ -56,29 +52,7 @@ Error system_error(const char* what) {
   return Error(ExitCode::kOther, cat("--nproc: ", what, ": ", std::strerror(errno)));
 }
 
-/// A socket that listens on a free port of the loopback interface.
-struct Listener {
-  int fd = -1;
-  int port = 0;
-};
-
-Listener listen_on_loopback() {
-  Listener out;
-  out.fd = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (out.fd < 0 || ::bind(out.fd, generic, size) != 0 || ::listen(out.fd, SOMAXCONN) != 0 ||
-      ::getsockname(out.fd, generic, &size) != 0) {
-    throw system_error("no port on the loopback interface");
-  }
-  out.port = ntohs(address.sin_port);
-  return out;
-}
-
-[[noreturn]] void become_rank(int rank, int count, const Listener& listener, pid_t parent,
+[[noreturn]] void become_rank(int rank, int count, const LoopbackListener& listener, pid_t parent,
                               const std::vector<std::string>& arguments, const std::string& program) {
   // A group of its own: Ctrl-C reaches the parent alone, which passes it on once.
   ::setpgid(0, 0);
@@ -163,7 +137,7 @@ void supervise(Ranks& ranks) {
       }
     }
     if (ranks.failed_at()) {
-      const double waited = std::chrono::duration<double>(Clock::now() - *ranks.failed_at()).count();
+      const double waited = seconds_since(*ranks.failed_at());
       const int wanted = waited > kGraceSeconds + kTerminateSeconds ? SIGKILL : waited > kGraceSeconds ? SIGTERM : 0;
       if (wanted != ended_by) {
         log::warning(cat("a rank failed ", static_cast<int>(waited), " s ago: ending the others"));

@@ -12,6 +12,7 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include "base/clock.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -21,7 +22,6 @@
 namespace ingot {
 
 using namespace dist_detail;
-using Clock = std::chrono::steady_clock;
 
 namespace {
 
@@ -29,8 +29,6 @@ constexpr double kPatience = 60;  // seconds of silence of a rank's pulse, or th
 constexpr auto kShortPoll = std::chrono::milliseconds(1);
 constexpr auto kLongPoll = std::chrono::milliseconds(50);
 constexpr double kLingerSeconds = 4;  // longer than others need to find out who fell silent
-
-double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));

@@ -45,8 +45,18 @@ std::vector<Param> declare_each(const ResidualContext& context, const std::funct
   return params;
 }
 
+Stream ManyStreams::begin(const at::Tensor& x) const {
+  return {{x.unsqueeze(2).expand({x.size(0), x.size(1), streams_, x.size(2)})}};
+}
+
+Stream ManyStreams::begin_at(int /*depth*/, const at::Tensor& x) const {
+  return {{begin(x).tensors.front().contiguous()}};
+}
+
+at::Tensor wide(const at::Tensor& x) { return x.to(ops::wide_type(x.scalar_type())); }
+
 at::Tensor unit_rms(const at::Tensor& x) {
-  const at::Tensor w = x.to(ops::wide_type(x.scalar_type()));
+  const at::Tensor w = wide(x);
   return w * (w.square().mean(-1, true) + 1e-6).rsqrt();
 }
 

@@ -29,6 +29,22 @@ class ScaledResidual : public Residual {
   std::vector<double> branch_, skip_;
 };
 
+/// A stream of n tensors, kept as one [B, T, n, D] that starts as n copies of x.
+class ManyStreams : public Residual {
+ public:
+  Stream begin(const at::Tensor& x) const override;
+  /// Behind the first sub-layer the streams lie in memory of their own.
+  Stream begin_at(int depth, const at::Tensor& x) const override;
+
+ protected:
+  explicit ManyStreams(std::int64_t streams) : streams_(streams) {}
+
+  const std::int64_t streams_;
+};
+
+/// x in fp32 (fp64 stays).
+at::Tensor wide(const at::Tensor& x);
+
 /// skip · x + scale · branch in x's dtype.
 at::Tensor add_branch(const at::Tensor& x, double skip, const at::Tensor& branch, double scale);
 

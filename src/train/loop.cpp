@@ -21,10 +21,6 @@ constexpr std::int64_t kStepsToEstimate = 5;
 /// Steps over which slow ranks are looked for.
 constexpr std::int64_t kStragglerSteps = 100;
 
-double seconds_since(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 }  // namespace
 
 TrainLoop::TrainLoop(const RunConfig& config, const Families& families, std::optional<ResumePoint> resume, World& world,

@@ -1,12 +1,12 @@
 #pragma once
 // The loop over steps. Private to the train module.
 
-#include <chrono>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/clock.h"
 #include "checkpoint/saver.h"
 #include "data/data_module.h"
 #include "data/prefetch.h"
@@ -33,7 +33,6 @@ class TrainLoop {
   const std::string& stop_reason() const { return stop_reason_; }
 
  private:
-  using Clock = std::chrono::steady_clock;
   /// What happened since the last logged line.
   struct Window {
     double loss_sum = 0;

@@ -150,7 +150,7 @@ void TrainLoop::say_what_the_launch_does() {
   if (given && *given != std::to_string(threads)) {
     record_.say(cat("  OMP_NUM_THREADS=", *given, " is overridden by train.threads: ", threads));
   }
-  const auto micro_batches = (experiment_.rows_per_step + experiment_.micro_batch - 1) / experiment_.micro_batch;
+  const auto micro_batches = MicroBatches::in_step(experiment_.rows_per_step, experiment_.micro_batch);
   if (micro_batches % world_.size() != 0) {
     record_.warn(cat("a step has ", micro_batches, " micro-batches for ", world_.size(),
                      " ranks: some wait for others; a train.micro_batch that divides ", experiment_.rows_per_rank(),

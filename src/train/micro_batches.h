@@ -15,9 +15,13 @@ class MicroBatches {
  public:
   MicroBatches(std::int64_t rows, std::int64_t micro_batch, int rank, int world_size)
       : rows_(rows), micro_batch_(micro_batch) {
-    const auto all = (rows + micro_batch - 1) / micro_batch;
+    const auto all = in_step(rows, micro_batch);
     begin_ = all * rank / world_size;
     end_ = all * (rank + 1) / world_size;
+  }
+  /// Of all ranks.
+  static std::int64_t in_step(std::int64_t rows, std::int64_t micro_batch) {
+    return (rows + micro_batch - 1) / micro_batch;
   }
   std::int64_t count() const { return end_ - begin_; }
   /// Of the i-th of this rank, within the step.

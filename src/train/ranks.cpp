@@ -1,5 +1,7 @@
 #include "train/ranks.h"
 
+#include <cstdio>
+
 #include "base/text.h"
 #include "base/version.h"
 #include "checkpoint/digest.h"
@@ -28,6 +30,12 @@ std::string program_text() {
 }
 
 }  // namespace
+
+std::string rank_file_name(int rank) {
+  char name[32];
+  std::snprintf(name, sizeof name, "rank-%05d", rank);
+  return name;
+}
 
 std::vector<std::pair<std::string, std::string>> must_agree(const RunConfig& config, const ResumeChoice& resume) {
   std::vector<std::pair<std::string, std::string>> out;

@@ -12,6 +12,9 @@
 
 namespace ingot {
 
+/// "rank-00017": how files of one rank begin.
+std::string rank_file_name(int rank);
+
 /// What has to be the same on all ranks: the program, the config without its `free` fields, how to resume.
 std::vector<std::pair<std::string, std::string>> must_agree(const RunConfig& config, const ResumeChoice& resume);
 

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cstdlib>
 
+#include "base/host.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -84,12 +85,6 @@ std::string variable(const char* name) {
 }
 
 }  // namespace
-
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "unknown";
-  return name.data();
-}
 
 std::string job_id() {
   // Grid Engine's JOB_ID is a name that others use too, so it counts only beside SGE's own.

@@ -9,9 +9,9 @@
 #include <array>
 #include <cerrno>
 #include <nlohmann/json.hpp>
-#include <random>
 #include <sstream>
 
+#include "base/host.h"
 #include "base/text.h"
 #include "train/run_status.h"
 
@@ -43,34 +43,13 @@ std::optional<ProcessState> process_state(std::int64_t pid) {
   return process;
 }
 
-std::string random_hex() {
-  std::random_device device;
-  std::ostringstream out;
-  for (int i = 0; i < 4; ++i) out << std::hex << device();
-  return out.str();
-}
-
-std::string link_target(const char* path) {
-  std::array<char, 256> target{};
-  const ssize_t size = ::readlink(path, target.data(), target.size());
-  return size > 0 ? std::string(target.data(), static_cast<std::size_t>(size)) : "";
-}
-
-std::string boot_id() {
-  try {
-    return std::string(trim(read_file("/proc/sys/kernel/random/boot_id")));
-  } catch (const Error&) {
-    return "";
-  }
-}
-
 }  // namespace
 
 LockHolder this_process() {
   LockHolder self;
   self.host = host_name();
   self.boot = boot_id();
-  self.pid_namespace = link_target("/proc/self/ns/pid");
+  self.pid_namespace = namespace_id("pid");
   self.pid = ::getpid();
   if (const auto state = process_state(self.pid)) self.start_ticks = state->start_ticks;
   self.job = job_id();

@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdlib>
 
+#include "base/host.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "train/run_lock.h"

@@ -45,7 +45,6 @@ void write_summary(const fs::path& run_dir, const nlohmann::ordered_json& summar
 nlohmann::ordered_json scheduler_ids();
 /// The batch job that this process belongs to, equal after it was put back into the queue; "" outside of one.
 std::string job_id();
-std::string host_name();
 
 /// "0007".
 std::string attempt_name(std::int64_t number);

@@ -7,6 +7,8 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/clock.h"
+#include "base/host.h"
 #include "base/text.h"
 #include "train/run_status.h"
 
@@ -86,10 +88,6 @@ std::string framed(std::string_view payload) {
   record += payload;
   append_number(record, masked_crc(payload));
   return record;
-}
-
-double unix_seconds() {
-  return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count();
 }
 
 /// TensorBoard reads files in the order of their names, which begin with a ten-digit time: two starts within a second,

@@ -1,21 +1,12 @@
 #include "train/sample_log.h"
 
-#include <cstdio>
 #include <nlohmann/json.hpp>
 
+#include "train/ranks.h"
+
 namespace ingot {
-namespace {
-
-fs::path path_of(const fs::path& run_dir, int rank) {
-  char name[32];
-  std::snprintf(name, sizeof name, "rank-%05d.jsonl", rank);
-  return run_dir / "samples" / name;
-}
-
-}  // namespace
-
 SampleLog::SampleLog(const fs::path& run_dir, int rank, std::int64_t attempt)
-    : attempt_(attempt), file_(path_of(run_dir, rank)) {}
+    : attempt_(attempt), file_(run_dir / "samples" / (rank_file_name(rank) + ".jsonl")) {}
 
 void SampleLog::add(const std::vector<std::int64_t>& samples) {
   samples_.insert(samples_.end(), samples.begin(), samples.end());

@@ -73,12 +73,6 @@ bool is_told_by_others(const Error& error, World::Report report, int rank) {
   return report == World::Report::kRepeated || error.code() == ExitCode::kDistributed;
 }
 
-std::string rank_log(const fs::path& dir, int rank) {
-  char name[32];
-  std::snprintf(name, sizeof name, "rank-%05d.log", rank);
-  return (dir / "logs" / name).string();
-}
-
 ExitCode run_loop(RunConfig config, const TrainRequest& request, const Families& families, World& world) {
   const fs::path dir = config.run.dir;
   RunRecord record(dir, world.is_first());
@@ -112,8 +106,11 @@ ExitCode train(const TrainRequest& request, const Families& families) {
   if (!first) log::set_terminal_level(log::Level::kError);
   try {
     const auto config = read_config(request);
-    if (!first) log::open_file_on_warning(rank_log(config.run.dir, place.rank));
-    World world(place, must_agree(config, request.resume), {config.distributed.timeout.value});
+    if (!first)
+      log::open_file_on_warning((fs::path(config.run.dir) / "logs" / (rank_file_name(place.rank) + ".log")).string());
+    std::vector<std::pair<std::string, std::string>> facts;
+    if (place.distributed()) facts = must_agree(config, request.resume);  // reads the program's own file
+    World world(place, facts, {config.distributed.timeout.value});
     try {
       const auto code = run_loop(config, request, families, world);
       // torchrun starts everything anew on any other code.

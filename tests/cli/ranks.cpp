@@ -1,8 +1,5 @@
 #include "cli/ranks.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <chrono>
@@ -13,6 +10,7 @@
 #include <thread>
 
 #include "checkpoint/checkpoint.h"
+#include "dist/loopback.h"
 #include "train/run_metrics.h"
 
 namespace ingot::testing {
@@ -105,15 +103,9 @@ pid_t Ranks::process_of(const std::string& name, int rank) const {
 }
 
 int Ranks::free_port() {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(fd, generic, size) != 0 || ::getsockname(fd, generic, &size) != 0) throw std::runtime_error("no port");
-  ::close(fd);
-  return ntohs(address.sin_port);
+  const auto listener = listen_on_loopback();
+  ::close(listener.fd);
+  return listener.port;
 }
 
 double largest_difference(const std::vector<double>& a, const std::vector<double>& b) {

@@ -1,24 +1,13 @@
 #include "dist/threads.h"
 
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-
-#include <stdexcept>
 #include <thread>
+
+#include "dist/loopback.h"
 
 namespace ingot::testing {
 
 std::vector<LaunchPlace> loopback_places(int world_size) {
-  const int fd = ::socket(AF_INET, SOCK_STREAM, 0);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  socklen_t size = sizeof address;
-  auto* generic = reinterpret_cast<sockaddr*>(&address);
-  if (::bind(fd, generic, size) != 0 || ::listen(fd, 16) != 0 || ::getsockname(fd, generic, &size) != 0) {
-    throw std::runtime_error("no free port");
-  }
+  const auto listener = listen_on_loopback();
   std::vector<LaunchPlace> out;
   for (int rank = 0; rank < world_size; ++rank) {
     LaunchPlace place;
@@ -26,8 +15,8 @@ std::vector<LaunchPlace> loopback_places(int world_size) {
     place.rank = place.local_rank = rank;
     place.world_size = place.local_world_size = world_size;
     place.store_host = "127.0.0.1";
-    place.store_port = ntohs(address.sin_port);
-    place.store_fd = rank == 0 ? fd : -1;
+    place.store_port = listener.port;
+    place.store_fd = rank == 0 ? listener.fd : -1;
     out.push_back(place);
   }
   return out;

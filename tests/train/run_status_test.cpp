@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "base/host.h"
 #include "support/temp_dir.h"
 #include "train/run_lock.h"
 

@@ -18,7 +18,6 @@
 #include "config/fields.h"
 #include "nn/norm_parts.h"
 #include "nn/residual_parts.h"
-#include "ops/kernel_types.h"
 #include "ops/recompute/recompute.h"
 
 namespace ingot {
@@ -60,10 +59,10 @@ ParamSpec mix_spec(std::int64_t streams) {
   return mixing_spec("mix", {streams, streams}, identity, "identity");
 }
 
-class HyperConnections final : public Residual {
+class HyperConnections final : public residuals::ManyStreams {
  public:
   HyperConnections(const Config& config, const ResidualContext& context)
-      : streams_(config.streams), dynamic_(config.kind == Kind::kDynamic) {
+      : ManyStreams(config.streams), dynamic_(config.kind == Kind::kDynamic) {
     residuals::refuse_factors(context, "hyper_connections");
     for (int depth = 0; depth < context.num_sublayers; ++depth) {
       const ParamScope scope = context.scope(depth);
@@ -72,20 +71,13 @@ class HyperConnections final : public Residual {
       w.mix = scope.declare(mix_spec(streams_));
       w.write = scope.declare(mixing_spec("write", {streams_}, constant_init(1), "ones"));
       if (dynamic_) {
-        ParamSpec spec{"dynamic.weight", {streams_ + 2, context.d_model}, Role::kScalar};
-        spec.fixed_init = constant_init(0);
-        spec.fixed_init_name = "zeros";
-        w.dynamic = scope.declare(spec);
+        w.dynamic =
+            scope.declare(mixing_spec("dynamic.weight", {streams_ + 2, context.d_model}, constant_init(0), "zeros"));
         w.read_size = scope.declare(norms::scalar_spec("read_size", 0.01));
         w.write_size = scope.declare(norms::scalar_spec("write_size", 0.01));
       }
       weights_.push_back(w);
     }
-  }
-
-  /// One tensor [B, T, n, D].
-  Stream begin(const at::Tensor& x) const override {
-    return {{x.unsqueeze(2).expand({x.size(0), x.size(1), streams_, x.size(2)})}};
   }
 
   at::Tensor read(int depth, const Stream& stream) const override {
@@ -106,17 +98,13 @@ class HyperConnections final : public Residual {
         mix = mix + w.read_size.compute() * change(w, in[0], 0, streams_);
         b = b + w.write_size.compute() * change(w, in[0], streams_ + 1, 1).squeeze(-1);
       }
-      const at::Tensor h = wide(in[0]);
-      return (at::matmul(mix.transpose(-1, -2), h) + b.unsqueeze(-1) * wide(in[1]).unsqueeze(2))
+      const at::Tensor h = residuals::wide(in[0]);
+      return (at::matmul(mix.transpose(-1, -2), h) + b.unsqueeze(-1) * residuals::wide(in[1]).unsqueeze(2))
           .to(in[0].scalar_type());
     };
     return {{ops::recomputed(joined, {stream.tensors.front(), branch})}};
   }
 
-  /// Behind the first sub-layer the streams lie in memory of their own.
-  Stream begin_at(int /*depth*/, const at::Tensor& x) const override {
-    return {{begin(x).tensors.front().contiguous()}};
-  }
   at::Tensor end(const Stream& stream) const override { return stream.tensors.front().sum(2); }
 
  private:
@@ -124,18 +112,16 @@ class HyperConnections final : public Residual {
     Param read, mix, write, dynamic, read_size, write_size;
   };
 
-  static at::Tensor wide(const at::Tensor& x) { return x.to(ops::wide_type(x.scalar_type())); }
   /// Σ_i a_i H_i: a [n] or [B, T, n], H [B, T, n, D] -> [B, T, D].
   static at::Tensor weighted_sum(const at::Tensor& a, const at::Tensor& h) {
-    return at::matmul(a.unsqueeze(-2), wide(h)).squeeze(-2);
+    return at::matmul(a.unsqueeze(-2), residuals::wide(h)).squeeze(-2);
   }
   /// tanh(H̄ W) for `count` columns of W from `first`: [B, T, n, count].
   static at::Tensor change(const Weights& w, const at::Tensor& h, std::int64_t first, std::int64_t count) {
-    const at::Tensor columns = wide(w.dynamic.compute().narrow(0, first, count));
+    const at::Tensor columns = residuals::wide(w.dynamic.compute().narrow(0, first, count));
     return at::tanh(at::matmul(residuals::unit_rms(h), columns.transpose(0, 1)));
   }
 
-  std::int64_t streams_;
   bool dynamic_;
   std::vector<Weights> weights_;
 };

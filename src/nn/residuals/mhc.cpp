@@ -21,7 +21,6 @@
 #include "config/fields.h"
 #include "nn/norm_parts.h"
 #include "nn/residual_parts.h"
-#include "ops/kernel_types.h"
 #include "ops/recompute/recompute.h"
 
 namespace ingot {
@@ -48,16 +47,20 @@ at::Tensor sinkhorn(const at::Tensor& z, std::int64_t iterations) {
 }
 
 ParamSpec weight_spec(std::int64_t out, std::int64_t in) {
-  ParamSpec spec{"dynamic.weight", {out, in}, Role::kScalar};
+  ParamSpec spec;
+  spec.name = "dynamic.weight";
+  spec.shape = {out, in};
+  spec.roles = Role::kScalar;
   const double std = std::sqrt(2.0 / static_cast<double>(in + out));
   spec.fixed_init = normal_init(std);
   spec.fixed_init_name = cat("normal(0, ", std, ")");
   return spec;
 }
 
-class Mhc final : public Residual {
+class Mhc final : public residuals::ManyStreams {
  public:
-  Mhc(const Config& config, const ResidualContext& context) : streams_(config.streams), iterations_(config.iterations) {
+  Mhc(const Config& config, const ResidualContext& context)
+      : ManyStreams(config.streams), iterations_(config.iterations) {
     residuals::refuse_factors(context, "mhc");
     const std::int64_t n = streams_, count = 2 * n + n * n;
     for (int depth = 0; depth < context.num_sublayers; ++depth) {
@@ -70,15 +73,10 @@ class Mhc final : public Residual {
     }
   }
 
-  /// One tensor [B, T, n, D].
-  Stream begin(const at::Tensor& x) const override {
-    return {{x.unsqueeze(2).expand({x.size(0), x.size(1), streams_, x.size(2)})}};
-  }
-
   at::Tensor read(int depth, const Stream& stream) const override {
     const auto mixed = [this, depth](const std::vector<at::Tensor>& in) {
       const at::Tensor p = at::sigmoid(logits(depth, in[0], kRead, 0, streams_));
-      return at::matmul(p.unsqueeze(-2), wide(in[0])).squeeze(-2).to(in[0].scalar_type());
+      return at::matmul(p.unsqueeze(-2), residuals::wide(in[0])).squeeze(-2).to(in[0].scalar_type());
     };
     return ops::recomputed(mixed, {stream.tensors.front()});
   }
@@ -88,16 +86,12 @@ class Mhc final : public Residual {
       const std::int64_t n = streams_;
       const at::Tensor q = 2 * at::sigmoid(logits(depth, in[0], kWrite, n, n));
       const at::Tensor z = logits(depth, in[0], kMix, 2 * n, n * n).unflatten(-1, {n, n});
-      const at::Tensor mixed = at::matmul(sinkhorn(z, iterations_), wide(in[0]));
-      return (mixed + q.unsqueeze(-1) * wide(in[1]).unsqueeze(2)).to(in[0].scalar_type());
+      const at::Tensor mixed = at::matmul(sinkhorn(z, iterations_), residuals::wide(in[0]));
+      return (mixed + q.unsqueeze(-1) * residuals::wide(in[1]).unsqueeze(2)).to(in[0].scalar_type());
     };
     return {{ops::recomputed(joined, {stream.tensors.front(), branch})}};
   }
 
-  /// Behind the first sub-layer the streams lie in memory of their own.
-  Stream begin_at(int /*depth*/, const at::Tensor& x) const override {
-    return {{begin(x).tensors.front().contiguous()}};
-  }
   at::Tensor end(const Stream& stream) const override { return stream.tensors.front().mean(2); }
 
  private:
@@ -106,16 +100,15 @@ class Mhc final : public Residual {
   };
   enum Part : std::int64_t { kRead, kWrite, kMix };
 
-  static at::Tensor wide(const at::Tensor& x) { return x.to(ops::wide_type(x.scalar_type())); }
   /// s x̄ W + c for `count` rows of W from `first`: [B, T, count].
   at::Tensor logits(int depth, const at::Tensor& h, Part part, std::int64_t first, std::int64_t count) const {
     const Weights& w = weights_.at(static_cast<std::size_t>(depth));
-    const at::Tensor rows = wide(w.weight.compute().narrow(0, first, count));
+    const at::Tensor rows = residuals::wide(w.weight.compute().narrow(0, first, count));
     const at::Tensor product = at::matmul(residuals::unit_rms(h.flatten(2)), rows.transpose(0, 1));
     return w.size.compute().narrow(0, part, 1) * product + w.bias.compute().narrow(0, first, count);
   }
 
-  std::int64_t streams_, iterations_;
+  std::int64_t iterations_;
   std::vector<Weights> weights_;
 };
 

@@ -15,7 +15,6 @@
 #include "config/fields.h"
 #include "nn/norm_parts.h"
 #include "nn/residual_parts.h"
-#include "ops/kernel_types.h"
 #include "ops/recompute/recompute.h"
 
 namespace ingot {
@@ -49,7 +48,7 @@ class Ngpt final : public Residual {
   Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override {
     const auto n = static_cast<std::size_t>(depth);
     const auto move = [this, n](const std::vector<at::Tensor>& in) {
-      const at::Tensor h = in[0].to(ops::wide_type(in[0].scalar_type()));
+      const at::Tensor h = residuals::wide(in[0]);
       const at::Tensor rate = rate_.at(n).compute().abs() * (start_ / stored_);
       return unit(h + rate * (unit(in[1].to(h.scalar_type())) - h)).to(in[0].scalar_type());
     };

@@ -8,10 +8,8 @@
 
 #include <cmath>
 
-#include "base/text.h"
 #include "config/fields.h"
-#include "config/units.h"
-#include "params/families.h"
+#include "params/init_parts.h"
 
 namespace ingot {
 namespace gpt2 {
@@ -25,18 +23,13 @@ void describe(Fields& f, Gpt2Config& c) {
   f.field("std", c.std, "standard deviation before the scaling by depth", Rule{}.at_least(0));
 }
 
-class Gpt2 final : public Init {
+class Gpt2 final : public inits::NormalBy {
  public:
   Gpt2(const Gpt2Config& config, const InitContext& context) : std_(config.std), branches_(context.num_sublayers) {}
-
-  void fill(at::Tensor& weight, const ParamInfo& info, RandomStream& random) const override {
-    normal_init(std_of(info))(weight, info, random);
-  }
-  std::string text(const ParamInfo& info) const override { return cat("normal(0, ", format_double(std_of(info)), ")"); }
   bool scales_with_depth() const override { return true; }
 
  private:
-  double std_of(const ParamInfo& info) const {
+  double std_of(const ParamInfo& info) const override {
     const bool is_scaled = info.roles.has(Role::kWritesStream) && branches_ > 0;
     return is_scaled ? std_ / std::sqrt(static_cast<double>(branches_)) : std_;
   }
