@@ -6,6 +6,7 @@
 
 #include <chrono>
 #include <cstdlib>
+#include <mutex>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <thread>
@@ -34,6 +35,13 @@ std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
 }
 
+/// c10d notes every collective in a recorder shared by the groups of a process, and adds a group to it without a lock: the
+/// first operations of two groups on two threads crash now and then. The recorder looks at this variable once.
+void switch_off_flight_recorder() {
+  static std::once_flag once;
+  std::call_once(once, [] { setenv("TORCH_FR_BUFFER_SIZE", "0", 1); });
+}
+
 c10::intrusive_ptr<c10d::ProcessGroupGloo> make_gloo(const Meeting& meeting, const LaunchPlace& place,
                                                      const std::string& name, double timeout) {
   auto options = c10d::ProcessGroupGloo::Options::create(milliseconds(timeout));
@@ -50,6 +58,7 @@ struct World::Group {
   Group(const LaunchPlace& where, const std::vector<std::pair<std::string, std::string>>& must_agree,
         const WorldOptions& options)
       : place(where), timeout(options.timeout), meeting(meet(where, introduce(where, must_agree), options.timeout)) {
+    switch_off_flight_recorder();
     store = meeting.client("world");
     pulse = std::make_unique<Pulse>(meeting.client("world"), place.rank);
     attempt("connecting to the other ranks", [&] {
