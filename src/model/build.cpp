@@ -113,7 +113,8 @@ void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name
                         static_cast<int>(pattern.size()),
                         {},
                         layer.recompute,
-                        &families};
+                        &families,
+                        first_values};
   context.site_norm = [this](Site site, const ParamScope& at, std::int64_t width, std::int64_t heads) {
     return norms->make(site, at, width, heads);
   };

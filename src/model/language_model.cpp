@@ -40,6 +40,7 @@ SequenceContext LanguageModel::Impl::context(std::int64_t rows, std::int64_t len
   context.training = training;
   context.record_buffers = training;
   context.prefix = meta_tokens();
+  context.first_values = std::make_shared<FirstValues>();
   if (documents.defined()) {
     context.may_reset = true;
     context.document = documents;
@@ -88,12 +89,17 @@ at::Tensor LanguageModel::Impl::recomputed_branch(const SubLayer& layer, const a
   std::vector<at::Tensor> inputs{x};
   if (fresh != nullptr) inputs.insert(inputs.end(), fresh->tensors.begin(), fresh->tensors.end());
   const auto length = fresh != nullptr ? fresh->length : 0;
+  const bool has_values = layer.mixer && context.first_values->v.defined();
+  if (has_values) inputs.push_back(context.first_values->v);
   return ops::recomputed(
-      [this, &layer, context, length](const std::vector<at::Tensor>& in) {
-        const MixerState state{{in.begin() + 1, in.end()}, length};
+      [this, &layer, context, length, has_values](const std::vector<at::Tensor>& in) {
+        const MixerState state{{in.begin() + 1, in.end() - (has_values ? 1 : 0)}, length};
         StateFlow states;
         if (!state.empty()) states.fresh = &state;
-        return parallel_branch(layer, in[0], context, states);
+        auto inner = context;
+        inner.first_values = std::make_shared<FirstValues>();
+        if (has_values) inner.first_values->v = in.back();
+        return parallel_branch(layer, in[0], inner, states);
       },
       inputs);
 }
@@ -155,7 +161,9 @@ at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& 
     if (has_prefix && !fresh.empty()) flow.fresh = &fresh;
     if (incoming != nullptr && !(*incoming)[i].empty()) flow.incoming = &(*incoming)[i];
     if (final != nullptr && layer.mixer) flow.final = &(*final)[i];
-    const bool recompute = layer.recompute == Recompute::kFull && flow.incoming == nullptr && flow.final == nullptr;
+    // A mixer whose values later ones read has to stay in the graph.
+    const bool recompute = layer.recompute == Recompute::kFull && flow.incoming == nullptr && flow.final == nullptr &&
+                           layer.depth != first_values->depth;
     stream = sublayer(i, stream, context, [&](const at::Tensor& input) {
       return recompute ? recomputed_branch(layer, input, context, flow.fresh)
                        : parallel_branch(layer, input, context, flow);

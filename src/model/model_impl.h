@@ -71,6 +71,7 @@ struct LanguageModel::Impl {
   std::vector<std::string> pattern;
   std::unique_ptr<Placement> placement;
   std::unique_ptr<SiteNormTable> norms;
+  std::shared_ptr<ValueSource> first_values = std::make_shared<ValueSource>();
   WeightLeaf embedding, head;  // head is empty when tied
   Param meta;
   std::unique_ptr<Position> position;

@@ -19,6 +19,12 @@ namespace ingot {
 using SiteNorms =
     std::function<std::unique_ptr<Norm>(Site site, const ParamScope& scope, std::int64_t width, std::int64_t heads)>;
 
+/// The mixer of a model whose values others mix in (SequenceContext::first_values).
+struct ValueSource {
+  int depth = -1;  // before one claimed it
+  std::int64_t heads = 0, head_dim = 0;
+};
+
 struct BranchContext {
   ParamScope scope;  // "layers.N.mixer" or "layers.N.ffn"
   std::int64_t d_model = 0;
@@ -29,6 +35,7 @@ struct BranchContext {
   /// `kSelective`: the operator keeps only the outputs of its products. The model sees to `kFull`.
   Recompute recompute = Recompute::kNone;
   const Families* families = nullptr;
+  std::shared_ptr<ValueSource> first_values;  // null outside a model
 };
 
 /// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n] is 2mkn.

@@ -22,6 +22,11 @@ class SequenceCache {
   std::map<std::string, at::Tensor> tensors_;
 };
 
+/// What a layer leaves for later layers of the same forward pass.
+struct FirstValues {
+  at::Tensor v;  // [B, T, H', K] of the first attention with a value residual; undefined before it has run
+};
+
 /// Shape letters used throughout nn: B rows, T tokens, D d_model, H heads, K head width, P prefix (meta) length.
 ///
 /// Tensors are fixed-shape and stay on the device; `prefix` and `may_reset` are constants of the host. No layer branches
@@ -40,6 +45,8 @@ struct SequenceContext {
   bool record_buffers = false;  // add to running statistics, unless ops::recomputing()
   /// Copies share it: a copy with other positions, documents or prefix needs a new one. Null: nothing is shared.
   std::shared_ptr<SequenceCache> cache = std::make_shared<SequenceCache>();
+  /// Null outside a model.
+  std::shared_ptr<FirstValues> first_values;
 
   /// Through `cache` if there is one.
   at::Tensor cached(const std::string& key, const std::function<at::Tensor()>& make) const {

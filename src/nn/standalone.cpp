@@ -50,7 +50,7 @@ ParamMap StandaloneStore::params() const {
 
 BranchContext standalone_branch(const Families& families, const ParamScope& scope, std::int64_t d_model,
                                 std::int64_t max_length) {
-  return {scope, d_model, max_length, 0, 1, {}, Recompute::kNone, &families};
+  return {scope, d_model, max_length, 0, 1, {}, Recompute::kNone, &families, {}};
 }
 
 SequenceContext plain_context(std::int64_t batch, std::int64_t length, std::int64_t first, std::int64_t prefix,

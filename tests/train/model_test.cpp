@@ -7,8 +7,11 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
+#include "base/error.h"
+#include "base/text.h"
 #include "objective/objective.h"
 #include "support/tolerance.h"
+#include "support/weights.h"
 #include "train/generate.h"
 #include "train/plan.h"
 #include "train/samples.h"
@@ -57,6 +60,66 @@ TEST_F(Model, RecomputePoliciesGiveTheSameBits) {
   for (const auto& policy : {"train.recompute=selective", "train.recompute=full", "model.operators.D.recompute=full"}) {
     EXPECT_TRUE(at::equal(gradient({policy}), expected)) << policy;
   }
+}
+
+/// Attention layers that mix in the first one's values, with the overrides that make them so.
+std::vector<std::string> with_value_residual(const std::string& start, std::vector<std::string> more = {}) {
+  more.insert(more.end(), {"model.layers=AFDFAF", cat("model.operators.A.mixer.value_residual=", start)});
+  return more;
+}
+
+TEST_F(Model, RecomputePoliciesGiveTheSameBitsWithAValueResidual) {
+  const auto gradient = [&](const std::vector<std::string>& overrides) {
+    auto other = allocated_experiment(tiny_config(families, with_value_residual("0.5", overrides)), families, kVocab,
+                                      at::kFloat);
+    TrainStep step(other);
+    step.accumulate(random_batch(3, 29, kVocab, 5));
+    EXPECT_NE(master_of(*other.store, "layers.4.mixer.value_residual").grad.item<float>(), 0);
+    return other.store->flat_grads().clone();
+  };
+  const auto expected = gradient({});
+  for (const auto& policy : {"train.recompute=selective", "train.recompute=full"}) {
+    EXPECT_TRUE(at::equal(gradient({policy}), expected)) << policy;
+  }
+}
+
+TEST_F(Model, AValueResidualMixesTheFirstValuesIn) {
+  const auto hidden = [&](const std::string& start, const std::string& scaled) {
+    auto other = allocated_experiment(tiny_config(families, with_value_residual(start)), families, kVocab);
+    if (!scaled.empty()) {
+      const c10::AutoGradMode no_grad(false);
+      at::Tensor(master_of(*other.store, scaled).value).mul_(2);
+      other.store->materialise();
+    }
+    const auto tokens = to_tensors(random_batch(2, 12, kVocab, 7), false).tokens;
+    return other.model->forward(tokens, {}, false).detach();
+  };
+  const std::string later = "layers.4.mixer.v.weight", first = "layers.0.mixer.v.weight";
+  // All of the first one's: a later layer's own do not matter. None: the layer is as without the key.
+  EXPECT_TRUE(close(hidden("1.0", later), hidden("1.0", ""), model_tolerance()));
+  EXPECT_GT(relative_error(hidden("0.5", later), hidden("0.5", "")), 1e-6);
+  EXPECT_GT(relative_error(hidden("1.0", first), hidden("1.0", "")), 1e-6);
+  auto plain = allocated_experiment(tiny_config(families, {"model.layers=AFDFAF"}), families, kVocab);
+  const auto tokens = to_tensors(random_batch(2, 12, kVocab, 7), false).tokens;
+  EXPECT_TRUE(close(hidden("0.0", ""), plain.model->forward(tokens, {}, false).detach(), model_tolerance()));
+}
+
+TEST_F(Model, AValueResidualDecodesAsItTrains) {
+  const auto other = allocated_experiment(tiny_config(families, with_value_residual("0.3")), families, kVocab);
+  const auto tokens = to_tensors(random_batch(2, 12, kVocab, 7), false).tokens;
+  const auto expected = other.model->forward(tokens, {}, false).detach();
+  auto state = other.model->begin_decode(2);
+  std::vector<at::Tensor> parts{other.model->prefill(tokens.slice(1, 0, 5), state)};
+  for (std::int64_t t = 5; t < 12; ++t) parts.push_back(other.model->step(tokens.slice(1, t, t + 1), state));
+  EXPECT_TRUE(close(at::cat(parts, 1), expected, model_tolerance()));
+}
+
+TEST_F(Model, AValueResidualNeedsHeadsOfOneShape) {
+  const auto config =
+      tiny_config(families, with_value_residual("0.3", {"model.operators.B={like: A, mixer: {num_kv_heads: 2}}"}));
+  auto other = config;
+  other.model.layers = "AFBF";
+  EXPECT_THROW(allocated_experiment(other, families, kVocab), ConfigError);
 }
 
 TEST_F(Model, DocumentsInARowEqualDocumentsOnTheirOwn) {

@@ -6,6 +6,7 @@
 //   W_k, W_v [H'K, d], W_o [d, HK]; scale K^-1/2 unless set. Query i sees key j of its document iff 0 <= i - j < window
 //   (no window: all j <= i); the rows of the meta prefix are ordinary keys, or always seen with `always_see_prefix`.
 //   With `head_scale`, c_h stands before the h-th softmax, c [H] starting at 1 (Shleifer et al. 2021, arXiv:2110.09456).
+//   With `value_residual`, v + λ (v_first - v) stands for v (nn/value_residual.h).
 //   Vaswani et al. 2017, arXiv:1706.03762, section 3.2; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 //
 //   State: keys and values (turned by the position encoding) [B, S, H', K] and their positions within the document
@@ -36,6 +37,7 @@
 #include "nn/key_value_state.h"
 #include "nn/linear.h"
 #include "nn/position.h"
+#include "nn/value_residual.h"
 
 namespace ingot {
 namespace attention {
@@ -49,6 +51,7 @@ struct Config {
   Variant<PositionEntry> position{"none"};
   std::optional<double> scale;
   bool head_scale = false;
+  std::optional<double> value_residual;
 };
 
 void describe(Fields& f, Config& c) {
@@ -62,6 +65,9 @@ void describe(Fields& f, Config& c) {
   f.field("position", c.position, "position encoding of queries and keys");
   f.field("scale", c.scale, "factor of the scores; head_dim^-1/2 if absent", Rule{}.above(0));
   f.field("head_scale", c.head_scale, "whether what each head gives has a learned factor, starting at 1 (NormFormer)");
+  f.field("value_residual", c.value_residual,
+          "share of the first such layer's values in this one's, learned from this start; no such share if absent",
+          Rule{}.at_least(0).at_most(1));
 }
 
 struct Sizes {
@@ -112,6 +118,9 @@ class Attention final : public Mixer {
       head_scale_ =
           context.scope.declare({"head_scale", {sizes_.heads}, Role::kScalar, "", -1, constant_init(1), "ones"});
     }
+    if (config.value_residual) {
+      value_residual_ = ValueResidual(context, *config.value_residual, sizes_.kv_heads, sizes_.head_dim);
+    }
     o_ = Linear(context.scope, writes_stream_spec("o.weight", "o", d_model_, width));
   }
 
@@ -121,13 +130,14 @@ class Attention final : public Mixer {
     std::vector<at::Tensor> inputs = sources.before(0);
     const auto count = static_cast<std::ptrdiff_t>(inputs.size());
     for (const at::Tensor& v : sources.before(1)) inputs.push_back(v);
+    inputs.push_back(value_residual_.first(projected, context));
     inputs.push_back(projected);
     Heads all;  // the keys before this call's own included
     const auto core = [this, context, count, seen = visible_keys(projected, context, sources),
                        out = states.final != nullptr ? &all : nullptr](const std::vector<at::Tensor>& in) {
-      auto [q, k, v] = heads(in.back(), context);
+      auto [q, k, v] = heads(in.back(), *(in.end() - 2), context);
       if (count > 0) {
-        std::vector<at::Tensor> keys(in.begin(), in.begin() + count), values(in.begin() + count, in.end() - 1);
+        std::vector<at::Tensor> keys(in.begin(), in.begin() + count), values(in.begin() + count, in.end() - 2);
         keys.push_back(k);
         values.push_back(v);
         k = join_rows(keys);
@@ -142,7 +152,8 @@ class Attention final : public Mixer {
   }
 
   at::Tensor step(const at::Tensor& x, const SequenceContext& context, MixerState& state) const override {
-    const auto [q, k, v] = heads(project(x), context);
+    const at::Tensor projected = project(x);
+    const auto [q, k, v] = heads(projected, value_residual_.first(projected, context), context);
     const std::int64_t front = rule(context).always;
     const bool masked = state.tensors.size() == 4;
     if (is_full(state)) trim(state, front);
@@ -196,26 +207,28 @@ class Attention final : public Mixer {
   }
 
   /// q [B, T, H, K]; k, v [B, T, H', K], normalised and turned.
-  Heads heads(const at::Tensor& joined, const SequenceContext& context) const {
+  Heads heads(const at::Tensor& joined, const at::Tensor& first, const SequenceContext& context) const {
     const bool together = !q_norm_ && !k_norm_;
+    std::vector<std::int64_t> counts{sizes_.heads, sizes_.kv_heads, sizes_.kv_heads};
+    if (together) counts = {sizes_.heads + sizes_.kv_heads, sizes_.kv_heads};
+    const std::vector<at::Tensor> parts = joined.split_with_sizes(counts, 2);
+    at::Tensor v = value_residual_.mix(parts.back(), first);
+    if (v_norm_) v = v_norm_->forward(v);
     if (together) {
-      const std::vector<at::Tensor> parts =
-          joined.split_with_sizes({sizes_.heads + sizes_.kv_heads, sizes_.kv_heads}, 2);
       const at::Tensor turned = position_ ? position_->rotate(parts[0], context) : parts[0];
       const std::vector<at::Tensor> qk = turned.split_with_sizes({sizes_.heads, sizes_.kv_heads}, 2);
-      return {qk[0], qk[1], v_norm_ ? v_norm_->forward(parts[1]) : parts[1]};
+      return {qk[0], qk[1], v};
     }
-    const std::vector<at::Tensor> parts = joined.split_with_sizes({sizes_.heads, sizes_.kv_heads, sizes_.kv_heads}, 2);
-    at::Tensor q = q_norm_ ? q_norm_->forward(parts[0]) : parts[0];
-    at::Tensor k = k_norm_ ? k_norm_->forward(parts[1]) : parts[1];
+    at::Tensor q = parts[0], k = parts[1];
+    if (q_norm_) q = q_norm_->forward(q);
+    if (k_norm_) k = k_norm_->forward(k);
     if (position_) {
       q = position_->rotate(q, context);
       k = position_->rotate(k, context);
     }
-    return {q, k, v_norm_ ? v_norm_->forward(parts[2]) : parts[2]};
+    return {q, k, v};
   }
 
-  /// y [B, T, H, K] times each head's factor.
   at::Tensor with_head_scale(const at::Tensor& y) const {
     return head_scale_ ? y * head_scale_.compute().unsqueeze(-1).to(y.scalar_type()) : y;
   }
@@ -295,6 +308,7 @@ class Attention final : public Mixer {
   std::unique_ptr<Norm> q_norm_, k_norm_, v_norm_;
   std::unique_ptr<Position> position_;
   Param head_scale_;
+  ValueResidual value_residual_;
   Linear o_;
 };
 
@@ -357,9 +371,8 @@ std::vector<Sample> samples(const Families& families) {
   wide.num_kv_heads = 1;
   wide.head_dim = 6;
   wide.scale = 0.3;
-  add("wide", wide, "rope");
   wide.head_scale = true;
-  add("head_scale", wide, "rope");
+  add("wide", wide, "rope");
   return out;
 }
 
