@@ -78,14 +78,6 @@ void commit(const fs::path& from, const fs::path& to) {
   fs::remove_all(old);
 }
 
-void check_space(const fs::path& folder, const CheckpointState& state) {
-  const std::int64_t needed = checkpoint_size(state);
-  const std::int64_t available = free_space(folder);
-  if (needed <= available) return;
-  throw CheckpointError(cat("not enough space: ", format_bytes(static_cast<double>(needed)), " needed, ",
-                            format_bytes(static_cast<double>(available)), " free"));
-}
-
 void make_folder(const fs::path& folder) {
   if (!fs::create_directories(folder)) return;
   sync_path(folder.parent_path(), ExitCode::kCheckpoint);
@@ -104,6 +96,15 @@ std::int64_t checkpoint_size(const CheckpointState& state) {
   constexpr std::int64_t kBlocks = 6 * 4096;  // each file and the folder take whole blocks
   return safetensors_size(state.model, tensor_metadata()) + safetensors_size(state.optimizer, tensor_metadata()) +
          static_cast<std::int64_t>(state.config_yaml.size() + state_text(state).size()) + kManifest + kBlocks;
+}
+
+void check_space(const fs::path& folder, const CheckpointState& state) {
+  const std::int64_t needed = checkpoint_size(state);
+  const std::int64_t available = free_space(folder);
+  if (needed <= available) return;
+  throw CheckpointError(cat("not enough space for a checkpoint in '", folder.string(),
+                            "': ", format_bytes(static_cast<double>(needed)), " needed, ",
+                            format_bytes(static_cast<double>(available)), " free"));
 }
 
 fs::path save_checkpoint(const fs::path& run_dir, const CheckpointState& state, const SaveOptions& options) {

@@ -46,6 +46,9 @@ fs::path checkpoint_path(const fs::path& run_dir, std::int64_t step);
 /// Bytes that saving `state` needs on disk.
 std::int64_t checkpoint_size(const CheckpointState& state);
 
+/// Throws CheckpointError if saving `state` in `folder` needs more than is free there.
+void check_space(const fs::path& folder, const CheckpointState& state);
+
 /// Writes, fsyncs and commits; returns the final path. Throws CheckpointError, with nothing left behind, if there is
 /// too little space (checked beforehand: says how much is needed and free) or the file system fails.
 fs::path save_checkpoint(const fs::path& run_dir, const CheckpointState& state, const SaveOptions& options = {});

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "checkpoint/errors.h"
+#include "checkpoint/file_system.h"
 #include "checkpoint/manifest.h"
 
 namespace ingot {
@@ -63,6 +64,7 @@ std::vector<std::int64_t> expendable_steps(const std::vector<std::int64_t>& step
 CheckpointSaver::CheckpointSaver(SaverOptions options) : options_(std::move(options)) {
   with_checkpoint_errors([&] {
     fs::create_directories(checkpoints_folder(options_.run_dir));
+    probe_file_system(checkpoints_folder(options_.run_dir));
     remove_stale_saves(options_.run_dir);
     load_evaluations();
   });

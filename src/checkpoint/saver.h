@@ -44,7 +44,8 @@ class CheckpointSaver {
     double total_seconds = 0;  // until committed
   };
 
-  /// Creates the folder and removes what killed saves left behind. Only while holding the run's lock.
+  /// Creates the folder, probes its file system and removes what killed saves left behind. Only while holding the run's
+  /// lock.
   explicit CheckpointSaver(SaverOptions options);
   /// Waits. An error that nobody asked for is logged.
   ~CheckpointSaver();

@@ -86,11 +86,12 @@ StepResult TrainLoop::one_step(StepNews& news) {
   }
   const double data_wait = prefetch_->seconds_waited() - waited;
   news.times = {seconds_since(start) - data_wait, data_wait};
+  // Before the others know of this step: once it may be saved, the log of every rank has it.
+  if (sample_log_) sample_log_->end_step(counters_.step + 1);
   world_.set_phase(counters_.step + 1, "adding up gradients");
   const auto result =
       step_->finish(counters_.updates + 1, [this](double loss, double grad_norm) { return accepts(loss, grad_norm); });
   ++counters_.step;
-  if (sample_log_) sample_log_->end_step(counters_.step);
   counters_.samples_consumed += experiment_.rows_per_step;
   counters_.tokens += experiment_.tokens_per_step;
   if (result.applied) ++counters_.updates;
@@ -268,27 +269,31 @@ void TrainLoop::show_samples() {
   }
 }
 
+CheckpointState TrainLoop::checkpoint_state(bool finished) {
+  CheckpointState out;
+  out.step = counters_.step;
+  out.state = to_json(counters_);
+  out.state["finished"] = finished;
+  out.state["data_identity"] = data_->identity();
+  out.state["tokenizer"] = data_->tokenizer().hash();
+  out.state["layout"] = execution_layout(experiment_.config, experiment_.micro_batch, world_.size());
+  if (spikes_) out.state["spikes"] = spikes_->state();
+  out.model = experiment_.store->state();
+  out.optimizer = experiment_.optimizer->state();
+  out.config_yaml = dump_config(experiment_.config);
+  return out;
+}
+
 void TrainLoop::save(bool finished) {
   if (saved_step_ == counters_.step && !finished) return;
   saved_step_ = counters_.step;
   if (!saver_) return;
   world_.set_phase(counters_.step, "saving");
   record_.check_lock();
-  CheckpointState state;
-  state.step = counters_.step;
-  state.state = to_json(counters_);
-  state.state["finished"] = finished;
-  state.state["data_identity"] = data_->identity();
-  state.state["tokenizer"] = data_->tokenizer().hash();
-  state.state["layout"] = execution_layout(experiment_.config, experiment_.micro_batch, world_.size());
-  if (spikes_) state.state["spikes"] = spikes_->state();
-  state.model = experiment_.store->state();
-  state.optimizer = experiment_.optimizer->state();
-  state.config_yaml = dump_config(experiment_.config);
   record_.sync();
   SaveOptions options;
   options.existing = finished ? ExistingCheckpoint::kReplace : ExistingCheckpoint::kKeepIfValid;
-  saver_->save(state, options);
+  saver_->save(checkpoint_state(finished), options);
 }
 
 void TrainLoop::write_running_status() {

@@ -53,6 +53,7 @@ class TrainLoop {
   void share_start();
   void begin_record();
   void say_what_the_launch_does();
+  void measure_network();
   void start_prefetch();
   StepResult one_step(StepNews& news);
   StepDecision after_step(const StepResult& result, StepNews& news);
@@ -64,6 +65,7 @@ class TrainLoop {
   StopReason stop_request() const;
   std::vector<EvaluationResult> evaluate_all();
   void show_samples();
+  CheckpointState checkpoint_state(bool finished);
   void save(bool finished);
   void end_run();
   void write_running_status();

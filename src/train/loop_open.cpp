@@ -1,6 +1,7 @@
 // How a run begins: data, model, weights, where it goes on.
 
 #include <algorithm>
+#include <cstdio>
 
 #include "base/log.h"
 #include "base/text.h"
@@ -8,6 +9,7 @@
 #include "config/dump.h"
 #include "device/gpu.h"
 #include "device/machine.h"
+#include "dist/preflight.h"
 #include "train/loop.h"
 #include "train/micro_batches.h"
 #include "train/peak.h"
@@ -34,11 +36,13 @@ void TrainLoop::open() {
   if (config_.train.spikes) spikes_.emplace(*config_.train.spikes);
   if (world_.is_first()) open_saver();
   load_start();
+  if (saver_) check_space(dir_, checkpoint_state(false));
   begin_record();
   if (config_.log.samples) {
     const auto attempt = world_.broadcast(std::to_string(record_.attempt()));
     sample_log_ = std::make_unique<SampleLog>(dir_, world_.rank(), std::stoll(attempt));
   }
+  if (world_.size() > 1) measure_network();
   step_ = std::make_unique<TrainStep>(experiment_, world_);
   start_prefetch();
   world_.wait_for_all();
@@ -156,6 +160,21 @@ void TrainLoop::say_what_the_launch_does() {
                      " ranks: some wait for others; a train.micro_batch that divides ", experiment_.rows_per_rank(),
                      " shares the work evenly"));
   }
+}
+
+void TrainLoop::measure_network() {
+  world_.set_phase(counters_.step, "measuring the network");
+  const auto measured = preflight(world_);
+  record_.say(cat("  network      ", measured.text()));
+  for (const auto rank : slow_ranks(measured)) {
+    const auto index = static_cast<std::size_t>(rank);
+    char milliseconds[32];
+    std::snprintf(milliseconds, sizeof milliseconds, "%.1f ms", 1e3 * measured.with_first[index]);
+    record_.warn(cat("rank ", rank, " (", world_.ranks()[index].host, ") exchanges ",
+                     format_bytes(static_cast<double>(measured.bytes)), " with rank 0 in ", milliseconds,
+                     ", far over the median rank: every step waits for it"));
+  }
+  record_.add_facts({{"all_reduce_seconds", measured.all_reduce}, {"all_reduce_bytes", measured.bytes}});
 }
 
 /// Rank 0 reads checkpoints and sends them round, so that other nodes need not see its disk.

@@ -35,6 +35,9 @@ TEST(CheckpointSpace, TooLittleIsSaidBeforeAnythingIsWritten) {
   EXPECT_TRUE(has(failed_save(run.path(), state), "step 2", (run / "checkpoints/step-00000002").string(),
                   "1.0 PiB needed", "free"));
   EXPECT_EQ(names_in(run / "checkpoints"), Names{"step-00000001"});
+  const auto early = message_of<CheckpointError>([&] { check_space(run.path(), state); });
+  EXPECT_TRUE(has(early, run.path().string(), "1.0 PiB needed", "free"));
+  check_space(run.path(), sample_state(2));
 }
 
 TEST(CheckpointSpace, AWriteThatFailsLeavesNothing) {

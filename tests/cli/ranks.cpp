@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <fstream>
@@ -49,6 +50,37 @@ std::unique_ptr<Process> Ranks::start_rank(int rank, int world, int port, const 
   for (const auto& [key, value] : all) line.push_back(key + "=" + value);
   line.insert(line.end(), command.begin(), command.end());
   return std::make_unique<Process>(line, folder.path());
+}
+
+std::map<std::int64_t, std::vector<std::int64_t>> Ranks::committed_samples(const std::string& name) const {
+  std::map<std::int64_t, std::int64_t> attempts;
+  std::map<std::int64_t, std::vector<std::int64_t>> out;
+  for (const auto& entry : fs::directory_iterator(run_dir(name) / "samples")) {
+    // Of a rank, a later line about the same step in the same attempt stands for the earlier one: the run was rewound.
+    std::map<std::int64_t, nlohmann::json> last;
+    std::ifstream file(entry.path());
+    for (std::string text; std::getline(file, text);) {
+      const auto line = nlohmann::json::parse(text, nullptr, false);
+      if (!line.is_discarded()) last[line.at("step")] = line;  // a killed rank may leave half a line
+    }
+    for (const auto& [step, line] : last) {
+      const std::int64_t attempt = line.at("attempt");
+      if (attempt < attempts[step]) continue;
+      if (attempt > attempts[step]) out[step].clear();
+      attempts[step] = attempt;
+      for (const std::int64_t sample : line.at("samples")) out[step].push_back(sample);
+    }
+  }
+  for (auto& [step, samples] : out) std::sort(samples.begin(), samples.end());
+  return out;
+}
+
+std::vector<nlohmann::json> Ranks::events_of(const std::string& name) const {
+  std::vector<nlohmann::json> out;
+  for (const auto& line : read_metrics(run_dir(name) / "metrics.jsonl")) {
+    if (line.at("kind") == "event" && line.at("event") != "resumed") out.push_back(line);
+  }
+  return out;
 }
 
 std::vector<double> Ranks::losses(const std::string& name) const {

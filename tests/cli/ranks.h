@@ -30,6 +30,10 @@ class Ranks : public Program {
   std::string weights(const std::string& name, std::int64_t step) const;
   /// Waits until the run has logged that step; false if that takes more than a minute.
   bool reached(const std::string& name, std::int64_t step) const;
+  /// What `log.samples` says of each step that counts, sorted: of each step the last attempt at it, of all ranks.
+  std::map<std::int64_t, std::vector<std::int64_t>> committed_samples(const std::string& name) const;
+  /// Lines of metrics.jsonl of the kind `event`, resumptions apart.
+  std::vector<nlohmann::json> events_of(const std::string& name) const;
   nlohmann::json status(const std::string& name) const;
 
   /// The process of a rank that the run's --nproc started; 0 if there is none.

@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "base/text.h"
 #include "checkpoint/checkpoint.h"
 #include "cli/ranks.h"
 
@@ -22,7 +24,7 @@ TEST_F(DataParallel, LossesAreThoseOfOneProcess) {
   const std::vector<std::string> longer{"train.duration=100 steps"};
   ASSERT_EQ(run_process(train("w1", longer), folder.path()).exit_code, 0);
   for (const int world : {2, 4}) {
-    const auto name = "w" + std::to_string(world);
+    const auto name = cat("w", world);
     const auto result = run_process(train_on(world, name, longer), folder.path());
     ASSERT_EQ(result.exit_code, 0) << result.err;
     EXPECT_LT(largest_difference(losses("w1"), losses(name)), 1e-6) << name;
@@ -69,6 +71,26 @@ TEST_F(DataParallel, ASignalToAnyRankStopsAllAfterSaving) {
     EXPECT_EQ(list_checkpoints(run_dir(name)).size(), 1u);
     EXPECT_EQ(status(name).at("state"), "stopped");
   }
+}
+
+TEST_F(DataParallel, EverySampleIsUsedOnceWhateverTheWorldAndItsDeaths) {
+  const std::vector<std::string> recorded{"log.samples=true", "checkpoint.every=7 steps",
+                                          "train.global_batch=5 sequences", "train.duration=100 steps"};
+  int step = 0;
+  for (const int world : {3, 2, 4}) {
+    Process process(train_on(world, "elastic", recorded), folder.path());
+    ASSERT_TRUE(reached("elastic", step += 25));
+    ::kill(process_of("elastic", world - 1), SIGKILL);
+    ASSERT_EQ(process.wait().exit_code, 6);
+  }
+  ASSERT_EQ(run_process(train("elastic", recorded), folder.path()).exit_code, 0);
+  const auto used = committed_samples("elastic");
+  ASSERT_EQ(used.size(), 100u);
+  std::int64_t next = 0;
+  for (const auto& [number, samples] : used) {
+    for (const auto sample : samples) ASSERT_EQ(sample, next++) << "step " << number;
+  }
+  EXPECT_EQ(next, 100 * 5);
 }
 
 class Faults : public Ranks {};
@@ -136,6 +158,33 @@ TEST_F(Faults, ADamagedCheckpointIsPassedOverByAllRanks) {
   ASSERT_EQ(result.exit_code, 0) << result.err;
   EXPECT_TRUE(has(result.err, "passing over")) << result.err;
   EXPECT_EQ(weights("damaged", 300), weights("whole", 300));
+}
+
+TEST_F(Faults, SpikesAreSkippedThenPassedOverThenEndTheRun) {
+  // Losses of a model that hardly learns lie above their mean by half a deviation every few steps.
+  const std::vector<std::string> nervous{"optim.optimizer.lr=1e-7",
+                                         "train.spikes={window: 8, sigma: 0.5, skips: 1, rewinds: 1}",
+                                         "log.samples=true", "checkpoint.every=4 steps"};
+  for (const int world : {1, 2}) {
+    const auto name = "spikes" + std::to_string(world);
+    const auto result = run_process(world == 1 ? train(name, nervous) : train_on(world, name, nervous), folder.path());
+    ASSERT_EQ(result.exit_code, 5) << result.err;
+    EXPECT_TRUE(has(result.err, "went back from step")) << result.err;
+    const auto events = events_of(name);
+    const auto rewound = std::find_if(events.begin(), events.end(),
+                                      [](const nlohmann::json& event) { return event.at("event") == "rewound"; });
+    ASSERT_NE(rewound, events.end());
+    EXPECT_EQ(events.back().at("event"), "skipped_step");
+    const auto checkpoint = rewound->at("step").get<std::int64_t>();
+    const auto from = rewound->at("from_step").get<std::int64_t>();
+    EXPECT_EQ(checkpoint % 4, 0);
+    EXPECT_GT(from, checkpoint);
+    // The step after the checkpoint goes on with the samples after those of the spike.
+    const auto samples = committed_samples(name).at(checkpoint + 1);
+    EXPECT_EQ(samples.front(), from * 4);
+    EXPECT_FALSE(list_checkpoints(run_dir(name)).empty());
+  }
+  EXPECT_EQ(losses("spikes1").size(), losses("spikes2").size());
 }
 
 TEST_F(Faults, RanksThatDoNotFitTogetherAreRefusedByName) {
