@@ -1,7 +1,13 @@
 #include "dist/meeting.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
 #include <algorithm>
 #include <chrono>
+#include <cmath>
+#include <cstdlib>
 #include <map>
 #include <set>
 #include <thread>
@@ -10,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/error.h"
+#include "base/files.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -24,6 +31,7 @@ constexpr auto kPoll = std::chrono::milliseconds(20);
 constexpr double kFirstNotice = 10;  // seconds until it is said who is missing
 constexpr double kNextNotice = 60;
 constexpr std::size_t kMostDifferences = 5;
+constexpr double kLeastPatience = 10, kMostPatience = 60;
 
 json to_json(const Introduction& i) {
   return {{"host", i.host},
@@ -50,6 +58,26 @@ Introduction introduction_of(const json& value) {
 }
 
 std::string place_text(const LaunchPlace& place) { return cat(place.store_host, ":", place.store_port); }
+
+/// c10d waits for the store's answers without end: where the network falls silent, or rank 0 is stopped, so would we. Its
+/// clients hide their sockets, so that these are found by the port they lead to.
+void limit_waits(int port, double seconds) {
+  timeval limit{};
+  limit.tv_sec = static_cast<time_t>(std::ceil(seconds));
+  const auto milliseconds = static_cast<unsigned int>(1000 * seconds);
+  for (const auto& entry : fs::directory_iterator("/proc/self/fd")) {
+    const int fd = std::atoi(entry.path().filename().c_str());
+    sockaddr_storage peer{};
+    socklen_t size = sizeof peer;
+    if (::getpeername(fd, reinterpret_cast<sockaddr*>(&peer), &size) != 0) continue;
+    int peer_port = -1;
+    if (peer.ss_family == AF_INET) peer_port = ntohs(reinterpret_cast<const sockaddr_in&>(peer).sin_port);
+    if (peer.ss_family == AF_INET6) peer_port = ntohs(reinterpret_cast<const sockaddr_in6&>(peer).sin6_port);
+    if (peer_port != port) continue;
+    ::setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    ::setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &milliseconds, sizeof milliseconds);
+  }
+}
 
 c10::intrusive_ptr<c10d::TCPStore> connect(const LaunchPlace& place, double timeout) {
   c10d::TCPStoreOptions options;
@@ -246,11 +274,15 @@ std::string get_text(Store& store, const std::string& key) {
 bool has_key(Store& store, const std::string& key) { return store.check({key}); }
 
 c10::intrusive_ptr<Store> Meeting::client(const std::string& name) const {
-  return c10::make_intrusive<c10d::PrefixStore>(cat(prefix, "/", name), connection->clone());
+  auto own = connection->clone();
+  limit_waits(port, patience);
+  return c10::make_intrusive<c10d::PrefixStore>(cat(prefix, "/", name), std::move(own));
 }
 
 Meeting meet(const LaunchPlace& place, const Introduction& self, double timeout) {
   Meeting out;
+  out.port = place.store_port;
+  out.patience = std::clamp(timeout, kLeastPatience, kMostPatience);
   out.connection = connect(place, timeout);
   const auto prefix = cat("ingot/", place.generation);
   c10d::PrefixStore store(prefix, out.connection);

@@ -36,8 +36,12 @@ struct Meeting {
   c10::intrusive_ptr<c10d::TCPStore> connection;  // kept by rank 0 to the end: it may host the store
   std::string prefix;                             // of all keys of this start
   std::vector<Introduction> ranks;
+  int port = 0;         // of the store
+  double patience = 0;  // seconds that an answer of the store may take
 
-  /// A client of its own, for one thread, that sees this start's keys under `name`.
+  /// A client of its own, for one thread, that sees this start's keys under `name`. An answer that does not come within
+  /// `patience` is an exception, after which the client is of no use: a late answer would be taken for that of another
+  /// question.
   c10::intrusive_ptr<c10d::Store> client(const std::string& name) const;
 };
 

@@ -4,6 +4,7 @@
 #include <ATen/ops/from_blob.h>
 #include <c10/util/Logging.h>
 
+#include <atomic>
 #include <chrono>
 #include <cstdlib>
 #include <mutex>
@@ -74,6 +75,8 @@ struct World::Group {
       return action();
     } catch (const Error&) {
       throw;
+    } catch (const c10::DistNetworkError& error) {
+      throw lost_store(cat(doing, ": ", first_line(error.what())));
     } catch (const std::exception& error) {
       throw explain(cat(doing, ": ", first_line(error.what())));
     }
@@ -81,9 +84,18 @@ struct World::Group {
 
   std::string name_of(int rank) const { return meeting.ranks[static_cast<std::size_t>(rank)].text(rank); }
 
+  std::string noticed(const std::string& error) const { return cat("; noticed by rank ", place.rank, ", ", error); }
+
+  /// From now on the store is not asked: an answer that comes late would be taken for that of another question.
+  Error lost_store(const std::string& error) {
+    store_lost = true;
+    return DistributedError(
+        cat(name_of(0), " has gone or cannot be reached, and with it the ranks' meeting place", noticed(error)));
+  }
+
   /// Who failed, by what is in the store.
   Error explain(const std::string& error) {
-    const auto by = cat("; noticed by rank ", place.rank, ", ", error);
+    const auto by = noticed(error);
     try {
       const auto start = Clock::now();
       std::vector<std::optional<LastSeen>> first;
@@ -103,7 +115,7 @@ struct World::Group {
       if (!silent.empty()) return DistributedError(cat(join(silent, ", "), by));
       return DistributedError(cat("all ranks show signs of life, but cannot reach each other", by));
     } catch (const std::exception&) {
-      return DistributedError(cat(name_of(0), " has gone, and with it the ranks' meeting place", by));
+      return lost_store(error);
     }
   }
 
@@ -156,6 +168,7 @@ struct World::Group {
   std::unique_ptr<Pulse> pulse;
   c10::intrusive_ptr<c10d::ProcessGroupGloo> control, data;
   std::int64_t next_text = 0;
+  std::atomic<bool> store_lost = false;
 };
 
 World::World() = default;
@@ -246,6 +259,7 @@ void World::exchange(const at::Tensor& send, const std::vector<std::int64_t>& se
 
 World::Report World::report_failure(const Error& error) {
   if (!group_) return Report::kFirst;
+  if (group_->store_lost) return Report::kUnheard;
   try {
     auto& store = *group_->store;
     const bool is_first_to = store.add("failures", 1) == 1;

@@ -124,6 +124,18 @@ TEST_F(Faults, ARankThatIsSilentForTooLongIsNamed) {
   EXPECT_EQ(status("silent").at("retry"), true);
 }
 
+TEST_F(Faults, WhereTheRanksMeetMayFallSilentToo) {
+  Process process(train_on(2, "silent0", {"train.duration=100000 steps", "distributed.timeout=3 s"}), folder.path());
+  ASSERT_TRUE(reached("silent0", 8));
+  const auto first = process_of("silent0", 0);
+  ::kill(first, SIGSTOP);
+  EXPECT_TRUE(process.ended_within(60));  // rank 1 gives up, and then --nproc ends rank 0
+  const auto result = process.wait();
+  EXPECT_EQ(result.exit_code, 6) << result.err;
+  EXPECT_TRUE(has(result.err, "rank 0 (process ")) << result.err;
+  EXPECT_TRUE(has(result.err, "cannot be reached")) << result.err;
+}
+
 TEST_F(Faults, AShorterPauseIsNoFault) {
   Process process(train_on(2, "pause", {"distributed.timeout=60 s"}), folder.path());
   ASSERT_TRUE(reached("pause", 5));
