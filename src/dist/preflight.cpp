@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/clock.h"
+#include "base/statistics.h"
 #include "base/text.h"
 #include "dist/buckets.h"
 
@@ -29,11 +30,6 @@ double best_seconds(World& world, const std::function<void()>& action) {
     best = std::min(best, seconds_since(start));
   }
   return best;
-}
-
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
 }
 
 }  // namespace

@@ -61,7 +61,9 @@ void describe(Fields& f, LogSection& c) {
 
 void describe(Fields& f, DistributedSection& c) {
   f.choice("shard", c.shard, {{"none", Sharding::kNone}}, "what is sharded over ranks");
-  f.field("bucket", c.bucket, "gradients that are added up over the ranks at a time", Rule{}.layout());
+  f.field("bucket", c.bucket,
+          "gradients that are added up over the ranks at a time, at most; an eighth of all if that is less",
+          Rule{}.layout());
   f.choice("wire", c.wire, {{"fp32", Wire::kFloat32}, {"bf16", Wire::kBfloat16}}, "type of gradients on the network",
            Rule{}.numeric());
   f.field("timeout", c.timeout, "time after which a silent peer is given up", Rule{}.free());

@@ -4,6 +4,7 @@
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 
+#include <algorithm>
 #include <cmath>
 
 #include "objective/objective.h"
@@ -11,8 +12,13 @@
 namespace ingot {
 namespace {
 
-ReducerOptions reducer_options(const DistributedSection& distributed) {
-  return {distributed.bucket.bytes, distributed.wire};
+// A small model has several buckets too, so that some of them go out early; smaller ones would cost more in messages.
+constexpr std::int64_t kFewestBuckets = 8;
+constexpr std::int64_t kSmallestBucket = 256 << 10;  // bytes
+
+ReducerOptions reducer_options(const ParameterStore& store, const DistributedSection& distributed) {
+  const auto bytes = static_cast<std::int64_t>(store.flat_grads().nbytes());
+  return {std::min(distributed.bucket.bytes, std::max(bytes / kFewestBuckets, kSmallestBucket)), distributed.wire};
 }
 
 }  // namespace
@@ -32,7 +38,7 @@ BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device d
 TrainStep::TrainStep(Experiment& experiment, World& world)
     : experiment_(experiment),
       world_(world),
-      reducer_(*experiment.store, world, reducer_options(experiment.config.distributed)) {}
+      reducer_(*experiment.store, world, reducer_options(*experiment.store, experiment.config.distributed)) {}
 
 TrainStep::TrainStep(Experiment& experiment)
     : experiment_(experiment),

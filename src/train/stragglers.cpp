@@ -1,21 +1,14 @@
 #include "train/stragglers.h"
 
-#include <algorithm>
 #include <cstdio>
 
+#include "base/statistics.h"
 #include "base/text.h"
 
 namespace ingot {
 namespace {
 
 constexpr double kSlow = 1.2;  // times the median
-
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  if (values.size() % 2 == 1) return *middle;
-  return (*middle + *std::max_element(values.begin(), middle)) / 2;
-}
 
 }  // namespace
 
