@@ -248,7 +248,9 @@ TEST_F(Faults, AConfigThatOneRankCannotReadIsSaidByAll) {
   EXPECT_EQ(second->wait().exit_code, 6);
 }
 
-TEST_F(Faults, KilledAtRandomMomentsARunEndsWithTheBitsOfAnUndisturbedOne) {
+class RandomKills : public Ranks {};
+
+TEST_F(RandomKills, EndWithTheBitsOfAnUndisturbedRun) {
   constexpr int kWorld = 2;
   const std::vector<std::string> often{"train.duration=60 steps", "checkpoint.every=1 steps"};
   ASSERT_EQ(run_process(train_on(kWorld, "whole", often), folder.path()).exit_code, 0);
