@@ -107,6 +107,7 @@ StepResult TrainLoop::one_step(StepNews& news) {
 
 StepDecision TrainLoop::after_step(const StepResult& result, StepNews& news) {
   ++window_.steps;
+  bool rewound = false;  // what is due at this step was done before
   if (result.applied) {
     counters_.skipped_in_a_row = 0;
     last_loss_ = result.loss;
@@ -114,12 +115,11 @@ StepDecision TrainLoop::after_step(const StepResult& result, StepNews& news) {
     window_.z_loss_sum += result.z_loss * static_cast<double>(result.targets);
     window_.targets += result.targets;
   } else {
-    handle_skipped(result);
+    rewound = handle_skipped(result);
   }
   show_progress();
   const auto step = counters_.step;
   const bool last = step == experiment_.total_steps;
-  const bool rewound = window_.steps == 0;  // what is due at this step was done before
   record_.check_lock();
   news.stop = stop_request();
   news.log = (log_timer_->due(step) || step == 1 || last) && !rewound;
@@ -155,17 +155,20 @@ bool TrainLoop::accepts(double loss, double grad_norm) {
   return verdict_ == StepVerdict::kApply;
 }
 
-void TrainLoop::handle_skipped(const StepResult& result) {
+bool TrainLoop::handle_skipped(const StepResult& result) {
   ++counters_.skipped_in_a_row;
   auto what = cat("loss ", result.loss, ", gradient norm ", result.grad_norm);
   if (result.targets == 0) what = "no target token in the batch";
   record_.warn(cat("step ", counters_.step, " skipped: ", what));
   record_.event(counters_, "skipped_step",
                 {{"loss", result.loss}, {"grad_norm", result.grad_norm}, {"targets", result.targets}});
-  if (spikes_ && result.targets > 0 && verdict_ == StepVerdict::kSkip) return;
-  if (spikes_ && result.targets > 0 && verdict_ == StepVerdict::kRewind) return rewind(what);
+  if (spikes_ && result.targets > 0 && verdict_ == StepVerdict::kSkip) return false;
+  if (spikes_ && result.targets > 0 && verdict_ == StepVerdict::kRewind) {
+    rewind(what);
+    return true;
+  }
   const bool too_many = counters_.skipped_in_a_row > config_.train.max_skipped;
-  if (!spikes_ && config_.train.on_nonfinite == OnNonFinite::kSkip && !too_many) return;
+  if (!spikes_ && config_.train.on_nonfinite == OnNonFinite::kSkip && !too_many) return false;
   throw DivergedError(cat("diverged at step ", counters_.step, ": ", what,
                           too_many ? cat(", ", counters_.skipped_in_a_row, " steps in a row") : std::string(),
                           "; the newest checkpoint is as before. Lower the learning rate, or see train.",

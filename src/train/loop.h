@@ -58,7 +58,8 @@ class TrainLoop {
   StepResult one_step(StepNews& news);
   StepDecision after_step(const StepResult& result, StepNews& news);
   bool accepts(double loss, double grad_norm);
-  void handle_skipped(const StepResult& result);
+  /// Whether the run went back to a checkpoint.
+  bool handle_skipped(const StepResult& result);
   void rewind(const std::string& reason);
   void log_window(const StepResult& last);
   void show_progress();
