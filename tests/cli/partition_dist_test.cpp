@@ -15,20 +15,21 @@ class TwoNodes : public Ranks {
  protected:
   void SetUp() override {
     for (int node = 0; node < 2; ++node) names_.push_back(cat("ingot", ::getpid(), "n", node));
-    if (!ip({"netns", "add", names_[0]}) || !ip({"netns", "add", names_[1]})) {
-      GTEST_SKIP() << "network namespaces cannot be made here (no right to, or no iproute2)";
-    }
-    ASSERT_TRUE(
-        ip({"link", "add", "eth0", "netns", names_[0], "type", "veth", "peer", "name", "eth0", "netns", names_[1]}));
-    for (int node = 0; node < 2; ++node) {
-      const auto& name = names_[static_cast<std::size_t>(node)];
-      ASSERT_TRUE(ip({"-n", name, "addr", "add", cat("10.99.0.", node + 1, "/24"), "dev", "eth0"}));
-      ASSERT_TRUE(ip({"-n", name, "link", "set", "lo", "up"}));
-      ASSERT_TRUE(ip({"-n", name, "link", "set", "eth0", "up"}));
-    }
+    if (!make_network()) GTEST_SKIP() << "no network namespaces can be made here (not root, or no iproute2)";
   }
   void TearDown() override {
     for (const auto& name : names_) ip({"netns", "del", name});
+  }
+  bool make_network() const {
+    bool made =
+        ip({"netns", "add", names_[0]}) && ip({"netns", "add", names_[1]}) &&
+        ip({"link", "add", "eth0", "netns", names_[0], "type", "veth", "peer", "name", "eth0", "netns", names_[1]});
+    for (std::size_t node = 0; made && node < 2; ++node) {
+      made = ip({"-n", names_[node], "addr", "add", cat("10.99.0.", node + 1, "/24"), "dev", "eth0"}) &&
+             ip({"-n", names_[node], "link", "set", "lo", "up"}) &&
+             ip({"-n", names_[node], "link", "set", "eth0", "up"});
+    }
+    return made;
   }
   bool ip(const std::vector<std::string>& arguments) const {
     std::vector<std::string> line{"/usr/bin/env", "PATH=/usr/sbin:/sbin:/usr/bin:/bin", "ip"};
