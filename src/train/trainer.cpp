@@ -66,10 +66,10 @@ RunConfig read_config(const TrainRequest& request) {
 }
 
 /// Whether another rank's line on the terminal says it all: rank 0's on a failed peer, the failed rank's own on anything
-/// else, rank 1's where rank 0 has gone.
-bool is_told_by_others(const Error& error, World::Report report, int rank) {
-  if (rank == 0) return false;
-  if (report == World::Report::kUnheard) return rank != 1;
+/// else; where rank 0 has gone or cannot be reached, rank 1's and that of the first rank of each other node.
+bool is_told_by_others(const Error& error, World::Report report, const LaunchPlace& place) {
+  if (place.rank == 0) return false;
+  if (report == World::Report::kUnheard) return place.rank != 1 && place.local_rank != 0;
   return report == World::Report::kRepeated || error.code() == ExitCode::kDistributed;
 }
 
@@ -118,7 +118,7 @@ ExitCode train(const TrainRequest& request, const Families& families) {
     } catch (const std::exception& error) {
       const Error known = as_error(error);
       const auto report = world.report_failure(known);
-      if (is_told_by_others(known, report, place.rank)) log::set_terminal_level(log::Level::kNone);
+      if (is_told_by_others(known, report, place)) log::set_terminal_level(log::Level::kNone);
       throw known;
     }
   } catch (const Error& error) {
