@@ -23,7 +23,7 @@ requeue() {
 }
 
 run_and_requeue() {
-  local run before code=0
+  local run before after code=0
   run=$("$INGOT" config show "$1" --field run.dir ${2:+--set "${@:2}"}) || return
   before=$(newest_checkpoint "$run")
   # A rank that ends must not take the others with it: they may be saving, and they notice a death by themselves.
@@ -35,8 +35,9 @@ run_and_requeue() {
       requeue "stopped after saving"
     fi
   elif ((code == 6 || code == 7 || code > 128)); then
-    if [[ $(newest_checkpoint "$run") != "$before" ]]; then
-      requeue "exit code $code after $(newest_checkpoint "$run")"
+    after=$(newest_checkpoint "$run")
+    if [[ $after != "$before" ]]; then
+      requeue "exit code $code after $after"
     else
       echo "exit code $code without a new checkpoint: not requeued" >&2
     fi

@@ -22,6 +22,10 @@
 #include "base/text.h"
 
 namespace ingot::dist_detail {
+
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Introduction, host, node, store_address, own_address, pid, world_size, problem,
+                                   must_agree)
+
 namespace {
 
 using json = nlohmann::json;
@@ -32,30 +36,6 @@ constexpr double kFirstNotice = 10;  // seconds until it is said who is missing
 constexpr double kNextNotice = 60;
 constexpr std::size_t kMostDifferences = 5;
 constexpr double kLeastPatience = 10, kMostPatience = 60;
-
-json to_json(const Introduction& i) {
-  return {{"host", i.host},
-          {"node", i.node},
-          {"store_address", i.store_address},
-          {"own_address", i.own_address},
-          {"pid", i.pid},
-          {"world_size", i.world_size},
-          {"problem", i.problem},
-          {"must_agree", i.must_agree}};
-}
-
-Introduction introduction_of(const json& value) {
-  Introduction out;
-  out.host = value.at("host");
-  out.node = value.at("node");
-  out.store_address = value.at("store_address");
-  out.own_address = value.at("own_address");
-  out.pid = value.at("pid");
-  out.world_size = value.at("world_size");
-  out.problem = value.at("problem");
-  out.must_agree = value.at("must_agree");
-  return out;
-}
 
 std::string place_text(const LaunchPlace& place) { return cat(place.store_host, ":", place.store_port); }
 
@@ -146,7 +126,7 @@ class Host {
         ++it;
         continue;
       }
-      const auto found = introduction_of(value.at("introduction"));
+      const auto found = value.at("introduction").get<Introduction>();
       if (missing_.erase(rank) == 0) {
         fail(cat("rank ", rank, " came twice: process ", ranks_[rank].pid, " on ", ranks_[rank].host, " and process ",
                  found.pid, " on ", found.host));
@@ -236,7 +216,7 @@ class Host {
 std::string join_host(const LaunchPlace& place, Store& store, const Introduction& self, double timeout) {
   const auto nonce = random_hex();
   const auto turn = store.add(cat("joins/", place.rank), 1);
-  set_text(store, join_key(place.rank, turn), json{{"nonce", nonce}, {"introduction", to_json(self)}}.dump());
+  set_text(store, join_key(place.rank, turn), json{{"nonce", nonce}, {"introduction", self}}.dump());
   const auto start = Clock::now();
   const auto wait_for = [&](const std::string& key) {
     // Rank 0 gives up first and says why.
@@ -291,14 +271,10 @@ Meeting meet(const LaunchPlace& place, const Introduction& self, double timeout)
     if (place.rank == 0) {
       generation = random_hex();
       out.ranks = Host(place, store, generation, self).wait(timeout);
-      json all = json::array();
-      for (const auto& rank : out.ranks) all.push_back(to_json(rank));
-      set_text(store, cat("ranks/", generation), all.dump());
+      set_text(store, cat("ranks/", generation), json(out.ranks).dump());
     } else {
       generation = join_host(place, store, self, timeout);
-      for (const auto& rank : json::parse(get_text(store, cat("ranks/", generation)))) {
-        out.ranks.push_back(introduction_of(rank));
-      }
+      json::parse(get_text(store, cat("ranks/", generation))).get_to(out.ranks);
     }
     out.prefix = cat(prefix, "/", generation);
   } catch (const Error&) {

@@ -6,7 +6,6 @@
 #include <torch/csrc/autograd/variable.h>
 
 #include <algorithm>
-#include <numeric>
 #include <stdexcept>
 
 #include "base/clock.h"
@@ -22,8 +21,7 @@ class GradientReducer::Hook : public torch::autograd::PostAccumulateGradHook {
   std::size_t leaf_;
 };
 
-GradientReducer::GradientReducer(ParameterStore& store, World& world, const ReducerOptions& options)
-    : world_(world), options_(options) {
+GradientReducer::GradientReducer(ParameterStore& store, World& world, const ReducerOptions& options) : world_(world) {
   if (world.size() == 1) return;
   buckets_ = make_buckets(store, options.bucket_bytes);
   const auto leaves = store.leaves();

@@ -54,7 +54,6 @@ class GradientReducer {
   void reduce(const Bucket& bucket);
 
   World& world_;
-  ReducerOptions options_;
   std::vector<Bucket> buckets_;
   std::vector<std::size_t> bucket_of_leaf_;
   // How often a leaf's gradient is added to in one backward pass (recomputed parts run passes of their own): counted in the

@@ -36,7 +36,7 @@ void TrainLoop::open() {
   if (config_.train.spikes) spikes_.emplace(*config_.train.spikes);
   if (world_.is_first()) open_saver();
   load_start();
-  if (saver_) check_space(dir_, checkpoint_state(false));
+  if (saver_) check_space(checkpoints_folder(dir_), checkpoint_state(false));
   begin_record();
   if (config_.log.samples) {
     const auto attempt = world_.broadcast(std::to_string(record_.attempt()));

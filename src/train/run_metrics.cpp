@@ -1,10 +1,10 @@
 #include "train/run_metrics.h"
 
-#include <chrono>
 #include <cmath>
 #include <map>
 #include <unordered_set>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "train/run_status.h"
@@ -14,10 +14,8 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-double unix_seconds() {
-  const auto now = std::chrono::system_clock::now().time_since_epoch();
-  return static_cast<double>(std::chrono::duration_cast<std::chrono::milliseconds>(now).count()) / 1000;
-}
+/// To the millisecond.
+double time_of_line() { return std::floor(1000 * unix_seconds()) / 1000; }
 
 fs::path metrics_file(const fs::path& run_dir) { return run_dir / "metrics.jsonl"; }
 
@@ -122,7 +120,7 @@ MetricsWriter::MetricsWriter(const fs::path& run_dir, std::int64_t attempt, std:
     : attempt_(attempt), file_(prepare_metrics(run_dir, resumed_step)) {}
 
 json MetricsWriter::start_line(const char* kind, std::int64_t step, std::int64_t tokens) const {
-  return {{"kind", kind}, {"step", step}, {"tokens", tokens}, {"time", unix_seconds()}, {"attempt", attempt_}};
+  return {{"kind", kind}, {"step", step}, {"tokens", tokens}, {"time", time_of_line()}, {"attempt", attempt_}};
 }
 
 void MetricsWriter::write(json line, const json& extra) {

@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include <array>
-#include <chrono>
 #include <cstdlib>
 
+#include "base/clock.h"
 #include "base/host.h"
 #include "base/log.h"
 #include "base/text.h"
@@ -21,10 +21,6 @@ constexpr std::array<std::pair<RunState, std::string_view>, 5> kStates{{{RunStat
                                                                         {RunState::kFailed, "failed"}}};
 
 fs::path status_file(const fs::path& run_dir) { return run_dir / "status.json"; }
-
-std::int64_t unix_seconds() {
-  return std::chrono::duration_cast<std::chrono::seconds>(std::chrono::system_clock::now().time_since_epoch()).count();
-}
 
 /// Whole or absent for readers, like write_file_atomic, but not forced to the disk: a status is replaced every few
 /// seconds and is of no use after a power cut.
@@ -102,7 +98,7 @@ void write_status(const fs::path& run_dir, const RunStatus& status) {
                                      {"retry", status.retry}};
   if (status.exit_code) document["exit_code"] = *status.exit_code;
   for (const auto& [key, value] : status.details.items()) document[key] = value;
-  document["updated"] = unix_seconds();
+  document["updated"] = static_cast<std::int64_t>(unix_seconds());
   document["host"] = host_name();
   document["pid"] = ::getpid();
   const std::string text = document.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";

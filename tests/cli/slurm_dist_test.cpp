@@ -100,12 +100,13 @@ TEST_F(Slurm, TheStopFileEndsItForGood) {
 
 TEST_F(Slurm, ALostRankIsRequeuedIfThereIsANewCheckpoint) {
   for (const bool saved : {true, false}) {
-    auto line = run_line(saved ? "saved" : "unsaved");
+    const std::string name = saved ? "saved" : "unsaved";
+    auto line = run_line(name);
     if (!saved) line.push_back("checkpoint.every=100000 steps");
     line.push_back("train.duration=100000 steps");
     Process process(job("train.sbatch", line), folder.path());
-    ASSERT_TRUE(reached(saved ? "saved" : "unsaved", 30));
-    ::kill(status(saved ? "saved" : "unsaved").at("pid").get<int>(), SIGKILL);
+    ASSERT_TRUE(reached(name, 30));
+    ::kill(status(name).at("pid").get<int>(), SIGKILL);
     const auto result = process.wait();
     EXPECT_EQ(result.exit_code, 137) << result.err;
     EXPECT_EQ(requeues(), 1) << result.err;

@@ -77,7 +77,9 @@ TEST(Buckets, CoverEveryLeafOnceFromTheLastToTheFirst) {
     std::vector<std::size_t> order;
     for (const auto& bucket : make_buckets(chain.store, bytes)) {
       order.insert(order.end(), bucket.leaves.begin(), bucket.leaves.end());
-      if (bucket.leaves.size() > 1) EXPECT_LE(bucket.flat.nbytes(), static_cast<std::size_t>(bytes));
+      if (bucket.leaves.size() > 1) {
+        EXPECT_LE(bucket.flat.nbytes(), static_cast<std::size_t>(bytes));
+      }
     }
     EXPECT_EQ(order, (std::vector<std::size_t>{4, 3, 2, 1, 0})) << bytes;
   }
