@@ -1,5 +1,7 @@
 #include "dist/meeting.h"
 
+#include <dlfcn.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <sys/socket.h>
@@ -21,6 +23,17 @@
 #include "base/log.h"
 #include "base/text.h"
 
+/// c10d asks the DNS for the name of each address it connects to or accepts, only to log it, and does so on the one
+/// thread that serves the store: a name server that does not answer would cost every connection 5 s or more, and whole
+/// starts their timeout. In this program addresses have no names: this definition goes before the C library's.
+extern "C" __attribute__((visibility("default"))) int getnameinfo(const sockaddr* address, socklen_t address_size,
+                                                                  char* host, socklen_t host_size, char* service,
+                                                                  socklen_t service_size, int flags) {
+  static const auto original = reinterpret_cast<decltype(&getnameinfo)>(::dlsym(RTLD_NEXT, "getnameinfo"));
+  return original(address, address_size, host, host_size, service, service_size,
+                  flags | NI_NUMERICHOST | NI_NUMERICSERV);
+}
+
 namespace ingot::dist_detail {
 
 NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Introduction, host, node, store_address, own_address, pid, world_size, problem,
@@ -35,6 +48,7 @@ constexpr auto kPoll = std::chrono::milliseconds(20);
 constexpr double kFirstNotice = 10;  // seconds until it is said who is missing
 constexpr double kNextNotice = 60;
 constexpr std::size_t kMostDifferences = 5;
+constexpr double kLastWord = 5;  // seconds more that the others wait for rank 0 to say why it gave up
 constexpr double kLeastPatience = 10, kMostPatience = 60;
 
 std::string place_text(const LaunchPlace& place) { return cat(place.store_host, ":", place.store_port); }
@@ -221,7 +235,7 @@ std::string join_host(const LaunchPlace& place, Store& store, const Introduction
   const auto wait_for = [&](const std::string& key) {
     // Rank 0 gives up first and says why.
     while (!has_key(store, key)) {
-      if (seconds_since(start) > timeout + 5) {
+      if (seconds_since(start) > timeout + kLastWord) {
         throw DistributedError(
             cat("rank ", place.rank, ": no answer from rank 0 at ", place_text(place), " within ", timeout, " s"));
       }
@@ -264,6 +278,7 @@ Meeting meet(const LaunchPlace& place, const Introduction& self, double timeout)
   out.port = place.store_port;
   out.patience = std::clamp(timeout, kLeastPatience, kMostPatience);
   out.connection = connect(place, timeout);
+  limit_waits(out.port, timeout + kLastWord);
   const auto prefix = cat("ingot/", place.generation);
   c10d::PrefixStore store(prefix, out.connection);
   try {

@@ -5,7 +5,10 @@
 #include <ATen/ops/equal.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/tensor.h>
+#include <arpa/inet.h>
+#include <dlfcn.h>
 #include <gtest/gtest.h>
+#include <netdb.h>
 
 #include <thread>
 
@@ -44,6 +47,17 @@ TEST(World, AgreementsReachEveryRank) {
               (std::vector<std::string>{"", "x", "xx"}));
   });
   expect_no_error(thrown);
+}
+
+TEST(World, NoAddressIsLookedUpInTheDns) {
+  sockaddr_in6 address{};
+  address.sin6_family = AF_INET6;
+  ASSERT_EQ(::inet_pton(AF_INET6, "::ffff:127.0.0.1", &address.sin6_addr), 1);
+  char host[NI_MAXHOST];
+  // As the store of c10d calls it.
+  const auto resolve = reinterpret_cast<decltype(&::getnameinfo)>(::dlsym(RTLD_DEFAULT, "getnameinfo"));
+  ASSERT_EQ(resolve(reinterpret_cast<sockaddr*>(&address), sizeof address, host, sizeof host, nullptr, 0, 0), 0);
+  EXPECT_STREQ(host, "::ffff:127.0.0.1");
 }
 
 TEST(World, TensorsAreSentAndExchanged) {
