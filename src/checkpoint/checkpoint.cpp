@@ -13,6 +13,8 @@
 #include "base/text.h"
 #include "checkpoint/errors.h"
 #include "checkpoint/manifest.h"
+#include "checkpoint/parts.h"
+#include "checkpoint/saving_ranks.h"
 
 namespace ingot {
 
@@ -20,13 +22,11 @@ using namespace checkpoint_detail;
 
 namespace {
 
-constexpr const char* kModelFile = "model-00001.safetensors";
-constexpr const char* kOptimizerFile = "optimizer-00001.safetensors";
-
-/// Readers of transformers look for this entry.
-const TensorMetadata& tensor_metadata() {
-  static const TensorMetadata metadata{{"format", "pt"}};
-  return metadata;
+/// "model-00001.safetensors": what rank 0 owns.
+std::string file_name(const char* prefix, int rank) {
+  char number[16];
+  std::snprintf(number, sizeof number, "%05d", rank + 1);
+  return cat(prefix, number, ".safetensors");
 }
 
 std::string state_text(const CheckpointState& state) {
@@ -45,11 +45,26 @@ FileDigest write_text(const fs::path& path, const std::string& text) {
   return digest_bytes(text);
 }
 
-void write_files(const fs::path& dir, const CheckpointState& state) {
+/// The files of what this rank owns.
+SavingRanks::Files write_owned(const fs::path& dir, const CheckpointState& state, int rank) {
+  SavingRanks::Files files;
+  const auto write = [&](const char* prefix, const StateTensors& tensors) {
+    const auto name = file_name(prefix, rank);
+    const auto contents = to_file(tensors);
+    files[name] = write_safetensors(dir / name, contents.tensors, contents.metadata);
+  };
+  write(kModelPrefix, state.model);
+  write(kOptimizerPrefix, state.optimizer);
+  return files;
+}
+
+void write_files(const fs::path& dir, const CheckpointState& state, SavingRanks* ranks) {
   Manifest manifest;
   manifest.step = state.step;
-  manifest.files[kModelFile] = write_safetensors(dir / kModelFile, state.model, tensor_metadata());
-  manifest.files[kOptimizerFile] = write_safetensors(dir / kOptimizerFile, state.optimizer, tensor_metadata());
+  manifest.files = write_owned(dir, state, 0);
+  if (ranks != nullptr) manifest.files.merge(ranks->gather());
+  // As this host sees them.
+  for (const auto& file : manifest.files) check_file(dir, manifest, file.first, Verify::kSizes);
   manifest.files[kConfigFile] = write_text(dir / kConfigFile, state.config_yaml);
   manifest.files[kStateFile] = write_text(dir / kStateFile, state_text(state));
   write_text(dir / kManifestFile, manifest_text(manifest, static_cast<std::int64_t>(state.model.size()),
@@ -94,7 +109,7 @@ fs::path checkpoint_path(const fs::path& run_dir, std::int64_t step) {
 std::int64_t checkpoint_size(const CheckpointState& state) {
   constexpr std::int64_t kManifest = 4096;
   constexpr std::int64_t kBlocks = 6 * 4096;  // each file and the folder take whole blocks
-  return safetensors_size(state.model, tensor_metadata()) + safetensors_size(state.optimizer, tensor_metadata()) +
+  return whole_size(state.model) + whole_size(state.optimizer) +
          static_cast<std::int64_t>(state.config_yaml.size() + state_text(state).size()) + kManifest + kBlocks;
 }
 
@@ -107,32 +122,65 @@ void check_space(const fs::path& folder, const CheckpointState& state) {
                             format_bytes(static_cast<double>(available)), " free"));
 }
 
-fs::path save_checkpoint(const fs::path& run_dir, const CheckpointState& state, const SaveOptions& options) {
+namespace {
+
+/// What ranks other than the first do.
+fs::path save_part(const fs::path& path, const CheckpointState& state, SavingRanks& ranks) {
+  const fs::path folder = ranks.folder();
+  if (folder.empty()) return path;
+  SavingRanks::Files files;
+  std::string problem;
+  try {
+    files = with_checkpoint_errors([&] { return write_owned(folder, state, ranks.rank()); });
+  } catch (const CheckpointError& e) {
+    problem = e.what();
+  }
+  ranks.report(files, problem);
+  ranks.wait_for_end();
+  return path;
+}
+
+}  // namespace
+
+fs::path save_checkpoint(const fs::path& run_dir, const CheckpointState& state, const SaveOptions& options,
+                         SavingRanks* ranks) {
   const fs::path folder = checkpoints_folder(run_dir);
   const fs::path path = checkpoint_path(run_dir, state.step);
   const fs::path temporary = temporary_path(folder, step_name(state.step));
+  if (ranks != nullptr && !ranks->leads()) return save_part(path, state, *ranks);
+  const auto clean_up = [&](const std::string& problem) {
+    if (ranks != nullptr) ranks->conclude(problem);  // nobody writes any more
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);
+  };
   try {
     return with_checkpoint_errors([&] {
       make_folder(folder);
       if (fs::exists(path)) {
         const std::string damage = find_damage(path);
-        if (damage.empty() && options.existing == ExistingCheckpoint::kKeepIfValid) return path;
+        if (damage.empty() && options.existing == ExistingCheckpoint::kKeepIfValid) {
+          if (ranks != nullptr) ranks->announce("");
+          return path;
+        }
         if (!damage.empty()) log::warning(cat("replacing the broken checkpoint '", path.string(), "': ", damage));
       }
       check_space(folder, state);
       fs::create_directory(temporary);
-      write_files(temporary, state);
+      if (ranks != nullptr) ranks->announce(temporary.string());
+      write_files(temporary, state, ranks);
       commit(temporary, path);
+      if (ranks != nullptr) ranks->conclude("");
       return path;
     });
   } catch (const CheckpointError& e) {
-    std::error_code ignored;
-    fs::remove_all(temporary, ignored);
-    throw CheckpointError(cat("cannot save step ", state.step, " to '", path.string(), "': ", e.what(),
-                              " (nothing was left behind, earlier checkpoints are untouched)"));
+    const auto problem = cat("cannot save step ", state.step, " to '", path.string(), "': ", e.what(),
+                             " (nothing was left behind, earlier checkpoints are untouched)");
+    clean_up(problem);
+    throw CheckpointError(problem);
+  } catch (const DistributedError&) {
+    throw;  // another rank may still write: what it leaves is removed at the next start
   } catch (...) {
-    std::error_code ignored;
-    fs::remove_all(temporary, ignored);
+    clean_up("rank 0 failed");
     throw;
   }
 }

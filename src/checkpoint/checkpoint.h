@@ -7,6 +7,9 @@
 //   model-00001.safetensors      masters and buffers
 //   optimizer-00001.safetensors  moments
 //
+// Where the ranks share masters out, rank r writes what it owns into files numbered r + 1. A part of tensor X from element b
+// on is called X@b there and is flat, and the entry "shapes" of the file's metadata has the whole shape.
+//
 // It is written beside, as .tmp-*, and committed by one rename: a folder with the final name is complete.
 
 #include <cstdint>
@@ -16,8 +19,11 @@
 #include <vector>
 
 #include "checkpoint/safetensors.h"
+#include "params/ownership.h"
 
 namespace ingot {
+
+class SavingRanks;
 
 /// Version of the layout above. A newer one is refused, an older one must stay readable.
 constexpr int kCheckpointVersion = 1;
@@ -27,8 +33,8 @@ struct CheckpointState {
   std::int64_t step = 0;
   /// An object. state.json holds it together with "step".
   nlohmann::json state = nlohmann::json::object();
-  NamedTensors model;
-  NamedTensors optimizer;
+  StateTensors model;
+  StateTensors optimizer;
   std::string config_yaml;
 };
 
@@ -43,15 +49,17 @@ struct SaveOptions {
 fs::path checkpoints_folder(const fs::path& run_dir);
 fs::path checkpoint_path(const fs::path& run_dir, std::int64_t step);
 
-/// Bytes that saving `state` needs on disk.
+/// Bytes that saving `state` needs on disk, with what other ranks own.
 std::int64_t checkpoint_size(const CheckpointState& state);
 
 /// Throws CheckpointError if saving `state` in `folder` needs more than is free there.
 void check_space(const fs::path& folder, const CheckpointState& state);
 
 /// Writes, fsyncs and commits; returns the final path. Throws CheckpointError, with nothing left behind, if there is
-/// too little space (checked beforehand: says how much is needed and free) or the file system fails.
-fs::path save_checkpoint(const fs::path& run_dir, const CheckpointState& state, const SaveOptions& options = {});
+/// too little space (checked beforehand: says how much is needed and free) or the file system fails. With `ranks` all of
+/// them save together, each what it owns of its state; then all succeed or none.
+fs::path save_checkpoint(const fs::path& run_dir, const CheckpointState& state, const SaveOptions& options = {},
+                         SavingRanks* ranks = nullptr);
 
 /// Removes what killed saves and deletions left behind. Only while holding the run's lock.
 void remove_stale_saves(const fs::path& run_dir);
@@ -94,10 +102,10 @@ std::vector<CheckpointInfo> set_aside_newer(const fs::path& run_dir, std::int64_
 
 enum class LoadWhat { kWeights, kAll };
 
-/// Copies into the given tensors (with kWeights `optimizer` is left alone). The checkpoint must have exactly these
-/// names, shapes and types; else CheckpointError lists all that is missing, extra or different, and nothing is changed.
-/// Verifies checksums first, unless told that the caller just did.
-void load_checkpoint(const fs::path& dir, LoadWhat what, const NamedTensors& model, const NamedTensors& optimizer,
+/// Copies into the given tensors, as far as they are owned (with kWeights `optimizer` is left alone), whoever wrote which
+/// part. The checkpoint must have exactly these names, shapes and types; else CheckpointError lists all that is missing,
+/// extra or different, and nothing is changed. Verifies checksums first, unless told that the caller just did.
+void load_checkpoint(const fs::path& dir, LoadWhat what, const StateTensors& model, const StateTensors& optimizer,
                      bool already_verified = false);
 
 /// state.json, checked against the manifest. `step` is always present.

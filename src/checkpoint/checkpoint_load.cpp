@@ -1,7 +1,4 @@
-#include <ATen/core/grad_mode.h>
-
 #include <algorithm>
-#include <map>
 #include <memory>
 
 #include "base/log.h"
@@ -9,6 +6,7 @@
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/errors.h"
 #include "checkpoint/manifest.h"
+#include "checkpoint/parts.h"
 
 namespace ingot {
 
@@ -29,53 +27,6 @@ auto reading(const fs::path& dir, F&& f) {
     refuse(dir, damage.reason);
   }
 }
-
-std::string describe_tensor(at::IntArrayRef shape, at::ScalarType dtype) {
-  return cat(shape, " ", c10::toString(dtype));
-}
-
-/// Tensors of one group (model or optimizer) in the checkpoint.
-class TensorGroup {
- public:
-  TensorGroup(const fs::path& dir, const std::vector<std::string>& names) {
-    for (const std::string& name : names) {
-      files_.push_back(std::make_unique<SafetensorsFile>(dir / name));
-      for (const auto& entry : files_.back()->entries()) {
-        if (!where_.emplace(entry.name, files_.back().get()).second) {
-          throw Damage{cat("tensor '", entry.name, "' is in two files")};
-        }
-      }
-    }
-  }
-
-  /// Adds to the lists of what is missing, extra and different.
-  void compare(const NamedTensors& wanted, std::vector<std::string>& missing, std::vector<std::string>& extra,
-               std::vector<std::string>& different) const {
-    std::map<std::string, const SafetensorsFile*> rest = where_;
-    for (const auto& [name, tensor] : wanted) {
-      const auto it = where_.find(name);
-      rest.erase(name);
-      if (it == where_.end()) {
-        missing.push_back(cat("'", name, "' ", describe_tensor(tensor.sizes(), tensor.scalar_type())));
-        continue;
-      }
-      const SafetensorsFile::Entry& entry = *it->second->find(name);
-      if (tensor.sizes() == at::IntArrayRef(entry.shape) && tensor.scalar_type() == entry.dtype) continue;
-      different.push_back(cat("'", name, "' is ", describe_tensor(entry.shape, entry.dtype), " there, ",
-                              describe_tensor(tensor.sizes(), tensor.scalar_type()), " here"));
-    }
-    for (const auto& [name, file] : rest) extra.push_back(cat("'", name, "'"));
-  }
-
-  void copy_to(const NamedTensors& targets) const {
-    const at::NoGradGuard no_grad;
-    for (const auto& [name, tensor] : targets) tensor.copy_(where_.at(name)->tensor(name));
-  }
-
- private:
-  std::vector<std::unique_ptr<SafetensorsFile>> files_;
-  std::map<std::string, const SafetensorsFile*> where_;
-};
 
 void add_list(std::string& text, const char* title, std::vector<std::string> names) {
   constexpr std::size_t kMost = 20;
@@ -154,7 +105,7 @@ fs::path resolve_checkpoint(const fs::path& path) {
                             " are broken, the newest because ", newest.passed_over.front().reason));
 }
 
-void load_checkpoint(const fs::path& dir, LoadWhat what, const NamedTensors& model, const NamedTensors& optimizer,
+void load_checkpoint(const fs::path& dir, LoadWhat what, const StateTensors& model, const StateTensors& optimizer,
                      bool already_verified) {
   reading(dir, [&] {
     const Manifest manifest = read_manifest(dir);

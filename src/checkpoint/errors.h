@@ -8,12 +8,14 @@
 
 namespace ingot::checkpoint_detail {
 
-/// Calls `f` and turns what it throws into CheckpointError.
+/// Calls `f` and turns what it throws into CheckpointError, but for the loss of other ranks.
 template <class F>
 auto with_checkpoint_errors(F&& f) {
   try {
     return f();
   } catch (const CheckpointError&) {
+    throw;
+  } catch (const DistributedError&) {
     throw;
   } catch (const Error& e) {
     throw CheckpointError(e.what());

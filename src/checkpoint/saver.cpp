@@ -61,7 +61,9 @@ std::vector<std::int64_t> expendable_steps(const std::vector<std::int64_t>& step
   return expendable;
 }
 
-CheckpointSaver::CheckpointSaver(SaverOptions options) : options_(std::move(options)) {
+CheckpointSaver::CheckpointSaver(SaverOptions options, std::unique_ptr<SavingRanks> ranks)
+    : options_(std::move(options)), ranks_(std::move(ranks)) {
+  if (!leads()) return;
   with_checkpoint_errors([&] {
     fs::create_directories(checkpoints_folder(options_.run_dir));
     probe_file_system(checkpoints_folder(options_.run_dir));
@@ -70,7 +72,10 @@ CheckpointSaver::CheckpointSaver(SaverOptions options) : options_(std::move(opti
   });
 }
 
+bool CheckpointSaver::leads() const { return !ranks_ || ranks_->leads(); }
+
 CheckpointSaver::~CheckpointSaver() {
+  if (ranks_) ranks_->hang_up();
   try {
     wait();
   } catch (const std::exception& e) {
@@ -105,9 +110,11 @@ std::optional<CheckpointSaver::Last> CheckpointSaver::last() const {
 CheckpointState CheckpointSaver::stage(const CheckpointState& state) {
   const at::NoGradGuard no_grad;
   CheckpointState staged = state;
-  const auto copy = [&](const std::string& group, NamedTensors& tensors) {
-    for (auto& [name, tensor] : tensors) {
-      at::Tensor& buffer = staging_[group + name];
+  const auto copy = [&](const std::string& group, StateTensors& tensors) {
+    for (auto& state : tensors) {
+      if (!state.is_owned()) continue;
+      auto& tensor = state.tensor;
+      at::Tensor& buffer = staging_[group + state.name];
       if (!buffer.defined() || buffer.sizes() != tensor.sizes() || buffer.scalar_type() != tensor.scalar_type()) {
         // Copies from a GPU are several times faster into pinned memory.
         buffer = at::empty(tensor.sizes(),
@@ -124,7 +131,8 @@ CheckpointState CheckpointSaver::stage(const CheckpointState& state) {
 
 void CheckpointSaver::write(const CheckpointState& state, const SaveOptions& options, double started, double stalled) {
   Last saved;
-  saved.path = save_checkpoint(options_.run_dir, state, options);
+  if (ranks_) ranks_->next();
+  saved.path = save_checkpoint(options_.run_dir, state, options, ranks_.get());
   saved.step = state.step;
   saved.bytes = checkpoint_size(state);
   saved.total_seconds = now_seconds() - started;
@@ -133,6 +141,7 @@ void CheckpointSaver::write(const CheckpointState& state, const SaveOptions& opt
     const std::scoped_lock lock(mutex_);
     last_ = saved;
   }
+  if (!leads()) return;
   try {
     remove_old(state.step);
   } catch (const std::exception& e) {

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <future>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/saving_ranks.h"
 
 namespace ingot {
 
@@ -45,9 +47,9 @@ class CheckpointSaver {
   };
 
   /// Creates the folder, probes its file system and removes what killed saves left behind. Only while holding the run's
-  /// lock.
-  explicit CheckpointSaver(SaverOptions options);
-  /// Waits. An error that nobody asked for is logged.
+  /// lock. With `ranks` each of them makes a saver, which saves what it owns; rank 0's looks after what exists.
+  explicit CheckpointSaver(SaverOptions options, std::unique_ptr<SavingRanks> ranks = nullptr);
+  /// Waits, for other ranks a few seconds at most. An error that nobody asked for is logged.
   ~CheckpointSaver();
   CheckpointSaver(const CheckpointSaver&) = delete;
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
@@ -73,6 +75,7 @@ class CheckpointSaver {
   std::vector<CheckpointInfo> rewind(std::int64_t step);
 
  private:
+  bool leads() const;
   CheckpointState stage(const CheckpointState& state);
   void write(const CheckpointState& state, const SaveOptions& options, double started, double stalled);
   void remove_old(std::int64_t committed);
@@ -82,6 +85,7 @@ class CheckpointSaver {
   void store_evaluations();
 
   SaverOptions options_;
+  std::unique_ptr<SavingRanks> ranks_;
   std::map<std::string, at::Tensor> staging_;
   std::future<void> running_;
   mutable std::mutex mutex_;  // guards what follows

@@ -49,7 +49,7 @@ Preflight preflight(World& world) {
   Preflight out;
   out.bytes = kBytes;
 
-  const auto shares = even_shares(n, world.size());
+  const auto shares = sizes_of(even_bounds(n, world.size()));
   const Counts mine(size, shares[me]);
   auto gathered = at::zeros({shares[me] * world.size()});
   const auto own = best_seconds(world, [&] {

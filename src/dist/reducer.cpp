@@ -23,20 +23,31 @@ class GradientReducer::Hook : public torch::autograd::PostAccumulateGradHook {
 
 GradientReducer::GradientReducer(ParameterStore& store, World& world, const ReducerOptions& options) : world_(world) {
   if (world.size() == 1) return;
-  buckets_ = make_buckets(store, options.bucket_bytes);
-  const auto leaves = store.leaves();
-  bucket_of_leaf_.resize(leaves.size());
-  expected_.assign(leaves.size(), 0);
-  std::int64_t largest = 0;
-  for (std::size_t b = 0; b < buckets_.size(); ++b) {
-    largest = std::max(largest, buckets_[b].flat.numel());
-    for (const auto leaf : buckets_[b].leaves) bucket_of_leaf_[leaf] = b;
+  const auto buckets =
+      options.shards != nullptr ? options.shards->buckets() : make_buckets(store, options.bucket_bytes);
+  std::int64_t largest = 0, replicas = 0;  // shares of this rank, elements
+  for (std::size_t b = 0; b < buckets.size(); ++b) {
+    Job job{buckets[b], buckets[b].tensor(store), even_bounds(buckets[b].numel(), world.size()), true};
+    if (options.shards != nullptr && !job.bucket.leaves.empty()) {
+      job.bounds = options.shards->bounds(b);
+      job.hands_round = false;
+    }
+    const auto rank = static_cast<std::size_t>(world.rank());
+    const auto mine = job.bounds[rank + 1] - job.bounds[rank];
+    largest = std::max(largest, mine);
+    replicas = std::max(replicas, job.hands_round ? mine * world.size() : mine);
+    jobs_.push_back(std::move(job));
   }
-  const auto share = even_shares(largest, world.size()).front();
-  const auto dtype = options.wire == Wire::kBfloat16 ? at::kBFloat16 : buckets_.front().flat.scalar_type();
-  received_ = at::empty({share * world.size()}, dtype);
-  replicas_ = at::empty({share * world.size()}, dtype);
-  sum_ = at::empty({share}, buckets_.front().flat.options());
+  const auto leaves = store.leaves();
+  job_of_leaf_.resize(leaves.size());
+  expected_.assign(leaves.size(), 0);
+  for (std::size_t i = 0; i < jobs_.size(); ++i) {
+    for (const auto leaf : jobs_[i].bucket.leaves) job_of_leaf_[leaf] = i;
+  }
+  const auto dtype = options.wire == Wire::kBfloat16 ? at::kBFloat16 : jobs_.front().flat.scalar_type();
+  received_ = at::empty({largest * world.size()}, dtype);
+  replicas_ = at::empty({replicas}, dtype);
+  sum_ = at::empty({largest}, jobs_.front().flat.options());
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     torch::autograd::impl::set_post_acc_grad_hooks(leaves[i].weight(), std::make_unique<Hook>(*this, i));
   }
@@ -57,9 +68,9 @@ GradientReducer::~GradientReducer() {
 
 void GradientReducer::arm() {
   armed_ = true;
-  seen_.assign(bucket_of_leaf_.size(), 0);
+  seen_.assign(job_of_leaf_.size(), 0);
   open_leaves_.clear();
-  for (const auto& bucket : buckets_) open_leaves_.push_back(bucket.leaves.size());
+  for (const auto& job : jobs_) open_leaves_.push_back(job.bucket.leaves.size());
 }
 
 void GradientReducer::ready(std::size_t leaf) {
@@ -68,24 +79,24 @@ void GradientReducer::ready(std::size_t leaf) {
   if (!counted_) return;
   if (count > expected_[leaf]) throw std::logic_error("a gradient changed after it was sent to the other ranks");
   if (count < expected_[leaf]) return;
-  --open_leaves_[bucket_of_leaf_[leaf]];
+  --open_leaves_[job_of_leaf_[leaf]];
   // In one fixed order on all ranks: a bucket that is complete early waits for its turn.
   std::size_t complete = 0;
-  while (complete < buckets_.size() && open_leaves_[complete] == 0 && !buckets_[complete].leaves.empty()) ++complete;
+  while (complete < jobs_.size() && open_leaves_[complete] == 0 && !jobs_[complete].bucket.leaves.empty()) ++complete;
   launch(complete);
 }
 
-void GradientReducer::launch(std::size_t buckets) {
+void GradientReducer::launch(std::size_t jobs) {
   {
     const std::scoped_lock lock(mutex_);
-    if (buckets <= launched_) return;
-    launched_ = buckets;
+    if (jobs <= launched_) return;
+    launched_ = jobs;
   }
   wake_.notify_all();
 }
 
 void GradientReducer::finish() {
-  if (buckets_.empty()) return;
+  if (jobs_.empty()) return;
   if (armed_ && !counted_) {
     expected_ = seen_;
     counted_ = true;
@@ -96,9 +107,9 @@ void GradientReducer::finish() {
     const std::scoped_lock lock(mutex_);
     times_.hidden = busy_;
   }
-  launch(buckets_.size());
+  launch(jobs_.size());
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return done_ == buckets_.size() || error_; });
+  wake_.wait(lock, [this] { return done_ == jobs_.size() || error_; });
   if (error_) std::rethrow_exception(error_);
   times_.busy = busy_;
   times_.waited = seconds_since(start);
@@ -117,7 +128,7 @@ void GradientReducer::work() {
     std::exception_ptr error;
     const auto start = Clock::now();
     try {
-      reduce(buckets_[index]);
+      reduce(jobs_[index]);
     } catch (...) {
       error = std::current_exception();
     }
@@ -130,25 +141,32 @@ void GradientReducer::work() {
   }
 }
 
-void GradientReducer::reduce(const Bucket& bucket) {
+void GradientReducer::reduce(const Job& job) {
   const int world = world_.size();
-  const auto shares = even_shares(bucket.flat.numel(), world);
-  const auto mine = shares[static_cast<std::size_t>(world_.rank())];
+  const auto rank = static_cast<std::size_t>(world_.rank());
+  const auto shares = sizes_of(job.bounds);
+  const auto mine = shares[rank];
   const std::vector<std::int64_t> mine_each(static_cast<std::size_t>(world), mine);
-  const bool converts = received_.scalar_type() != bucket.flat.scalar_type();
-  const auto outgoing = converts ? bucket.flat.to(received_.scalar_type()) : bucket.flat;
+  const bool converts = received_.scalar_type() != job.flat.scalar_type();
+  const auto outgoing = converts ? job.flat.to(received_.scalar_type()) : job.flat;
 
   auto received = received_.narrow(0, 0, mine * world);
   world_.exchange(outgoing, shares, received, mine_each);
   auto sum = sum_.narrow(0, 0, mine);
   sum.copy_(received.narrow(0, 0, mine));
-  for (int rank = 1; rank < world; ++rank) sum.add_(received.narrow(0, mine * rank, mine));
+  for (int r = 1; r < world; ++r) sum.add_(received.narrow(0, mine * r, mine));
 
+  if (!job.hands_round) {
+    // Rounded as it would be on its way to the others, so that sharing out changes no bit.
+    if (converts) sum.copy_(replicas_.narrow(0, 0, mine).copy_(sum));
+    job.flat.narrow(0, job.bounds[rank], mine).copy_(sum);
+    return;
+  }
   auto replicas = replicas_.narrow(0, 0, mine * world);
-  for (int rank = 0; rank < world; ++rank) replicas.narrow(0, mine * rank, mine).copy_(sum);
-  auto incoming = converts ? outgoing : bucket.flat;
+  for (int r = 0; r < world; ++r) replicas.narrow(0, mine * r, mine).copy_(sum);
+  auto incoming = converts ? outgoing : job.flat;
   world_.exchange(replicas, mine_each, incoming, shares);
-  if (converts) bucket.flat.copy_(incoming);
+  if (converts) job.flat.copy_(incoming);
 }
 
 }  // namespace ingot

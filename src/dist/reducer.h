@@ -2,7 +2,9 @@
 // Sums gradients over the ranks, bucket by bucket, while the backward pass of the last micro-batch still runs.
 //
 // On CPUs the sum is deterministic: every rank gets all ranks' values of its share of a bucket, adds them up in rank order,
-// and hands the result round. Its bits depend on the world size alone, neither on the size of buckets nor on timing.
+// and hands the result round. Its bits depend on the world size alone, neither on the size of buckets nor on timing. Where
+// the masters are shared out, each rank keeps the sum of what it owns and nothing is handed round: only those gradients are
+// sums then.
 
 #include <condition_variable>
 #include <cstdint>
@@ -14,6 +16,7 @@
 #include <vector>
 
 #include "dist/buckets.h"
+#include "dist/shards.h"
 #include "dist/wire.h"
 #include "dist/world.h"
 
@@ -22,6 +25,7 @@ namespace ingot {
 struct ReducerOptions {
   std::int64_t bucket_bytes = 25 << 20;
   Wire wire = Wire::kFloat32;
+  const Shards* shards = nullptr;  // in place of `bucket_bytes`; outlives the reducer
 };
 
 /// What the last reduction took, in seconds.
@@ -41,25 +45,31 @@ class GradientReducer {
 
   /// Before the backward pass of the step's last micro-batch: from now on a bucket whose gradients are complete goes out.
   void arm();
-  /// After it, or instead of it where a rank had no micro-batch: returns when all gradients are sums over the ranks.
+  /// After it, or instead of it where a rank had no micro-batch: returns when the gradients are sums over the ranks.
   /// Throws DistributedError.
   void finish();
   const ReductionTimes& times() const { return times_; }
 
  private:
   class Hook;
+  struct Job {
+    Bucket bucket;
+    at::Tensor flat;                   // its gradients
+    std::vector<std::int64_t> bounds;  // of the ranks' shares
+    bool hands_round = true;
+  };
   void ready(std::size_t leaf);
-  void launch(std::size_t buckets);
+  void launch(std::size_t jobs);
   void work();
-  void reduce(const Bucket& bucket);
+  void reduce(const Job& job);
 
   World& world_;
-  std::vector<Bucket> buckets_;
-  std::vector<std::size_t> bucket_of_leaf_;
+  std::vector<Job> jobs_;
+  std::vector<std::size_t> job_of_leaf_;
   // How often a leaf's gradient is added to in one backward pass (recomputed parts run passes of their own): counted in the
   // first armed pass, after which buckets go out early.
   std::vector<int> expected_, seen_;
-  std::vector<std::size_t> open_leaves_;  // of each bucket, not complete
+  std::vector<std::size_t> open_leaves_;  // of each job, not complete
   bool armed_ = false;
   bool counted_ = false;
   at::Tensor received_, sum_, replicas_;  // staging

@@ -134,16 +134,22 @@ struct World::Group {
     }
   }
 
-  /// Waits for the keys; gives up when a rank that owes one has been silent for too long.
-  void wait_patiently(const std::vector<std::string>& keys, const std::vector<int>& owed_by) {
+  /// Waits for the keys; gives up when a rank that owes one has been silent for too long, or soon after `given_up`.
+  void wait_patiently(const std::vector<std::string>& keys, const std::vector<int>& owed_by,
+                      const std::atomic<bool>* given_up = nullptr) {
     attempt("waiting", [&] {
       const auto start = Clock::now();
       auto looked = start;
+      std::optional<Clock::time_point> gives_up;
       std::vector<std::int64_t> beats(owed_by.size(), -1);
       std::vector<Clock::time_point> heard(owed_by.size(), start);
       while (!store->check(keys)) {
         const bool early = seconds_since(start) < 0.1;
         std::this_thread::sleep_for(early ? kShortPoll : kLongPoll);
+        if (given_up != nullptr && *given_up) {
+          if (!gives_up) gives_up = Clock::now();
+          if (seconds_since(*gives_up) > kLingerSeconds) throw DistributedError("given up: the run has ended");
+        }
         if (seconds_since(looked) < kPulseSeconds) continue;
         looked = Clock::now();
         if (const auto reason = reported_failure()) throw *reason;
@@ -209,6 +215,12 @@ std::vector<std::vector<double>> World::all_gather(const std::vector<double>& va
   return out;
 }
 
+void World::sum(at::Tensor& values) {
+  if (!group_ || values.numel() == 0) return;
+  std::vector<at::Tensor> tensors{values};
+  group_->attempt("agreeing", [&] { group_->control->allreduce(tensors)->wait(); });
+}
+
 std::string World::broadcast(const std::string& text) {
   if (!group_) return text;
   auto& store = *group_->store;
@@ -255,6 +267,21 @@ void World::exchange(const at::Tensor& send, const std::vector<std::int64_t>& se
   auto counts_in = send_counts, counts_out = receive_counts;
   group_->attempt("adding up gradients",
                   [&] { group_->data->alltoall_base(receive, from, counts_out, counts_in)->wait(); });
+}
+
+std::unique_ptr<World::Line> World::open_line(const std::string& name) {
+  if (!group_) throw std::logic_error("a world of one has no lines");
+  return std::unique_ptr<Line>(new Line(*group_, cat("line/", name, "/")));
+}
+
+// c10d's clients take one question at a time, and none of these waits for its answer: the main thread's serves.
+void World::Line::put(const std::string& key, const std::string& text) {
+  group_.attempt("telling", [&] { set_text(*group_.store, name_ + key, text); });
+}
+
+std::string World::Line::take(const std::string& key, int owed_by) {
+  group_.wait_patiently({name_ + key}, {owed_by}, &hung_up_);
+  return group_.attempt("hearing", [&] { return get_text(*group_.store, name_ + key); });
 }
 
 World::Report World::report_failure(const Error& error) {

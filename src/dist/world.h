@@ -7,6 +7,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -29,6 +30,8 @@ struct RankPlace {
 };
 
 class World {
+  struct Group;
+
  public:
   /// One process.
   World();
@@ -55,6 +58,9 @@ class World {
 
   /// Everyone's values, by rank. All give the same count.
   std::vector<std::vector<double>> all_gather(const std::vector<double>& values);
+  /// Adds up a flat fp64 tensor over the ranks, in place. Exact where each element is zero on all ranks but one; else the
+  /// order of additions is not defined.
+  void sum(at::Tensor& values);
   /// Rank 0's text. Patient: waits as long as rank 0 shows signs of life, however long its work takes.
   std::string broadcast(const std::string& text);
   /// Everyone's texts, by rank; patient.
@@ -70,6 +76,26 @@ class World {
   void exchange(const at::Tensor& send, const std::vector<std::int64_t>& send_counts, at::Tensor& receive,
                 const std::vector<std::int64_t>& receive_counts);
 
+  /// Texts between the ranks for one background thread, beside the agreements of the main one.
+  class Line {
+   public:
+    /// Each key is put once.
+    void put(const std::string& key, const std::string& text);
+    /// Patient: waits as long as rank `owed_by` shows signs of life. Throws DistributedError.
+    std::string take(const std::string& key, int owed_by);
+    /// From another thread: `take` gives up after a few seconds.
+    void hang_up() { hung_up_ = true; }
+
+   private:
+    friend class World;
+    Line(Group& group, std::string name) : group_(group), name_(std::move(name)) {}
+    Group& group_;
+    std::string name_;
+    std::atomic<bool> hung_up_ = false;
+  };
+  /// In a world of more than one; it outlives the line. All ranks use the same name.
+  std::unique_ptr<Line> open_line(const std::string& name);
+
   /// Tells the others why this rank ends, before it does; they end with the same code.
   enum class Report { kFirst, kRepeated, kUnheard };  // kUnheard: the meeting place is gone
   Report report_failure(const Error& error);
@@ -77,7 +103,6 @@ class World {
   void leave();
 
  private:
-  struct Group;
   LaunchPlace place_;
   std::vector<RankPlace> ranks_;
   std::unique_ptr<Group> group_;  // null in a world of one

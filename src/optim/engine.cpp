@@ -8,7 +8,6 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "optim/grad_norm.h"
 
 namespace ingot {
 namespace {
@@ -40,8 +39,7 @@ struct Group {
   std::unique_ptr<Schedule> schedule;
   double lr = 0;
   double weight_decay = 0;
-  bool decays_all = false;           // whether `weight_decay` acts on more than matrices
-  std::vector<std::size_t> indices;  // of the slots' masters in the store
+  bool decays_all = false;  // whether `weight_decay` acts on more than matrices
   std::vector<Slot> slots;
   std::vector<StateLayout> states;
 };
@@ -83,12 +81,16 @@ ConfigError empty_group(const GroupConfig& group, const ParameterStore& store, i
   return ConfigError(cat("optim.groups: '", group.name, "' matches no parameter"));
 }
 
+/// Whether nothing but padding lies between two that are owned: masters lie in the order of their list.
+bool are_neighbours(const Master& a, const Master& b, const std::vector<Master>& masters) {
+  return b.index == a.index + 1 && a.begin + a.numel == masters[a.index].numel && b.begin == 0 &&
+         b.offset >= a.offset + a.numel;
+}
+
 void lay_out_states(Group& group, const std::vector<Master>& masters) {
+  group.states.clear();
   for (std::size_t i = 1; i < group.slots.size(); ++i) {
-    const Master& previous = masters[group.indices[i - 1]];
-    // Masters lie in the order of their list, so that nothing but padding is between neighbours.
-    group.slots[i].follows = group.indices[i] == group.indices[i - 1] + 1 &&
-                             group.slots[i].master->offset >= previous.offset + previous.numel;
+    group.slots[i].follows = are_neighbours(*group.slots[i - 1].master, *group.slots[i].master, masters);
   }
   for (const auto& spec : group.optimizer->state_specs()) {
     StateLayout layout{spec, {}, 0, {}};
@@ -111,21 +113,26 @@ struct OptimizerEngine::Impl {
   std::vector<Group> groups;  // the default group first
   std::unique_ptr<Clipper> clipper;
   std::vector<GroupAssignment> assignments;
+  std::vector<std::size_t> group_of;  // by assignment
   std::unique_ptr<GradNorm> grad_norm;
 
   void assign(const OptimConfig& config, int num_sublayers);
-  void add_slot(Group& group, std::size_t index);
+  void lay_out();
 };
 
-void OptimizerEngine::Impl::add_slot(Group& group, std::size_t index) {
-  const Master& master = store->masters()[index];
-  Slot slot;
-  slot.master = &master;
-  const bool selected = group.decays_all || master.param->roles.any(matrix_roles());
-  slot.weight_decay = selected && master.decays ? group.weight_decay : 0;
-  assignments.push_back({&master, group.name, group.optimizer_name, group.lr, slot.weight_decay});
-  group.indices.push_back(index);
-  group.slots.push_back(std::move(slot));
+/// A slot for each trained master, or part of one, that the store owns.
+void OptimizerEngine::Impl::lay_out() {
+  for (auto& group : groups) group.slots.clear();
+  std::size_t i = 0;
+  for (const Master& part : store->owned()) {
+    if (!part.trained) continue;
+    while (assignments[i].master->index != part.index) ++i;
+    Slot slot;
+    slot.master = &part;
+    slot.weight_decay = assignments[i].weight_decay;
+    groups[group_of[i]].slots.push_back(std::move(slot));
+  }
+  for (auto& group : groups) lay_out_states(group, store->masters());
 }
 
 void OptimizerEngine::Impl::assign(const OptimConfig& config, int num_sublayers) {
@@ -135,11 +142,16 @@ void OptimizerEngine::Impl::assign(const OptimConfig& config, int num_sublayers)
     const auto first = std::find_if(config.groups.begin(), config.groups.end(), [&](const GroupConfig& group) {
       return group.match.matches(*masters[i].param, num_sublayers);
     });
-    const bool is_default = first == config.groups.end();
-    add_slot(groups[is_default ? 0 : 1 + (first - config.groups.begin())], i);
+    const auto index = first == config.groups.end() ? 0 : 1 + static_cast<std::size_t>(first - config.groups.begin());
+    const auto& group = groups[index];
+    const bool selected = group.decays_all || masters[i].param->roles.any(matrix_roles());
+    const double decay = selected && masters[i].decays ? group.weight_decay : 0;
+    assignments.push_back({&masters[i], group.name, group.optimizer_name, group.lr, decay});
+    group_of.push_back(index);
   }
   for (std::size_t i = 0; i < config.groups.size(); ++i) {
-    if (groups[i + 1].slots.empty()) throw empty_group(config.groups[i], *store, num_sublayers);
+    if (std::find(group_of.begin(), group_of.end(), i + 1) == group_of.end())
+      throw empty_group(config.groups[i], *store, num_sublayers);
   }
 }
 
@@ -154,12 +166,22 @@ OptimizerEngine::OptimizerEngine(const OptimConfig& config, const ParameterStore
     impl_->groups.push_back(make_group(group.name, config, &group, schedule));
   }
   impl_->assign(config, num_sublayers);
-  for (auto& group : impl_->groups) lay_out_states(group, store.masters());
+  impl_->lay_out();
 }
+
+void OptimizerEngine::follow_store() { impl_->lay_out(); }
 
 OptimizerEngine::~OptimizerEngine() = default;
 
 const std::vector<GroupAssignment>& OptimizerEngine::assignments() const { return impl_->assignments; }
+
+std::vector<Granularity> OptimizerEngine::granularities() const {
+  std::vector<Granularity> out(impl_->store->masters().size(), Granularity::kElement);
+  for (std::size_t i = 0; i < impl_->assignments.size(); ++i) {
+    out[impl_->assignments[i].master->index] = impl_->groups[impl_->group_of[i]].optimizer->granularity();
+  }
+  return out;
+}
 
 std::int64_t OptimizerEngine::state_bytes() const {
   std::int64_t elements = 0;
@@ -171,9 +193,7 @@ std::int64_t OptimizerEngine::state_bytes() const {
 
 void OptimizerEngine::allocate() {
   const auto options = at::TensorOptions(impl_->store->options().master_dtype).device(impl_->store->options().device);
-  std::vector<const Master*> trained;
-  for (const auto& assignment : impl_->assignments) trained.push_back(assignment.master);
-  impl_->grad_norm = std::make_unique<GradNorm>(std::move(trained));
+  impl_->grad_norm = std::make_unique<GradNorm>(*impl_->store);
   for (auto& group : impl_->groups) {
     for (auto& slot : group.slots) slot.states.clear();
     for (auto& state : group.states) {
@@ -186,9 +206,9 @@ void OptimizerEngine::allocate() {
   }
 }
 
-OptimizerEngine::NormAndFactor OptimizerEngine::measure(double scale) const {
+OptimizerEngine::NormAndFactor OptimizerEngine::measure(double scale, const SumOverRanks& sum_over_ranks) const {
   NormAndFactor out;
-  out.grad_norm = std::sqrt(impl_->grad_norm->sum_of_squares()) * scale;
+  out.grad_norm = std::sqrt(impl_->grad_norm->sum_of_squares(sum_over_ranks)) * scale;
   out.clip_factor = impl_->clipper->factor(out.grad_norm);
   return out;
 }
@@ -206,13 +226,22 @@ double OptimizerEngine::lr(std::int64_t update) const {
   return group.lr * group.schedule->factor(update - 1);
 }
 
-std::vector<std::pair<std::string, at::Tensor>> OptimizerEngine::state() const {
-  std::vector<std::pair<std::string, at::Tensor>> out;
-  for (const auto& group : impl_->groups) {
-    for (const auto& slot : group.slots) {
-      for (std::size_t i = 0; i < slot.states.size(); ++i) {
-        out.emplace_back(cat(group.states[i].spec.name, "/", slot.master->name), slot.states[i]);
-      }
+StateTensors OptimizerEngine::state() const {
+  StateTensors out;
+  std::vector<std::size_t> next(impl_->groups.size(), 0);  // slot of each group
+  for (std::size_t i = 0; i < impl_->assignments.size(); ++i) {
+    const Master& master = *impl_->assignments[i].master;
+    const auto& group = impl_->groups[impl_->group_of[i]];
+    auto& slot_index = next[impl_->group_of[i]];
+    const Slot* slot = slot_index < group.slots.size() ? &group.slots[slot_index] : nullptr;
+    const bool is_owned = slot != nullptr && slot->master->index == master.index;
+    if (is_owned) ++slot_index;
+    for (std::size_t k = 0; k < group.states.size(); ++k) {
+      const auto shape = group.states[k].shape(master);
+      const auto name = cat(group.states[k].spec.name, "/", master.name);
+      // A state with a value for each row is cut where its master is.
+      const auto begin = is_owned ? slot->master->begin * product(shape) / master.numel : 0;
+      out.emplace_back(name, is_owned ? slot->states[k] : at::Tensor(), shape, begin);
     }
   }
   return out;

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "optim/grad_norm.h"
 #include "optim/optim_config.h"
 
 namespace ingot {
@@ -19,7 +20,7 @@ struct GroupAssignment {
   double weight_decay = 0;
 };
 
-/// Assigns every trained master to a group; owns optimizer states. Decay applies to `embedding head reads_stream
+/// Assigns every trained master to a group; owns the optimizer states of what the store owns. Decay applies to `embedding head reads_stream
 /// writes_stream inner` unless a group says otherwise. Throws ConfigError if a group's selector matches nothing.
 class OptimizerEngine {
  public:
@@ -28,24 +29,29 @@ class OptimizerEngine {
   ~OptimizerEngine();
 
   const std::vector<GroupAssignment>& assignments() const;
-  /// Bytes of all states, known without `allocate`.
+  /// The unit that a trained master's optimizer looks at as a whole; by index in `store.masters()`.
+  std::vector<Granularity> granularities() const;
+  /// Bytes of the states of what the store owns, known without `allocate`.
   std::int64_t state_bytes() const;
 
+  /// After `store.own`.
+  void follow_store();
   /// Makes the states, zero. The store must be allocated.
   void allocate();
-  /// Norm of the gradients times `scale`, squared norms summed in parameter order; and the clipping factor for it.
+  /// Norm of the gradients times `scale`, squared norms summed in parameter order; and the clipping factor for it. Where the
+  /// store does not own all, `sum_over_ranks` adds up a tensor over the ranks, each element of which is zero on all but one.
   struct NormAndFactor {
     double grad_norm = 0;  // not finite if any gradient is not
     double clip_factor = 1;
   };
-  NormAndFactor measure(double scale) const;
+  NormAndFactor measure(double scale, const SumOverRanks& sum_over_ranks = {}) const;
   /// One update. `update` counts from 1; the schedule is read at update-1. `grad_scale` = scale × clip factor.
   void step(std::int64_t update, double grad_scale);
   /// Learning rate of the default group at an update, for the log.
   double lr(std::int64_t update) const;
 
-  /// "exp_avg/layers.0.mixer.q.weight" -> tensor. Views.
-  std::vector<std::pair<std::string, at::Tensor>> state() const;
+  /// "exp_avg/layers.0.mixer.q.weight" and so on, as far as this process owns it. Views.
+  StateTensors state() const;
 
  private:
   struct Impl;

@@ -1,32 +1,41 @@
 #pragma once
 // The norm of all gradients from one read of them.
 
+#include <ATen/core/Tensor.h>
+
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 #include "params/store.h"
 
 namespace ingot {
 
-/// Sums of squares of gradients in fp64, the same bits whatever the threads, the groups or the instruction set: fixed blocks
-/// of each master, added up block by block and master by master in declaration order.
+/// Adds up a flat fp64 tensor over the ranks, in place.
+using SumOverRanks = std::function<void(at::Tensor&)>;
+
+/// Sums of squares of gradients in fp64, the same bits whatever the threads, the groups, the instruction set or the rank that
+/// owns a gradient: fixed blocks of each master, added up block by block and master by master in declaration order.
 class GradNorm {
  public:
-  /// `masters` are trained and allocated, in declaration order; they must outlive this.
-  explicit GradNorm(std::vector<const Master*> masters);
-  /// Not finite if a gradient is not.
-  double sum_of_squares() const;
+  /// Of everything trained that the store, which is allocated and outlives this, owns. A part begins with a block.
+  explicit GradNorm(const ParameterStore& store);
+  /// Not finite if a gradient is not. `sum_over_ranks` is needed where the store does not own all.
+  double sum_of_squares(const SumOverRanks& sum_over_ranks = {}) const;
 
  private:
   struct Block {
-    std::size_t master;  // index
-    std::int64_t begin, end;
+    const Master* part;
+    std::int64_t begin, end;  // elements of the part
+    std::size_t index;        // among all blocks of all masters
   };
   template <class T>
-  double sum_blocks() const;
+  void fill(double* partial) const;
+  double sum(const double* partial) const;
   double sum_on_device() const;
 
-  std::vector<const Master*> masters_;
+  const ParameterStore& store_;
+  std::vector<std::size_t> first_block_;  // of each trained master, and behind the last
   std::vector<Block> blocks_;
 };
 

@@ -61,6 +61,12 @@ RoleSet matrix_roles() {
   return {Role::kEmbedding, Role::kHead, Role::kReadsStream, Role::kWritesStream, Role::kInner};
 }
 
+Granularity coarser(Granularity a, Granularity b) {
+  if (a == b || b == Granularity::kElement) return a;
+  if (a == Granularity::kElement) return b;
+  return Granularity::kMatrix;
+}
+
 std::int64_t ParamInfo::numel() const {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }

@@ -57,6 +57,8 @@ RoleSet matrix_roles();
 
 /// The largest unit that an update may look at as a whole. Sharding never cuts through it.
 enum class Granularity { kElement, kRow, kColumn, kMatrix };
+/// The finest unit that serves both.
+Granularity coarser(Granularity a, Granularity b);
 
 /// Fills an fp32 or fp64 CPU tensor of the parameter's shape; all randomness comes from the stream.
 struct ParamInfo;

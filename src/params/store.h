@@ -1,8 +1,9 @@
 #pragma once
-// ParameterStore: every weight of a model, in three phases.
+// ParameterStore: every weight of a model, in phases.
 //
 //   declare   modules ask a ParamScope for Params: names, roles, shapes; no memory
 //   layout    parametrization, constraints and init of each are chosen; offsets in the flat buffers are fixed
+//   own       optional: only some masters, or parts of them, are stored and updated by this process
 //   allocate  flat masters and gradients, one flat compute buffer, leaves of autograd
 //
 // Flat layout. One master buffer (fp32) holds every master tensor in declaration order; the gradient buffer has the same
@@ -13,6 +14,10 @@
 //   otherwise:                                   slices of the compute buffer and of a compute-gradient buffer;
 //                                                `pull_back` maps these to master gradients
 // A leaf keeps its identity (same tensor, same storage, same gradient storage) from `allocate` on.
+//
+// Where ranks share the masters out (`own`), every rank has all compute weights and all gradients, but of the masters only
+// those it owns and those that are compute weights themselves. `initialise`, `materialise` and the other calls of a step
+// then give values to what this rank owns; the rest comes from its owners (dist/weight_exchange.h).
 
 #include <ATen/core/Tensor.h>
 
@@ -22,6 +27,7 @@
 #include <vector>
 
 #include "params/families.h"
+#include "params/ownership.h"
 #include "params/param_info.h"
 
 namespace ingot {
@@ -61,6 +67,13 @@ class WeightLeaf {
   const at::Tensor& grad() const;
   /// Row counts of the parts, in order.
   const std::vector<std::int64_t>& rows() const;
+
+  // Known before `allocate`:
+  std::int64_t numel() const;
+  /// Which flat buffer holds the gradient, and from which element on.
+  enum class GradBuffer { kMasters, kWeights };
+  GradBuffer grad_buffer() const;
+  std::int64_t grad_offset() const;
 
  private:
   friend class ParameterStore;
@@ -132,12 +145,15 @@ class ParamScope {
   int depth_ = -1;
 };
 
-/// A stored tensor as optimizers and checkpoints see it: views into the flat buffers.
+/// A stored tensor, or the part of one that this process owns, as optimizers and checkpoints see it: views into the flat
+/// buffers.
 struct Master {
   std::string name;  // parameter name + suffix of the parametrization
   const ParamInfo* param = nullptr;
-  std::vector<std::int64_t> shape;
-  std::int64_t offset = 0;  // in elements, in both flat buffers
+  std::size_t index = 0;            // in `masters()`
+  std::vector<std::int64_t> shape;  // of a part: its rows, or flat where it does not begin and end with a row
+  std::int64_t begin = 0;           // of a part: its first element in the whole
+  std::int64_t offset = 0;          // in elements, in the flat gradients and, where all is owned, in the flat masters
   std::int64_t numel = 0;
   bool trained = true;
   bool decays = true;
@@ -179,25 +195,45 @@ class ParameterStore {
   //    parametrization that cannot `assign`.
   void layout(const WeightsConfig& config, int num_sublayers, const StoreOptions& options);
   bool laid_out() const;
+  /// A parameter as part of its leaf.
+  struct LeafPart {
+    std::int64_t begin = 0, numel = 0;              // elements of the leaf
+    std::size_t first_master = 0, num_masters = 0;  // in `masters()`
+    bool is_plain = true;                           // its one master has its shape
+  };
+  /// By leaf, in the order of `leaves()`.
+  std::vector<std::vector<LeafPart>> leaf_parts() const;
   std::int64_t num_parameters() const;
   std::vector<const ParamInfo*> parameters() const;
   std::vector<ParamChoice> choices() const;
+  /// All of the model. After `allocate` with a value where this process stores the whole.
   const std::vector<Master>& masters() const;
-  /// Bytes of each flat buffer, known before `allocate`.
+  /// What this process stores and updates, in the order of `masters()`: those themselves unless `own` says otherwise.
+  const std::vector<Master>& owned() const;
+  /// Bytes of each flat buffer of this process, known before `allocate`.
   struct Memory {
     std::int64_t masters = 0, gradients = 0, weights = 0;
   };
   Memory memory() const;
   const StoreOptions& options() const;
 
+  // -- own. By rising master, one range of each at most; a parameter whose parametrization is not plain is owned as a
+  //    whole or not at all. One process of the world owns the buffers.
+  void own(const std::vector<OwnedRange>& ranges, bool owns_buffers);
+  bool owns_all() const;
+
   // -- allocate
   void allocate();
   bool allocated() const;
-  /// [n] master dtype, with the offsets of `masters()`. Padding stays 0.
+  /// [n] master dtype. Gradients lie at the offsets of `masters()`, masters too where all is owned, else those that are
+  /// stored without the gaps. Padding stays 0.
   const at::Tensor& flat_masters() const;
   const at::Tensor& flat_grads() const;
+  /// [k] master dtype: the gradients of materialised weights.
+  const at::Tensor& flat_weight_grads() const;
   /// [m] master dtype: the accumulators of all buffers, reduced over ranks like gradients.
   const at::Tensor& flat_accumulators() const;
+  std::int64_t accumulator_numel() const;
   /// Start values from (seed, parameter name), drawn on the CPU; then constraints, then `materialise`.
   void initialise(std::uint64_t seed);
 
@@ -211,14 +247,16 @@ class ParameterStore {
   void advance();
   /// Compute weights from masters.
   void materialise();
-  /// Swaps the masters' values with those of `flat` ([n] with the offsets of `masters()`, such as running averages) and
+  /// Swaps the masters' values with those of `flat` (laid out as `flat_masters`, such as running averages) and
   /// materialises. A second call with the same tensor restores both.
   void exchange_masters(const at::Tensor& flat);
   /// value <- update(value, accumulator) for every buffer, accumulators to zero.
   void apply_buffers();
 
-  /// Name -> tensor of everything that a checkpoint's model file holds: masters and buffers. Views, not copies.
-  std::vector<std::pair<std::string, at::Tensor>> state() const;
+  /// Everything that a checkpoint's model files hold: masters and buffers, as far as this process owns them. Views.
+  StateTensors state() const;
+  /// The values of all buffers, on every process.
+  std::vector<at::Tensor> buffers() const;
 
  private:
   struct Impl;

@@ -11,6 +11,7 @@ namespace ingot {
 
 using params_detail::Declared;
 using params_detail::Leaf;
+using params_detail::LeafKind;
 
 std::int64_t params_detail::product(const std::vector<std::int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
@@ -29,6 +30,15 @@ at::Tensor Param::compute() const {
 const at::Tensor& WeightLeaf::weight() const { return leaf_->weight; }
 const at::Tensor& WeightLeaf::grad() const { return leaf_->grad; }
 const std::vector<std::int64_t>& WeightLeaf::rows() const { return leaf_->rows; }
+std::int64_t WeightLeaf::numel() const { return leaf_->numel; }
+
+WeightLeaf::GradBuffer WeightLeaf::grad_buffer() const {
+  return leaf_->kind == LeafKind::kMaterialised ? GradBuffer::kWeights : GradBuffer::kMasters;
+}
+
+std::int64_t WeightLeaf::grad_offset() const {
+  return leaf_->kind == LeafKind::kMaterialised ? leaf_->grad_offset : leaf_->master_offset;
+}
 
 // -- scopes
 

@@ -25,10 +25,12 @@ struct Declared {
   std::size_t first_master = 0;  // in Impl::masters
   std::size_t num_masters = 0;
 
+  // What of it is owned; nothing of a parameter that is not.
   std::vector<at::Tensor> values;  // of the masters, in order
   std::vector<at::Tensor> grads;   // likewise; undefined for state
-  at::Tensor weight;               // its rows of the leaf, without history
+  at::Tensor weight;               // the same rows or elements of the leaf, without history
   at::Tensor weight_grad;
+  bool is_owned() const { return !values.empty(); }
 };
 
 /// Where a leaf's weight lies.
@@ -61,9 +63,15 @@ struct DeclaredBuffer {
   at::Tensor accumulator;
 };
 
+/// Neighbouring elements of the layout of all masters that this process stores.
+struct Stretch {
+  std::int64_t begin = 0, end = 0;  // in the layout of all
+  std::int64_t local = 0;           // where `begin` lies in the flat masters
+};
+
 /// Masters whose cast is one copy: neighbours in the flat masters and, at the same distances, in the low buffer.
 struct CastRun {
-  std::int64_t master_offset = 0;
+  std::int64_t master_offset = 0;  // in the flat masters
   std::int64_t weight_offset = 0;
   std::int64_t numel = 0;
 };
@@ -73,6 +81,8 @@ constexpr std::int64_t kAlignment = 32;
 inline std::int64_t align_up(std::int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
 std::int64_t product(const std::vector<std::int64_t>& shape);
+/// Elements of one row.
+std::int64_t row_numel(const std::vector<std::int64_t>& shape);
 
 }  // namespace params_detail
 
@@ -88,11 +98,18 @@ struct ParameterStore::Impl {
   StoreOptions options;
   int num_sublayers = 0;
   std::vector<Master> masters;
+  std::int64_t master_numel = 0;  // of all masters
+  std::int64_t low_numel = 0;     // weights in compute dtype
+  std::int64_t high_numel = 0;    // materialised weights in master dtype
+  std::int64_t grad_numel = 0;    // gradients of materialised weights
+
+  // own
+  bool owns_all = true;
+  bool owns_buffers = true;
+  std::vector<Master> owned;
+  std::vector<params_detail::Stretch> stretches;
   std::vector<params_detail::CastRun> cast_runs;
-  std::int64_t master_numel = 0;
-  std::int64_t low_numel = 0;   // weights in compute dtype
-  std::int64_t high_numel = 0;  // materialised weights in master dtype
-  std::int64_t grad_numel = 0;  // gradients of materialised weights
+  std::int64_t stored_numel = 0;  // of the flat masters
 
   // allocate
   bool allocated = false;
@@ -106,9 +123,14 @@ struct ParameterStore::Impl {
   void place_masters();
   void place_weights();
 
+  void place_owned();
+  void place_casts();
+  std::int64_t local_offset(std::int64_t offset) const;
+
   void make_masters();
   void make_leaves();
-  void make_buffers();
+  void make_owned();
+  void make_buffers(std::int64_t accumulator_numel);
   void fill(params_detail::Declared& param, std::uint64_t seed);
 };
 

@@ -145,12 +145,6 @@ void take(Declared& param, Settings settings, const std::shared_ptr<const Parame
   param.choice.init = param.init != nullptr ? param.init->text(param.info) : param.info.fixed_init_name;
 }
 
-Granularity coarser(Granularity a, Granularity b) {
-  if (a == b || b == Granularity::kElement) return a;
-  if (a == Granularity::kElement) return b;
-  return Granularity::kMatrix;
-}
-
 Granularity granularity_of(const Declared& param) {
   Granularity granularity = param.parametrization->granularity();
   for (const auto& constraint : param.constraints) {
@@ -184,6 +178,7 @@ void ParameterStore::Impl::place_masters() {
         Master master;
         master.name = part->info.name + spec.suffix;
         master.param = &part->info;
+        master.index = masters.size();
         master.shape = spec.shape;
         master.offset = offset;
         master.numel = params_detail::product(spec.shape);
@@ -207,9 +202,10 @@ void ParameterStore::Impl::place_masters() {
 }
 
 void ParameterStore::Impl::place_weights() {
-  // A run goes on across leaves that keep the master dtype (gains between matrices): casting these few values too, into
-  // slots that nobody reads, costs less than a copy for each stretch between them.
+  // The low buffer keeps the distances of the masters, across leaves that keep the master dtype too (gains between
+  // matrices): casting these few values into slots that nobody reads costs less than a copy for each stretch between them.
   bool run_is_open = false;
+  std::int64_t run_master = 0, run_weight = 0;
   for (auto& leaf : leaves) {
     if (leaf.kind == LeafKind::kMaterialised) {
       std::int64_t& numel = leaf.dtype == options.master_dtype ? high_numel : low_numel;
@@ -220,11 +216,12 @@ void ParameterStore::Impl::place_weights() {
       run_is_open = false;
     }
     if (leaf.kind != LeafKind::kCast) continue;
-    if (!run_is_open) cast_runs.push_back({leaf.master_offset, low_numel, 0});
+    if (!run_is_open) {
+      run_master = leaf.master_offset;
+      run_weight = low_numel;
+    }
     run_is_open = true;
-    auto& run = cast_runs.back();
-    run.numel = leaf.master_offset + leaf.numel - run.master_offset;
-    leaf.weight_offset = run.weight_offset + leaf.master_offset - run.master_offset;
+    leaf.weight_offset = run_weight + leaf.master_offset - run_master;
     low_numel = align_up(leaf.weight_offset + leaf.numel);
   }
 }
@@ -236,6 +233,8 @@ void ParameterStore::layout(const WeightsConfig& config, int num_sublayers, cons
   impl_->choose(config);
   impl_->place_masters();
   impl_->place_weights();
+  impl_->owned = impl_->masters;
+  impl_->place_owned();
   impl_->laid_out = true;
 }
 
@@ -244,6 +243,18 @@ bool ParameterStore::laid_out() const { return impl_->laid_out; }
 const StoreOptions& ParameterStore::options() const { return impl_->options; }
 
 const std::vector<Master>& ParameterStore::masters() const { return impl_->masters; }
+
+std::vector<std::vector<ParameterStore::LeafPart>> ParameterStore::leaf_parts() const {
+  std::vector<std::vector<LeafPart>> out;
+  for (const auto& leaf : impl_->leaves) {
+    auto& parts = out.emplace_back();
+    for (const Declared* part : leaf.parts) {
+      parts.push_back({part->first_row * params_detail::row_numel(leaf.shape), part->info.numel(), part->first_master,
+                       part->num_masters, part->parametrization->is_identity()});
+    }
+  }
+  return out;
+}
 
 std::vector<ParamChoice> ParameterStore::choices() const {
   std::vector<ParamChoice> out;
@@ -255,7 +266,7 @@ ParameterStore::Memory ParameterStore::memory() const {
   const auto high = static_cast<std::int64_t>(c10::elementSize(impl_->options.master_dtype));
   const auto low = static_cast<std::int64_t>(c10::elementSize(impl_->options.compute_dtype));
   Memory memory;
-  memory.masters = impl_->master_numel * high;
+  memory.masters = impl_->stored_numel * high;
   memory.gradients = (impl_->master_numel + impl_->grad_numel) * high;
   memory.weights = impl_->low_numel * low + impl_->high_numel * high;
   return memory;

@@ -23,7 +23,9 @@ void ParameterStore::pull_back() {
   at::NoGradGuard no_grad;
   for (auto& leaf : impl_->leaves) {
     if (leaf.kind != params_detail::LeafKind::kMaterialised) continue;
-    for (auto* part : leaf.parts) part->parametrization->pull_back(part->values, part->weight_grad, part->grads);
+    for (auto* part : leaf.parts) {
+      if (part->is_owned()) part->parametrization->pull_back(part->values, part->weight_grad, part->grads);
+    }
   }
 }
 
@@ -31,7 +33,7 @@ void ParameterStore::constrain() {
   impl_->check_allocated("constrain");
   at::NoGradGuard no_grad;
   for (auto& param : impl_->params) {
-    if (param.constraints.empty()) continue;
+    if (param.constraints.empty() || !param.is_owned()) continue;
     const bool is_plain = param.parametrization->is_identity();
     at::Tensor weight = param.values[0];
     if (!is_plain) {
@@ -46,7 +48,9 @@ void ParameterStore::constrain() {
 void ParameterStore::advance() {
   impl_->check_allocated("advance");
   at::NoGradGuard no_grad;
-  for (auto& param : impl_->params) param.parametrization->advance(param.values);
+  for (auto& param : impl_->params) {
+    if (param.is_owned()) param.parametrization->advance(param.values);
+  }
 }
 
 void ParameterStore::materialise() {
@@ -58,7 +62,9 @@ void ParameterStore::materialise() {
   }
   for (auto& leaf : impl_->leaves) {
     if (leaf.kind != params_detail::LeafKind::kMaterialised) continue;
-    for (auto* part : leaf.parts) part->parametrization->materialise(part->values, part->weight);
+    for (auto* part : leaf.parts) {
+      if (part->is_owned()) part->parametrization->materialise(part->values, part->weight);
+    }
   }
 }
 
@@ -86,11 +92,25 @@ void ParameterStore::apply_buffers() {
   impl_->flat_accumulators.zero_();
 }
 
-std::vector<std::pair<std::string, at::Tensor>> ParameterStore::state() const {
+StateTensors ParameterStore::state() const {
   impl_->check_allocated("state");
-  std::vector<std::pair<std::string, at::Tensor>> out;
-  for (const Master& master : impl_->masters) out.emplace_back(master.name, master.value);
-  for (const auto& buffer : impl_->buffers) out.emplace_back(buffer.name, buffer.value);
+  StateTensors out;
+  auto part = impl_->owned.begin();
+  for (const Master& master : impl_->masters) {
+    const bool is_owned = part != impl_->owned.end() && part->index == master.index;
+    out.emplace_back(master.name, is_owned ? part->value : at::Tensor(), master.shape, is_owned ? part->begin : 0);
+    if (is_owned) ++part;
+  }
+  for (const auto& buffer : impl_->buffers) {
+    out.emplace_back(buffer.name, impl_->owns_buffers ? buffer.value : at::Tensor(), buffer.spec.shape, 0);
+  }
+  return out;
+}
+
+std::vector<at::Tensor> ParameterStore::buffers() const {
+  impl_->check_allocated("buffers");
+  std::vector<at::Tensor> out;
+  for (const auto& buffer : impl_->buffers) out.push_back(buffer.value);
   return out;
 }
 

@@ -60,7 +60,8 @@ void describe(Fields& f, LogSection& c) {
 }
 
 void describe(Fields& f, DistributedSection& c) {
-  f.choice("shard", c.shard, {{"none", Sharding::kNone}}, "what is sharded over ranks");
+  f.choice("shard", c.shard, {{"none", Sharding::kNone}, {"optimizer", Sharding::kOptimizer}},
+           "what the ranks share out, so that each holds less: nothing, or optimizer state and fp32 masters");
   f.field("bucket", c.bucket,
           "gradients that are added up over the ranks at a time, at most; an eighth of all if that is less",
           Rule{}.layout());

@@ -73,7 +73,8 @@ struct LogSection {
 };
 void describe(Fields& f, LogSection& c);
 
-enum class Sharding { kNone };
+/// What the ranks share out: nothing, or masters and optimizer state.
+enum class Sharding { kNone, kOptimizer };
 
 struct DistributedSection {
   Sharding shard = Sharding::kNone;

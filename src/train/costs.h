@@ -64,7 +64,7 @@ std::int64_t useful_rows(const Experiment& experiment);
 /// The largest useful divisor of the global batch that fits; 1 if none does.
 std::int64_t choose_micro_batch(const Experiment& experiment, const ModelCosts& costs);
 
-/// Seconds of a step of the experiment's batch.
+/// Seconds of a step of a rank that gets most of the batch, the network apart.
 double step_seconds(const Experiment& experiment, const ModelCosts& costs);
 
 }  // namespace ingot

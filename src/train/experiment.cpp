@@ -38,7 +38,24 @@ void choose_precision(Experiment& experiment, bool measure) {
                  " in fp32 and ", format_duration(probe.bfloat16_seconds), " in bf16"));
 }
 
+void share_out(Experiment& experiment, const DataFacts& facts) {
+  auto& store = *experiment.store;
+  experiment.shards = std::make_unique<Shards>(store, experiment.optimizer->granularities(), facts.world_size,
+                                               bucket_bytes(store, experiment.config.distributed));
+  store.own(experiment.shards->ranges(facts.rank), facts.rank == 0);
+  experiment.optimizer->follow_store();
+}
+
+// A small model has several buckets too, so that some of them go out early; smaller ones would cost more in messages.
+constexpr std::int64_t kFewestBuckets = 8;
+constexpr std::int64_t kSmallestBucket = 256 << 10;  // bytes
+
 }  // namespace
+
+std::int64_t bucket_bytes(const ParameterStore& store, const DistributedSection& distributed) {
+  const auto all = store.memory().gradients;
+  return std::min(distributed.bucket.bytes, std::max(all / kFewestBuckets, kSmallestBucket));
+}
 
 ModelOptions model_options(const RunConfig& config, std::int64_t vocab_size, at::ScalarType float_type) {
   const auto stream = config.train.stream == StreamType::kBfloat16 ? at::kBFloat16 : float_type;
@@ -101,6 +118,7 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   schedule.tokens_per_epoch = facts.tokens_per_epoch.value_or(0);
   schedule.num_parameters = out.store->num_parameters();
   out.optimizer = std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), schedule);
+  if (config.distributed.shard == Sharding::kOptimizer && facts.world_size > 1) share_out(out, facts);
   for (const auto& warning : config_warnings(out)) log::warning_once(warning, warning);
   if (train.micro_batch.is_auto()) {
     if (facts.measure != Measure::kNothing) out.costs = measure_costs(out, families, facts.measure);

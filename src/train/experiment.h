@@ -5,6 +5,7 @@
 #include <memory>
 #include <optional>
 
+#include "dist/shards.h"
 #include "model/language_model.h"
 #include "optim/engine.h"
 #include "train/config.h"
@@ -18,6 +19,7 @@ struct DataFacts {
   std::optional<std::int64_t> tokens_per_epoch;  // unknown while no data is open
   int world_size = 1;                            // ranks, and those of them that share this machine
   int local_world_size = 1;
+  int rank = 0;
   /// Of masters, and of stream and products where the config says fp32; kDouble in tests.
   at::ScalarType float_type = at::kFloat;
   /// How settings that are `auto` are chosen. With nothing measured: fp32 on CPUs, and the largest useful micro-batch.
@@ -30,6 +32,7 @@ struct Experiment {
   std::unique_ptr<ParameterStore> store;
   std::unique_ptr<LanguageModel> model;
   std::unique_ptr<OptimizerEngine> optimizer;
+  std::unique_ptr<Shards> shards;  // null: every rank has all
 
   std::int64_t vocab_size = 0;
   int world_size = 1;
@@ -59,5 +62,8 @@ std::string precision_name(Precision precision);
 
 /// Vocabulary size that the tokenizer's settings tell; throws ConfigError if only the data can tell it.
 std::int64_t planned_vocab_size(const RunConfig& config);
+
+/// Bytes of a bucket of gradients.
+std::int64_t bucket_bytes(const ParameterStore& store, const DistributedSection& distributed);
 
 }  // namespace ingot

@@ -251,7 +251,8 @@ std::vector<EvaluationResult> TrainLoop::evaluate_all() {
   for (const auto& set : data_->validation_sets()) {
     const auto result = evaluate(*experiment_.model, set, options, world_);
     record_.evaluation(counters_, result);
-    if (saver_ && config_.checkpoint.best == result.name) saver_->note_evaluation(counters_.step, result.loss);
+    if (world_.is_first() && config_.checkpoint.best == result.name)
+      saver_->note_evaluation(counters_.step, result.loss);
     results.push_back(result);
   }
   return results;

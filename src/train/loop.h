@@ -50,6 +50,9 @@ class TrainLoop {
   void open_saver();
   void load_start();
   void start_from(const StartFrom& from);
+  bool shares_masters() const { return experiment_.shards != nullptr; }
+  void check_shared_folder();
+  void load(const fs::path& checkpoint, LoadWhat what);
   void share_start();
   void begin_record();
   void say_what_the_launch_does();
@@ -85,7 +88,7 @@ class TrainLoop {
   std::optional<DataModule> data_;
   Experiment experiment_;
   std::unique_ptr<TrainStep> step_;
-  std::unique_ptr<CheckpointSaver> saver_;  // on rank 0
+  std::unique_ptr<CheckpointSaver> saver_;  // on rank 0, or on all where they share masters
   std::unique_ptr<Prefetcher> prefetch_;
   std::unique_ptr<CadenceTimer> log_timer_, evaluation_timer_, checkpoint_timer_;
   std::unique_ptr<StragglerWatch> stragglers_;

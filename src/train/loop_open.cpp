@@ -1,8 +1,12 @@
 // How a run begins: data, model, weights, where it goes on.
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <thread>
 
+#include "base/files.h"
+#include "base/host.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "config/document.h"
@@ -19,6 +23,7 @@ namespace ingot {
 namespace {
 
 constexpr std::size_t kPrefetchDepth = 4;
+constexpr double kSharedFolderSeconds = 10;  // until a network's file system shows a new file everywhere
 
 }  // namespace
 
@@ -34,16 +39,17 @@ void TrainLoop::open() {
   if (hosts.empty()) hosts.push_back("this machine");
   stragglers_ = std::make_unique<StragglerWatch>(std::move(hosts));
   if (config_.train.spikes) spikes_.emplace(*config_.train.spikes);
-  if (world_.is_first()) open_saver();
+  step_ = std::make_unique<TrainStep>(experiment_, world_);
+  if (shares_masters()) check_shared_folder();
+  if (world_.is_first() || shares_masters()) open_saver();
   load_start();
-  if (saver_) check_space(checkpoints_folder(dir_), checkpoint_state(false));
+  if (world_.is_first()) check_space(checkpoints_folder(dir_), checkpoint_state(false));
   begin_record();
   if (config_.log.samples) {
     const auto attempt = world_.broadcast(std::to_string(record_.attempt()));
     sample_log_ = std::make_unique<SampleLog>(dir_, world_.rank(), std::stoll(attempt));
   }
   if (world_.size() > 1) measure_network();
-  step_ = std::make_unique<TrainStep>(experiment_, world_);
   start_prefetch();
   world_.wait_for_all();
   window_ = Window{};
@@ -83,7 +89,8 @@ void TrainLoop::open_data() {
 /// What is `auto` depends on measurements, so rank 0 decides for all.
 void TrainLoop::make_model() {
   world_.set_phase(0, "building the model");
-  const DataFacts facts{data_->vocab_size(), data_->tokens_per_epoch(), world_.size(), world_.place().local_world_size};
+  const DataFacts facts{data_->vocab_size(), data_->tokens_per_epoch(), world_.size(), world_.place().local_world_size,
+                        world_.rank()};
   if (world_.is_first()) {
     experiment_ = make_experiment(config_, families_, facts);
     world_.broadcast(dump_config(experiment_.config));
@@ -111,7 +118,26 @@ void TrainLoop::open_saver() {
   if (config_.checkpoint.keep_every) {
     saver.retention.keep_every = experiment_.steps(*config_.checkpoint.keep_every);
   }
-  saver_ = std::make_unique<CheckpointSaver>(saver);
+  saver_ = std::make_unique<CheckpointSaver>(saver, shares_masters() ? std::make_unique<SavingRanks>(world_) : nullptr);
+}
+
+/// Every rank reads and writes checkpoints where masters are shared out.
+void TrainLoop::check_shared_folder() {
+  const auto name = world_.broadcast(cat(".shared-", random_hex()));
+  if (world_.is_first()) write_file_atomic(dir_ / name, "", ExitCode::kConfig);
+  world_.wait_for_all();
+  const auto start = Clock::now();
+  while (!fs::exists(dir_ / name) && seconds_since(start) < kSharedFolderSeconds) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  const auto seen = world_.all_gather_text(fs::exists(dir_ / name) ? "" : dir_.string());
+  if (world_.is_first()) fs::remove(dir_ / name);
+  for (std::size_t rank = 0; rank < seen.size(); ++rank) {
+    if (seen[rank].empty()) continue;
+    throw ConfigError(cat("distributed.shard: optimizer needs a run.dir that all ranks share; rank ", rank, " (",
+                          world_.ranks()[rank].host, ") does not see in '", seen[rank],
+                          "' what rank 0 wrote; use a shared file system or distributed.shard: none"));
+  }
 }
 
 void TrainLoop::begin_record() {
@@ -177,7 +203,12 @@ void TrainLoop::measure_network() {
   record_.add_facts({{"all_reduce_seconds", measured.all_reduce}, {"all_reduce_bytes", measured.bytes}});
 }
 
-/// Rank 0 reads checkpoints and sends them round, so that other nodes need not see its disk.
+/// Into what this rank owns. If every rank has all, rank 0 reads and sends it round, so that other nodes need not see its disk.
+void TrainLoop::load(const fs::path& checkpoint, LoadWhat what) {
+  if (!world_.is_first() && !shares_masters()) return;
+  load_checkpoint(checkpoint, what, experiment_.store->state(), experiment_.optimizer->state(), true);
+}
+
 void TrainLoop::load_start() {
   world_.set_phase(0, "loading weights");
   auto& store = *experiment_.store;
@@ -185,8 +216,8 @@ void TrainLoop::load_start() {
     counters_ = counters_from_json(resume_->state);
     saved_step_ = counters_.step;
     if (spikes_ && resume_->state.contains("spikes")) spikes_->restore(resume_->state.at("spikes"));
+    load(resume_->checkpoint, LoadWhat::kAll);
     if (world_.is_first()) {
-      load_checkpoint(resume_->checkpoint, LoadWhat::kAll, store.state(), experiment_.optimizer->state(), true);
       warn_if_not_exact(resume_->state.value("layout", nlohmann::json::object()),
                         execution_layout(config_, experiment_.micro_batch, world_.size()));
       for (const auto& aside : set_aside_newer(dir_, counters_.step)) {
@@ -197,6 +228,7 @@ void TrainLoop::load_start() {
     record_.say(cat("resumed from ", resume_->checkpoint.string(), " at step ", counters_.step));
   } else {
     store.initialise(static_cast<std::uint64_t>(config_.run.seed));
+    if (shares_masters()) step_->refresh_weights();
     if (config_.train.start_from) start_from(*config_.train.start_from);
   }
   check_equal_weights(world_, store, counters_.step);
@@ -205,41 +237,44 @@ void TrainLoop::load_start() {
 void TrainLoop::start_from(const StartFrom& from) {
   const bool all = from.load == StartLoad::kAll;
   fs::path checkpoint;
-  auto& store = *experiment_.store;
   if (world_.is_first()) {
     checkpoint = resolve_checkpoint(from.path);
-    load_checkpoint(checkpoint, all ? LoadWhat::kAll : LoadWhat::kWeights, store.state(),
-                    experiment_.optimizer->state());
-    store.constrain();
     if (all) counters_.updates = counters_from_json(read_state(checkpoint)).updates;
   }
+  checkpoint = world_.broadcast(checkpoint.string());
+  load(checkpoint, all ? LoadWhat::kAll : LoadWhat::kWeights);
+  if (world_.is_first() || shares_masters()) experiment_.store->constrain();
   share_start();
   counters_.updates = static_cast<std::int64_t>(world_.all_gather({static_cast<double>(counters_.updates)})[0][0]);
   record_.say(cat("started from ", checkpoint.string(), " (", all ? "all" : "weights", ")"));
 }
 
-/// Rank 0's weights and optimizer state go to all.
+/// What was loaded goes to all.
 void TrainLoop::share_start() {
   world_.wait_for_all();
-  for (const auto& [name, tensor] : experiment_.store->state()) world_.broadcast(tensor);
-  for (const auto& [name, tensor] : experiment_.optimizer->state()) world_.broadcast(tensor);
-  experiment_.store->materialise();
+  if (shares_masters()) {
+    for (const auto& buffer : experiment_.store->buffers()) world_.broadcast(buffer);
+  } else {
+    for (const auto& state : experiment_.store->state()) world_.broadcast(state.tensor);
+    for (const auto& state : experiment_.optimizer->state()) world_.broadcast(state.tensor);
+  }
+  step_->refresh_weights();
 }
 
 /// Weights and optimizer of the newest checkpoint, but not its place in the data: what led here is passed over.
 void TrainLoop::rewind(const std::string& reason) {
   nlohmann::json found;
-  if (saver_) {
-    saver_->wait();
+  if (saver_) saver_->wait();
+  if (world_.is_first()) {
     const auto newest = find_newest_valid(dir_).found;
     if (!newest) {
       throw DivergedError(
           cat("diverged at step ", counters_.step, ": ", reason, ", and there is no checkpoint to go back to"));
     }
     found = {{"path", newest->path.string()}, {"state", read_state(newest->path)}};
-    load_checkpoint(newest->path, LoadWhat::kAll, experiment_.store->state(), experiment_.optimizer->state(), true);
   }
   found = nlohmann::json::parse(world_.broadcast(found.dump()));
+  load(found.at("path").get<std::string>(), LoadWhat::kAll);
   share_start();
   const auto left = counters_;
   counters_ = counters_from_json(found.at("state"));

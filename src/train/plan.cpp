@@ -21,6 +21,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 Experiment plan_experiment(const RunConfig& config, const Families& families, const PlanOptions& options) {
   DataFacts facts;
   facts.measure = options.measure;
+  facts.world_size = options.world_size;
   facts.vocab_size = options.vocab_size ? *options.vocab_size : planned_vocab_size(config);
   facts.tokens_per_epoch =
       kNominalStepsPerEpoch * config.train.global_batch.sequences(config.data.seq_len) * config.data.seq_len;

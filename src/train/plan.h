@@ -15,6 +15,7 @@ namespace ingot {
 struct PlanOptions {
   std::optional<std::int64_t> vocab_size;
   Measure measure = Measure::kMemory;
+  int world_size = 1;  // memory and time are those of one rank
 };
 Experiment plan_experiment(const RunConfig& config, const Families& families, const PlanOptions& options);
 

@@ -85,8 +85,17 @@ StepDecision decide(World& world, const StepNews& news) {
 }
 
 std::string weights_digest(const ParameterStore& store) {
-  const auto flat = store.flat_masters().cpu();
-  return digest_bytes({static_cast<const char*>(flat.const_data_ptr()), static_cast<std::size_t>(flat.nbytes())}).xxh3;
+  Digester digester;
+  const auto add = [&](const at::Tensor& tensor) {
+    const auto bytes = tensor.detach().cpu().contiguous();
+    digester.add(static_cast<const char*>(bytes.const_data_ptr()), bytes.nbytes());
+  };
+  if (store.owns_all()) {
+    add(store.flat_masters());
+  } else {
+    for (const auto& leaf : store.leaves()) add(leaf.weight());
+  }
+  return digester.result().xxh3;
 }
 
 void check_equal_weights(World& world, const ParameterStore& store, std::int64_t step) {

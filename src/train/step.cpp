@@ -12,13 +12,9 @@
 namespace ingot {
 namespace {
 
-// A small model has several buckets too, so that some of them go out early; smaller ones would cost more in messages.
-constexpr std::int64_t kFewestBuckets = 8;
-constexpr std::int64_t kSmallestBucket = 256 << 10;  // bytes
-
-ReducerOptions reducer_options(const ParameterStore& store, const DistributedSection& distributed) {
-  const auto bytes = static_cast<std::int64_t>(store.flat_grads().nbytes());
-  return {std::min(distributed.bucket.bytes, std::max(bytes / kFewestBuckets, kSmallestBucket)), distributed.wire};
+ReducerOptions reducer_options(const Experiment& experiment) {
+  const auto& distributed = experiment.config.distributed;
+  return {bucket_bytes(*experiment.store, distributed), distributed.wire, experiment.shards.get()};
 }
 
 }  // namespace
@@ -36,9 +32,9 @@ BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device d
 }
 
 TrainStep::TrainStep(Experiment& experiment, World& world)
-    : experiment_(experiment),
-      world_(world),
-      reducer_(*experiment.store, world, reducer_options(*experiment.store, experiment.config.distributed)) {}
+    : experiment_(experiment), world_(world), reducer_(*experiment.store, world, reducer_options(experiment)) {
+  if (experiment.shards) exchange_ = std::make_unique<WeightExchange>(*experiment.store, world, *experiment.shards);
+}
 
 TrainStep::TrainStep(Experiment& experiment)
     : experiment_(experiment),
@@ -74,6 +70,11 @@ TrainStep::Sums TrainStep::sum_over_ranks() {
   return out;
 }
 
+void TrainStep::refresh_weights() {
+  experiment_.store->materialise();
+  if (exchange_) exchange_->run();
+}
+
 bool TrainStep::is_finite(double loss, double grad_norm) { return std::isfinite(loss) && std::isfinite(grad_norm); }
 
 StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
@@ -88,7 +89,7 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
     result.loss = total.cross_entropy * scale;
     result.z_loss = total.z_loss * scale;
     store.pull_back();
-    const auto measured = optimizer.measure(scale);
+    const auto measured = optimizer.measure(scale, [this](at::Tensor& values) { world_.sum(values); });
     result.grad_norm = measured.grad_norm;
     result.clip_factor = measured.clip_factor;
     result.applied = accept(result.loss, result.grad_norm);
@@ -97,7 +98,7 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
       store.constrain();
       store.advance();
       store.apply_buffers();
-      store.materialise();
+      refresh_weights();
     }
   }
   store.zero_grads();

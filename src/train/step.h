@@ -7,6 +7,7 @@
 
 #include "data/batch.h"
 #include "dist/reducer.h"
+#include "dist/weight_exchange.h"
 #include "train/experiment.h"
 
 namespace ingot {
@@ -23,7 +24,7 @@ struct StepResult {
 
 class TrainStep {
  public:
-  /// The store must be allocated and initialised or loaded. All ranks of the world take a step together.
+  /// The store must be allocated. All ranks of the world take a step together.
   TrainStep(Experiment& experiment, World& world);
   /// One process.
   explicit TrainStep(Experiment& experiment);
@@ -36,6 +37,8 @@ class TrainStep {
   static bool is_finite(double loss, double grad_norm);
   /// Ends the step; `update` is the number of the update, from 1, if it is applied. The result is the same on all ranks.
   StepResult finish(std::int64_t update, const Accept& accept = is_finite);
+  /// Compute weights from masters, wherever these are. All ranks together, after masters changed outside of a step.
+  void refresh_weights();
   const ReductionTimes& reduction() const { return reducer_.times(); }
 
  private:
@@ -49,6 +52,7 @@ class TrainStep {
   std::unique_ptr<World> alone_;  // if nobody gave one
   World& world_;
   GradientReducer reducer_;
+  std::unique_ptr<WeightExchange> exchange_;  // null: every rank has all masters
   at::Tensor sums_;  // [2] fp64 on the model's device: cross-entropy, z-loss; undefined before the first micro-batch
   std::int64_t targets_ = 0;
 };

@@ -93,7 +93,7 @@ TEST(Checkpoint, SavingAValidStepAgainChangesNothing) {
   const fs::path dir = save_checkpoint(run.path(), sample_state(10));
   const ino_t before = inode(dir);
   CheckpointState other = sample_state(10);
-  other.model[0].second.fill_(-1);
+  other.model[0].tensor.fill_(-1);
   EXPECT_EQ(save_checkpoint(run.path(), other), dir);
   EXPECT_EQ(inode(dir), before);
   EXPECT_TRUE(holds_sample(dir));
@@ -232,14 +232,14 @@ TEST(Checkpoint, WeightsAloneLeaveTheOptimizerAlone) {
   const fs::path dir = save_checkpoint(run.path(), sample_state(100));
   const CheckpointState target = sample_state(1);
   load_checkpoint(dir, LoadWhat::kWeights, target.model, {});
-  EXPECT_TRUE(same_bits(target.model[0].second, sample_state(100).model[0].second));
+  EXPECT_TRUE(same_bits(target.model[0].tensor, sample_state(100).model[0].tensor));
 }
 
 TEST(Checkpoint, LoadsIntoViewsAndLeaves) {
   const TempDir run;
   const fs::path dir = save_checkpoint(run.path(), sample_state(100));
   const at::Tensor flat = at::zeros({16 * 8 + 8}).requires_grad_();
-  const NamedTensors views = {{"embedding.weight", flat.detach().narrow(0, 8, 128).view({16, 8})},
+  const StateTensors views = {{"embedding.weight", flat.detach().narrow(0, 8, 128).view({16, 8})},
                               {"final_norm.gain", flat.detach().narrow(0, 0, 8)}};
   load_checkpoint(dir, LoadWhat::kWeights, views, {});
   EXPECT_EQ(flat.sum().item<float>(), 128 * 100 + 8 * 101);
@@ -248,8 +248,8 @@ TEST(Checkpoint, LoadsIntoViewsAndLeaves) {
 TEST(Checkpoint, AllThatDoesNotFitIsNamedAndNothingChanged) {
   const TempDir run;
   const fs::path dir = save_checkpoint(run.path(), sample_state(100));
-  const NamedTensors model = {{"embedding.weight", at::zeros({16, 9})}, {"layers.0.ffn.up.weight", at::zeros({2})}};
-  const NamedTensors optimizer = {{"adamw/embedding.weight/m", at::zeros({16, 8})},
+  const StateTensors model = {{"embedding.weight", at::zeros({16, 9})}, {"layers.0.ffn.up.weight", at::zeros({2})}};
+  const StateTensors optimizer = {{"adamw/embedding.weight/m", at::zeros({16, 8})},
                                   {"adamw/updates", at::zeros({}, at::kLong)}};
   const std::string message =
       message_of<CheckpointError>([&] { load_checkpoint(dir, LoadWhat::kAll, model, optimizer); });
@@ -258,7 +258,7 @@ TEST(Checkpoint, AllThatDoesNotFitIsNamedAndNothingChanged) {
                   "'embedding.weight' is [16, 8] Float there, [16, 9] Float here",
                   "'adamw/embedding.weight/m' is [16, 8] BFloat16 there, [16, 8] Float here"));
   EXPECT_EQ(message.find('\n'), std::string::npos);
-  EXPECT_EQ(optimizer[1].second.item<std::int64_t>(), 0);
+  EXPECT_EQ(optimizer[1].tensor.item<std::int64_t>(), 0);
 }
 
 TEST(Checkpoint, NewerOnesAreSetAside) {

@@ -29,10 +29,10 @@ inline ::testing::AssertionResult holds_sample(const fs::path& dir) {
   const CheckpointState actual = sample_state(-1);
   load_checkpoint(dir, LoadWhat::kAll, actual.model, actual.optimizer);
   for (std::size_t i = 0; i < expected.model.size(); ++i) {
-    if (auto same = same_bits(actual.model[i].second, expected.model[i].second); !same) return same;
+    if (auto same = same_bits(actual.model[i].tensor, expected.model[i].tensor); !same) return same;
   }
   for (std::size_t i = 0; i < expected.optimizer.size(); ++i) {
-    if (auto same = same_bits(actual.optimizer[i].second, expected.optimizer[i].second); !same) return same;
+    if (auto same = same_bits(actual.optimizer[i].tensor, expected.optimizer[i].tensor); !same) return same;
   }
   if (read_state(dir).at("samples_consumed") != 32 * expected.step) return ::testing::AssertionFailure() << "state";
   if (read_checkpoint_config(dir) != expected.config_yaml) return ::testing::AssertionFailure() << "config";

@@ -75,14 +75,14 @@ TEST_P(SaverModes, HoldsTheStateOfTheCall) {
   CheckpointState state = sample_state(1);
   for (std::int64_t step = 1; step < 30; ++step) {
     const CheckpointState next = sample_state(step);
-    for (std::size_t i = 0; i < next.model.size(); ++i) state.model[i].second.copy_(next.model[i].second);
-    for (std::size_t i = 0; i < next.optimizer.size(); ++i) state.optimizer[i].second.copy_(next.optimizer[i].second);
+    for (std::size_t i = 0; i < next.model.size(); ++i) state.model[i].tensor.copy_(next.model[i].tensor);
+    for (std::size_t i = 0; i < next.optimizer.size(); ++i) state.optimizer[i].tensor.copy_(next.optimizer[i].tensor);
     state.step = step;
     state.state = next.state;
     saver.save(state);
     // Training goes on at once.
-    for (auto& [name, tensor] : state.model) tensor.fill_(-1);
-    for (auto& [name, tensor] : state.optimizer) tensor.fill_(-1);
+    for (auto& saved : state.model) saved.tensor.fill_(-1);
+    for (auto& saved : state.optimizer) saved.tensor.fill_(-1);
     if (step % 10 != 0) continue;
     saver.wait();
     EXPECT_TRUE(holds_sample(saver.last()->path)) << step;
@@ -96,7 +96,7 @@ TEST_P(SaverModes, KeepsWhatItResumedFromUntilANewerOneIsSaved) {
     CheckpointSaver saver({run.path(), GetParam(), {.keep_last = 1}});
     EXPECT_TRUE(holds_sample(run / "checkpoints/step-00000100"));
     CheckpointState impossible = sample_state(150);
-    impossible.model.emplace_back("huge", impossible.model[0].second.view({1, -1}).expand({1LL << 41, -1}));
+    impossible.model.emplace_back("huge", impossible.model[0].tensor.view({1, -1}).expand({1LL << 41, -1}));
     // Staging would not fit either, so only the synchronous way gets as far as the disk.
     if (!GetParam()) {
       EXPECT_THROW(saver.save(impossible), CheckpointError);

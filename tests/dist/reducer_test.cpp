@@ -78,7 +78,7 @@ TEST(Buckets, CoverEveryLeafOnceFromTheLastToTheFirst) {
     for (const auto& bucket : make_buckets(chain.store, bytes)) {
       order.insert(order.end(), bucket.leaves.begin(), bucket.leaves.end());
       if (bucket.leaves.size() > 1) {
-        EXPECT_LE(bucket.flat.nbytes(), static_cast<std::size_t>(bytes));
+        EXPECT_LE(bucket.tensor(chain.store).nbytes(), static_cast<std::size_t>(bytes));
       }
     }
     EXPECT_EQ(order, (std::vector<std::size_t>{4, 3, 2, 1, 0})) << bytes;
@@ -91,11 +91,11 @@ TEST(Buckets, SharesAddUp) {
   for (const std::int64_t n : {0, 1, 16, 17, 1000, 4096}) {
     for (const int world : {1, 2, 3, 7}) {
       std::int64_t sum = 0;
-      for (const auto share : even_shares(n, world)) sum += share;
+      for (const auto share : sizes_of(even_bounds(n, world))) sum += share;
       EXPECT_EQ(sum, n);
     }
   }
-  EXPECT_EQ(even_shares(100, 3), (std::vector<std::int64_t>{48, 48, 4}));
+  EXPECT_EQ(sizes_of(even_bounds(100, 3)), (std::vector<std::int64_t>{48, 48, 4}));
 }
 
 TEST(Reducer, BitsDependOnTheWorldAlone) {

@@ -205,7 +205,7 @@ TEST(OptimizerEngine, MeasuringChangesNothing) {
   engine->measure(1);
   EXPECT_TRUE(same_bits(model.store.flat_masters(), values));
   EXPECT_TRUE(same_bits(model.store.flat_grads(), grads));
-  for (const auto& [name, state] : engine->state()) EXPECT_EQ(state.abs().max().item<float>(), 0) << name;
+  for (const auto& state : engine->state()) EXPECT_EQ(state.tensor.abs().max().item<float>(), 0) << state.name;
 }
 
 TEST(OptimizerEngine, FollowsTheSchedule) {
@@ -241,11 +241,11 @@ TEST(OptimizerEngine, NamesItsState) {
   const auto engine = model.engine("{optimizer: adamw, groups: [{name: g, match: {role: gain}, optimizer: sgd}]}");
   std::vector<std::string> names;
   std::int64_t elements = 0;
-  for (const auto& [name, state] : engine->state()) {
-    names.push_back(name);
-    const auto& master = master_of(model.store, name.substr(name.find('/') + 1));
-    EXPECT_EQ(state.sizes(), master.value.sizes()) << name;
-    elements += state.numel();
+  for (const auto& state : engine->state()) {
+    names.push_back(state.name);
+    const auto& master = master_of(model.store, state.name.substr(state.name.find('/') + 1));
+    EXPECT_EQ(state.tensor.sizes(), master.value.sizes()) << state.name;
+    elements += state.tensor.numel();
   }
   const auto has = [&](const char* name) { return std::count(names.begin(), names.end(), name) == 1; };
   EXPECT_TRUE(has("exp_avg/layers.0.mixer.q.weight"));
@@ -292,8 +292,8 @@ groups: [{name: gains, match: {role: gain}, optimizer: {type: sgd, lr: 0.1}}]
   const auto restored = c->state();
   ASSERT_EQ(saved.size(), restored.size());
   for (std::size_t i = 0; i < saved.size(); ++i) {
-    ASSERT_EQ(saved[i].first, restored[i].first);
-    restored[i].second.copy_(saved[i].second);
+    ASSERT_EQ(saved[i].name, restored[i].name);
+    restored[i].tensor.copy_(saved[i].tensor);
   }
   run(second, *c, 5, 9);
   EXPECT_TRUE(same_bits(undisturbed.store.flat_masters(), second.store.flat_masters()));

@@ -11,6 +11,7 @@
 
 #include "optim/grad_norm.h"
 #include "optim/optimizer.h"
+#include "support/weights.h"
 
 namespace ingot {
 
@@ -61,8 +62,15 @@ void fused_adamw(benchmark::State& state) {
 }
 
 void grad_norm(benchmark::State& state) {
-  const Flat flat(state.range(0));
-  const GradNorm norm({&flat.master});
+  ParameterStore store;
+  ParamSpec spec;
+  spec.name = "weight";
+  spec.shape = {state.range(0)};
+  spec.roles = Role::kInner;
+  ParamScope(store).declare(spec);
+  make_weights(store, store_options(at::kFloat));
+  store.flat_grads().normal_();
+  const GradNorm norm(store);
   for (auto _ : state) benchmark::DoNotOptimize(norm.sum_of_squares());
   bytes(state, 4);
 }

@@ -71,7 +71,7 @@ const char* const kConfigs[] = {
 
 std::map<std::string, at::Tensor> state_of(const ParameterStore& store) {
   std::map<std::string, at::Tensor> out;
-  for (const auto& [name, tensor] : store.state()) out.emplace(name, tensor.clone());
+  for (const auto& state : store.state()) out.emplace(state.name, state.tensor.clone());
   return out;
 }
 
@@ -86,7 +86,7 @@ TEST(Initialise, DependsOnSeedAndNameAlone) {
   make_weights(other, StoreOptions{}, weights_config(), 4, 7);
   at::set_num_threads(threads);
   for (const auto& [name, value] : state_of(a.store)) EXPECT_TRUE(same_bits(value, state_of(b.store).at(name)));
-  EXPECT_TRUE(same_bits(other.state()[0].second, state_of(a.store).at("down.weight")));
+  EXPECT_TRUE(same_bits(other.state()[0].tensor, state_of(a.store).at("down.weight")));
   Model c;
   make_weights(c.store, StoreOptions{}, weights_config(), 4, 8);
   EXPECT_FALSE(state_of(c.store).at("q.weight").equal(state_of(a.store).at("q.weight")));
@@ -315,8 +315,8 @@ TEST(Buffers, AreAppliedOncePerStep) {
   buffer.accumulator().add_(std::numeric_limits<float>::quiet_NaN());
   store.zero_grads();
   EXPECT_TRUE(buffer.accumulator().equal(at::zeros({2, 3})));
-  EXPECT_EQ(store.state().back().first, "layers.0.norm.mean");
-  EXPECT_TRUE(store.state().back().second.is_alias_of(buffer.value()));
+  EXPECT_EQ(store.state().back().name, "layers.0.norm.mean");
+  EXPECT_TRUE(store.state().back().tensor.is_alias_of(buffer.value()));
 }
 
 TEST(State, RoundTripGivesTheSameBits) {
@@ -325,7 +325,7 @@ TEST(State, RoundTripGivesTheSameBits) {
     make_weights(saved.store, store_options(at::kBFloat16), weights_config(yaml), 4, 1);
     make_weights(loaded.store, store_options(at::kBFloat16), weights_config(yaml), 4, 2);
     const auto values = state_of(saved.store);
-    for (auto& [name, tensor] : loaded.store.state()) tensor.copy_(values.at(name));
+    for (auto& state : loaded.store.state()) state.tensor.copy_(values.at(state.name));
     loaded.store.materialise();
     EXPECT_TRUE(same_bits(loaded.store.flat_masters(), saved.store.flat_masters()));
     EXPECT_TRUE(same_bits(loaded.leaves[0].weight(), saved.leaves[0].weight()));

@@ -44,7 +44,7 @@ TEST_P(HybridGolden, LossesNormsAndWeightsAgree) {
                                   {std::string("data.reset_at_document=") + (documents ? "true" : "false")}, families);
   auto experiment = allocated_experiment(config, families, 40);
   std::map<std::string, at::Tensor> state;
-  for (const auto& [name, tensor] : experiment.store->state()) state.emplace(name, tensor);
+  for (const auto& part : experiment.store->state()) state.emplace(part.name, part.tensor);
   for (const auto& [name, tensor] : golden.below("weights/")) {
     ASSERT_EQ(state.count(name), 1u) << name;
     state.at(name).copy_(tensor);

@@ -16,6 +16,7 @@ struct Options {
   std::string config;
   std::vector<std::string> overrides;
   std::int64_t vocab_size = 0;
+  int nproc = 1;
   bool json = false;
   bool params = false;
   bool layers = false;
@@ -45,7 +46,8 @@ std::vector<TimeShare> time_shares(const Experiment& experiment) {
   }
   add("head", costs.head_seconds_per_token);
   add("embedding", costs.frame.seconds_per_token);
-  add("update", costs.update_seconds / static_cast<double>(experiment.tokens_per_step));
+  add("update",
+      costs.update_seconds / static_cast<double>(experiment.rows_per_rank() * experiment.config.data.seq_len));
   return shares;
 }
 
@@ -53,7 +55,8 @@ nlohmann::ordered_json time_json(const Experiment& experiment) {
   const double seconds = step_seconds(experiment, *experiment.costs);
   nlohmann::ordered_json by_operator;
   for (const auto& share : time_shares(experiment)) {
-    by_operator[share.op] = share.seconds_per_token * static_cast<double>(experiment.tokens_per_step);
+    by_operator[share.op] =
+        share.seconds_per_token * static_cast<double>(experiment.rows_per_rank() * experiment.config.data.seq_len);
   }
   return {{"step_seconds", seconds},
           {"tokens_per_second", static_cast<double>(experiment.tokens_per_step) / seconds},
@@ -62,13 +65,14 @@ nlohmann::ordered_json time_json(const Experiment& experiment) {
 
 std::string time_text(const Experiment& experiment) {
   const double seconds = step_seconds(experiment, *experiment.costs);
-  const double per_token = seconds / static_cast<double>(experiment.tokens_per_step);
+  const auto tokens = static_cast<double>(experiment.rows_per_rank() * experiment.config.data.seq_len);
   std::vector<std::string> shares;
   for (const auto& share : time_shares(experiment)) {
     shares.push_back(
-        cat(share.op, " ", static_cast<int>(std::lround(100 * share.seconds_per_token / per_token)), " %"));
+        cat(share.op, " ", static_cast<int>(std::lround(100 * share.seconds_per_token * tokens / seconds)), " %"));
   }
-  return cat("time  about ", format_duration(seconds), " a step, ", format_grouped(std::llround(1 / per_token)),
+  return cat("time  about ", format_duration(seconds), " a step, ",
+             format_grouped(std::llround(static_cast<double>(experiment.tokens_per_step) / seconds)),
              " tokens/s on this machine: ", join(shares, ", "), "\n");
 }
 
@@ -98,6 +102,7 @@ nlohmann::ordered_json plan_json(const Experiment& experiment, bool with_params)
                                 {"steps", experiment.total_steps},
                                 {"micro_batch", experiment.micro_batch},
                                 {"vocab_size", experiment.vocab_size},
+                                {"world_size", experiment.world_size},
                                 {"state_bytes_per_row", experiment.model->state_bytes(experiment.config.data.seq_len)}};
   if (experiment.costs) {
     if (experiment.costs->timed) out["time"] = time_json(experiment);
@@ -125,7 +130,8 @@ std::string plan_text(const Experiment& experiment) {
   text += cat("FLOPs per token  ", format_count(flops.training_per_token()), " (forward ",
               format_count(flops.forward_per_token), ")\n");
   for (const auto& row : flops.rows) text += cat("  ", row.op, " ", row.item, "  ", format_count(row.flops), "\n");
-  text += cat("memory  ", bytes(memory.total()), ", ", memory.total() <= available ? "fits" : "does NOT fit", " in ",
+  text += cat("memory  ", experiment.world_size > 1 ? cat("of one of ", experiment.world_size, " ranks: ") : "",
+              bytes(memory.total()), ", ", memory.total() <= available ? "fits" : "does NOT fit", " in ",
               bytes(available), "\n", "  weights ", bytes(memory.weights), "\n  masters ", bytes(memory.masters),
               "\n  gradients ", bytes(memory.gradients), "\n  optimizer ", bytes(memory.optimizer), "\n");
   if (experiment.costs) {
@@ -146,6 +152,8 @@ void add_plan(CLI::App& app, CommandLine& line) {
   command->add_option("config", options->config, "YAML file")->required();
   command->add_option("overrides", options->overrides, "path=value, path+=value, ~path");
   command->add_option("--vocab-size", options->vocab_size, "in place of the tokenizer's")->check(CLI::PositiveNumber);
+  command->add_option("--nproc", options->nproc, "ranks that train together: memory and time of one of them")
+      ->check(CLI::PositiveNumber);
   command->add_flag("--json", options->json, "one JSON document");
   command->add_flag("--params", options->params, "each parameter and what acts on it");
   command->add_flag("--no-measure", options->no_measure,
@@ -158,6 +166,7 @@ void add_plan(CLI::App& app, CommandLine& line) {
       const auto config = load_config(options->config, options->overrides, line.families, UnsetNames::kAccept);
       PlanOptions plan;
       plan.measure = options->no_measure ? Measure::kNothing : Measure::kMemoryAndTime;
+      plan.world_size = options->nproc;
       if (options->vocab_size > 0) plan.vocab_size = options->vocab_size;
       auto experiment = plan_experiment(config, line.families, plan);
       if (!options->no_measure && !experiment.costs) {

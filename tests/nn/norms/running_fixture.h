@@ -40,8 +40,8 @@ struct RunningFixture : NormFixture {
     std::map<std::string, at::Tensor> map;
     const std::size_t parameters = harness->store().masters().size();
     std::size_t i = 0;
-    for (const auto& [name, tensor] : harness->store().state()) {
-      if (i++ >= parameters) map[name.substr(2)] = tensor;
+    for (const auto& state : harness->store().state()) {
+      if (i++ >= parameters) map[state.name.substr(2)] = state.tensor;
     }
     return map;
   }

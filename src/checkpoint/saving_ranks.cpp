@@ -1,0 +1,75 @@
+#include "checkpoint/saving_ranks.h"
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "checkpoint/errors.h"
+
+namespace ingot {
+
+using nlohmann::json;
+
+SavingRanks::SavingRanks(World& world) : world_(world), line_(world.open_line("saves")) {}
+
+std::string SavingRanks::key(const std::string& what) const { return cat(save_, "/", what); }
+
+void SavingRanks::next() {
+  ++save_;
+  stage_ = Stage::kBegun;
+}
+
+void SavingRanks::announce(const std::string& folder) {
+  line_->put(key("folder"), json{{"folder", folder}}.dump());
+  stage_ = Stage::kAnnounced;
+}
+
+SavingRanks::Files SavingRanks::gather() {
+  Files out;
+  std::string problem;
+  for (int rank = 1; rank < world_.size(); ++rank) {
+    const auto part = json::parse(line_->take(key(cat("part/", rank)), rank));
+    for (const auto& [name, file] : part.at("files").items()) {
+      out[name] = {file.at("size").get<std::int64_t>(), file.at("xxh3").get<std::string>()};
+    }
+    const auto text = part.at("problem").get<std::string>();
+    if (problem.empty() && !text.empty()) {
+      problem = cat("rank ", rank, " (", world_.ranks()[static_cast<std::size_t>(rank)].host, "): ", text);
+    }
+  }
+  stage_ = Stage::kGathered;
+  if (!problem.empty()) throw CheckpointError(problem);
+  return out;
+}
+
+void SavingRanks::conclude(const std::string& problem) {
+  if (stage_ == Stage::kBegun) return line_->put(key("folder"), json{{"problem", problem}}.dump());
+  if (stage_ == Stage::kAnnounced) {
+    try {
+      gather();
+    } catch (const CheckpointError&) {
+      // There is a problem already.
+    }
+  }
+  line_->put(key("end"), problem);
+}
+
+std::string SavingRanks::folder() {
+  const auto news = json::parse(line_->take(key("folder"), 0));
+  if (news.contains("problem")) throw CheckpointError(news.at("problem").get<std::string>());
+  return news.at("folder");
+}
+
+void SavingRanks::report(const Files& files, const std::string& problem) {
+  json listed = json::object();
+  for (const auto& [name, digest] : files) listed[name] = {{"size", digest.size}, {"xxh3", digest.xxh3}};
+  line_->put(key(cat("part/", world_.rank())), json{{"files", listed}, {"problem", problem}}.dump());
+}
+
+void SavingRanks::wait_for_end() {
+  const auto problem = line_->take(key("end"), 0);
+  if (!problem.empty()) throw CheckpointError(problem);
+}
+
+void SavingRanks::hang_up() { line_->hang_up(); }
+
+}  // namespace ingot
