@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
 """Kills ranks of short runs at random moments until each run is done, and checks what is left. Standard library only.
 
-Run: python3 tools/kill_runs.py [--kills 200] [--worlds 2 4] [--seed 1] [--binary build/ingot] [--out DIR]
-Every run must end with the bits of an undisturbed run of the same world, and each sample up to its end must have been used
+Run: python3 tools/kill_runs.py [--kills 200] [--worlds 2 4] [--shards none optimizer] [--seed 1] [--binary build/ingot]
+     [--out DIR]
+Every run must end with the bits of an undisturbed run of the same world and sharding, and each sample up to its end must have been used
 exactly once by the attempts that count: of each step the last. Prints one line per run; exits with 1 if any differs.
 """
 
@@ -26,8 +27,10 @@ SETTINGS = ["train.micro_batch=1", f"train.global_batch={ROWS} sequences", f"tra
             "log.samples=true", "log.tensorboard=false", "distributed.timeout=30 s", "data.cache=cache"]
 
 
-def start(args, name, world):
-    command = [args.binary, "train", ROOT / "configs/test/tiny.yaml", f"run.name={name}", *SETTINGS, "--nproc", world]
+def start(args, name, case):
+    world, shard = case
+    command = [args.binary, "train", ROOT / "configs/test/tiny.yaml", f"run.name={name}", *SETTINGS,
+               f"distributed.shard={shard}", "--nproc", world]
     return subprocess.Popen([str(word) for word in command], cwd=args.out, stdout=subprocess.DEVNULL,
                             stderr=subprocess.PIPE, text=True, errors="replace")
 
@@ -76,11 +79,11 @@ def samples_once(run):
     return flat == list(range(STEPS * ROWS))
 
 
-def survive(args, name, world, rng, phases):
+def survive(args, name, case, rng, phases):
     """Runs to the end through kills. Returns how many there were, and codes of attempts that were not killed by us."""
     run, kills, odd = args.out / "runs" / name, 0, []
     while True:
-        process = start(args, name, world)
+        process = start(args, name, case)
         deadline = time.monotonic() + rng.uniform(0.02, args.longest)
         while time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.005)
@@ -104,6 +107,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--worlds", type=int, nargs="+", default=[2, 4])
+    parser.add_argument("--shards", nargs="+", default=["none", "optimizer"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--longest", type=float, default=3, help="seconds an attempt lives at most")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "build/ingot")
@@ -113,21 +117,23 @@ def main():
     shutil.rmtree(args.out, ignore_errors=True)
     args.out.mkdir(parents=True)
     rng, phases = random.Random(args.seed), collections.Counter()
+    cases = [(world, shard) for shard in args.shards for world in args.worlds]
     undisturbed = {}
-    for world in args.worlds:
-        if start(args, f"whole{world}", world).wait() != 0:
-            sys.exit(f"the undisturbed run of {world} ranks failed; see {args.out}/runs/whole{world}/log.txt")
-        undisturbed[world] = weights(args.out / f"runs/whole{world}")
+    for case in cases:
+        name = f"whole-{case[0]}-{case[1]}"
+        if start(args, name, case).wait() != 0:
+            sys.exit(f"the undisturbed run of {case[0]} ranks failed; see {args.out}/runs/{name}/log.txt")
+        undisturbed[case] = weights(args.out / f"runs/{name}")
     total = failures = number = 0
     while total < args.kills:
-        world, number = args.worlds[number % len(args.worlds)], number + 1
+        case, number = cases[number % len(cases)], number + 1
         name = f"run{number}"
-        kills, odd = survive(args, name, world, rng, phases)
+        kills, odd = survive(args, name, case, rng, phases)
         run = args.out / "runs" / name
-        same, once = weights(run) == undisturbed[world], samples_once(run)
+        same, once = weights(run) == undisturbed[case], samples_once(run)
         total += kills
         failures += not (same and once) or bool(odd)
-        print(f"{name}: {world} ranks, {kills} kills, weights {'the same' if same else 'DIFFER'}, samples "
+        print(f"{name}: {case[0]} ranks, shard {case[1]}, {kills} kills, weights {'the same' if same else 'DIFFER'}, samples "
               f"{'once each' if once else 'NOT ONCE'}{''.join(f', ended by itself with {code}: {text}' for code, text in odd)}",
               flush=True)
         if same and once and not odd:
