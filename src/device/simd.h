@@ -34,9 +34,27 @@ INGOT_INLINE void store(std::uint16_t* p, float x) {
   *p = static_cast<std::uint16_t>(x != x ? 0x7fc0u : rounded);
 }
 
-/// e^x to about 1e-7 relative, without a branch or a call, so that loops over it vectorise (std::exp does not). Saturates
-/// below -87.3 and above 88.3. x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 7 in r.
-INGOT_INLINE float exp(float x) {
+/// sum of f(i) for i in [0, n), in kLanes independent partial sums.
+template <class A, class F>
+INGOT_INLINE A lane_sum(std::int64_t n, F f) {
+  A lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int j = 0; j < kLanes; ++j) lanes[j] += f(i + j);
+  }
+  A sum = 0;
+  for (; i < n; ++i) sum += f(i);
+  for (A lane : lanes) sum += lane;
+  return sum;
+}
+
+/// e^x = power · (1 + rest), without a branch or a call, so that loops over it vectorise (std::exp does not). x = n ln 2 + r,
+/// |r| <= ln 2 / 2, power = 2^n and rest a polynomial of degree 7 in r, to about 1e-7 relative however small. Saturates below
+/// -87.3 and above 88.3.
+struct ExpParts {
+  float power, rest;
+};
+INGOT_INLINE ExpParts exp_parts(float x) {
   constexpr float kRound = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer in the low bits
   x = x < -87.3f ? -87.3f : x;
   x = x > 88.3f ? 88.3f : x;
@@ -50,11 +68,24 @@ INGOT_INLINE float exp(float x) {
   p = p * r + 1.0f / 6.0f;
   p = p * r + 0.5f;
   p = p * r + 1.0f;
-  p = p * r + 1.0f;
   const std::uint32_t exponent = (std::bit_cast<std::uint32_t>(shifted) - 0x4b400000u + 127u) << 23;
-  return p * std::bit_cast<float>(exponent);
+  return {std::bit_cast<float>(exponent), p * r};
+}
+
+/// e^x to about 1e-7 relative.
+INGOT_INLINE float exp(float x) {
+  const ExpParts e = exp_parts(x);
+  return (e.rest + 1.0f) * e.power;
 }
 INGOT_INLINE double exp(double x) { return std::exp(x); }
+
+/// tanh x to about 3e-7 relative: -m / (2 + m) for |x|, where m = e^(-2|x|) - 1 is summed so that a small x keeps its digits.
+INGOT_INLINE float tanh(float x) {
+  const ExpParts e = exp_parts(-2.0f * std::fabs(x));
+  const float m = e.power * e.rest + (e.power - 1.0f);
+  return std::copysign(m / (2.0f + m), x);
+}
+INGOT_INLINE double tanh(double x) { return std::tanh(x); }
 
 /// 1 / (1 + e^-x).
 template <class A>
