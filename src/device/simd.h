@@ -48,13 +48,9 @@ INGOT_INLINE A lane_sum(std::int64_t n, F f) {
   return sum;
 }
 
-/// e^x = power · (1 + rest), without a branch or a call, so that loops over it vectorise (std::exp does not). x = n ln 2 + r,
-/// |r| <= ln 2 / 2, power = 2^n and rest a polynomial of degree 7 in r, to about 1e-7 relative however small. Saturates below
-/// -87.3 and above 88.3.
-struct ExpParts {
-  float power, rest;
-};
-INGOT_INLINE ExpParts exp_parts(float x) {
+/// e^x to about 1e-7 relative, without a branch or a call, so that loops over it vectorise (std::exp does not). Saturates
+/// below -87.3 and above 88.3. x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 7 in r.
+INGOT_INLINE float exp(float x) {
   constexpr float kRound = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer in the low bits
   x = x < -87.3f ? -87.3f : x;
   x = x > 88.3f ? 88.3f : x;
@@ -68,22 +64,21 @@ INGOT_INLINE ExpParts exp_parts(float x) {
   p = p * r + 1.0f / 6.0f;
   p = p * r + 0.5f;
   p = p * r + 1.0f;
+  p = p * r + 1.0f;
   const std::uint32_t exponent = (std::bit_cast<std::uint32_t>(shifted) - 0x4b400000u + 127u) << 23;
-  return {std::bit_cast<float>(exponent), p * r};
-}
-
-/// e^x to about 1e-7 relative.
-INGOT_INLINE float exp(float x) {
-  const ExpParts e = exp_parts(x);
-  return (e.rest + 1.0f) * e.power;
+  return p * std::bit_cast<float>(exponent);
 }
 INGOT_INLINE double exp(double x) { return std::exp(x); }
 
-/// tanh x to about 3e-7 relative: -m / (2 + m) for |x|, where m = e^(-2|x|) - 1 is summed so that a small x keeps its digits.
+/// tanh x to about 4e-7 relative, likewise: x times a quotient of polynomials of degree 4 in x², fitted to the least relative
+/// error on [-9, 9]; beyond, 1 is the nearest float.
 INGOT_INLINE float tanh(float x) {
-  const ExpParts e = exp_parts(-2.0f * std::fabs(x));
-  const float m = e.power * e.rest + (e.power - 1.0f);
-  return std::copysign(m / (2.0f + m), x);
+  x = x < -9.0f ? -9.0f : x;
+  x = x > 9.0f ? 9.0f : x;
+  const float s = x * x;
+  const float p = (((1.3354352e-8f * s + 2.0608852e-5f) * s + 3.4955740e-3f) * s + 1.3381013e-1f) * s + 1.0f;
+  const float q = (((7.7764292e-7f * s + 3.2856117e-4f) * s + 2.5876928e-2f) * s + 4.6714330e-1f) * s + 1.0f;
+  return x * p / q;
 }
 INGOT_INLINE double tanh(double x) { return std::tanh(x); }
 

@@ -1,6 +1,7 @@
 // One AdamW update and one gradient norm over flat buffers, against LibTorch's fused update. Argument: parameters.
 
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/randn.h>
@@ -73,11 +74,20 @@ void vector_norm(benchmark::State& state) {
   bytes(state, 4);
 }
 
+/// What casting the masters to the compute type takes when it is a pass of its own.
+void refresh(benchmark::State& state) {
+  const Flat flat(state.range(0));
+  const at::Tensor weights = at::empty({state.range(0)}, at::kBFloat16);
+  for (auto _ : state) weights.copy_(flat.master.value);
+  bytes(state, 6);
+}
+
 void sizes(benchmark::internal::Benchmark* b) {
   b->ArgName("parameters")->Unit(benchmark::kMillisecond)->UseRealTime()->Arg(800'000)->Arg(124'000'000);
 }
 BENCHMARK(adamw)->Apply(sizes);
 BENCHMARK(fused_adamw)->Apply(sizes);
+BENCHMARK(refresh)->Apply(sizes);
 BENCHMARK(grad_norm)->Apply(sizes);
 BENCHMARK(vector_norm)->Apply(sizes);
 
