@@ -6,7 +6,6 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "device/cast.h"
 #include "params/store_impl.h"
 
 namespace ingot {
@@ -54,8 +53,8 @@ void ParameterStore::materialise() {
   impl_->check_allocated("materialise");
   at::NoGradGuard no_grad;
   for (const auto& run : impl_->cast_runs) {
-    cast_into(impl_->flat_low.narrow(0, run.weight_offset, run.numel),
-              impl_->flat_masters.narrow(0, run.master_offset, run.numel));
+    impl_->flat_low.narrow(0, run.weight_offset, run.numel)
+        .copy_(impl_->flat_masters.narrow(0, run.master_offset, run.numel));
   }
   for (auto& leaf : impl_->leaves) {
     if (leaf.kind != params_detail::LeafKind::kMaterialised) continue;

@@ -9,7 +9,6 @@
 
 #include <memory>
 
-#include "device/cast.h"
 #include "optim/grad_norm.h"
 #include "optim/optimizer.h"
 
@@ -78,13 +77,6 @@ void vector_norm(benchmark::State& state) {
 void refresh(benchmark::State& state) {
   const Flat flat(state.range(0));
   const at::Tensor weights = at::full({state.range(0)}, 1, at::kBFloat16);  // written to, so that its pages are there
-  for (auto _ : state) cast_into(weights, flat.master.value);
-  bytes(state, 6);
-}
-
-void libtorch_refresh(benchmark::State& state) {
-  const Flat flat(state.range(0));
-  const at::Tensor weights = at::full({state.range(0)}, 1, at::kBFloat16);
   for (auto _ : state) weights.copy_(flat.master.value);
   bytes(state, 6);
 }
@@ -95,7 +87,6 @@ void sizes(benchmark::internal::Benchmark* b) {
 BENCHMARK(adamw)->Apply(sizes);
 BENCHMARK(fused_adamw)->Apply(sizes);
 BENCHMARK(refresh)->Apply(sizes);
-BENCHMARK(libtorch_refresh)->Apply(sizes);
 BENCHMARK(grad_norm)->Apply(sizes);
 BENCHMARK(vector_norm)->Apply(sizes);
 
