@@ -19,6 +19,7 @@
 #include <utility>
 
 #include "device/gpu.h"
+#include "device/tensor_memory.h"
 
 namespace ingot {
 namespace {
@@ -126,6 +127,7 @@ void keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 1 << 30);
   mallopt(M_TRIM_THRESHOLD, 2000000000);
 #endif
+  use_tensor_allocator();
 }
 
 double measure_matmul_gflops(MatmulType type, int size, int milliseconds, c10::Device device) {

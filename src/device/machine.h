@@ -31,8 +31,8 @@ struct MemoryUse {
 };
 MemoryUse memory_use();
 
-/// Keeps freed memory in the process: large activations are then reused instead of being mapped anew each step. Once, at
-/// the start of the program.
+/// Keeps freed memory in the process: large activations are then reused instead of being mapped anew each step. Sets malloc
+/// for that and LibTorch's allocator of tensors (device/tensor_memory.h). Once, at the start of the program.
 void keep_freed_memory();
 
 /// Measured speed of square products in GFLOP/s, best of a few runs of about `milliseconds`.

@@ -34,6 +34,20 @@ INGOT_INLINE void store(std::uint16_t* p, float x) {
   *p = static_cast<std::uint16_t>(x != x ? 0x7fc0u : rounded);
 }
 
+/// sum of f(i) for i in [0, n), in kLanes independent partial sums.
+template <class A, class F>
+INGOT_INLINE A lane_sum(std::int64_t n, F f) {
+  A lanes[kLanes] = {};
+  std::int64_t i = 0;
+  for (; i + kLanes <= n; i += kLanes) {
+    for (int j = 0; j < kLanes; ++j) lanes[j] += f(i + j);
+  }
+  A sum = 0;
+  for (; i < n; ++i) sum += f(i);
+  for (A lane : lanes) sum += lane;
+  return sum;
+}
+
 /// e^x to about 1e-7 relative, without a branch or a call, so that loops over it vectorise (std::exp does not). Saturates
 /// below -87.3 and above 88.3. x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 7 in r.
 INGOT_INLINE float exp(float x) {
@@ -55,6 +69,18 @@ INGOT_INLINE float exp(float x) {
   return p * std::bit_cast<float>(exponent);
 }
 INGOT_INLINE double exp(double x) { return std::exp(x); }
+
+/// tanh x to about 4e-7 relative, likewise: x times a quotient of polynomials of degree 4 in x², fitted to the least relative
+/// error on [-9, 9]; beyond, 1 is the nearest float.
+INGOT_INLINE float tanh(float x) {
+  x = x < -9.0f ? -9.0f : x;
+  x = x > 9.0f ? 9.0f : x;
+  const float s = x * x;
+  const float p = (((1.3354352e-8f * s + 2.0608852e-5f) * s + 3.4955740e-3f) * s + 1.3381013e-1f) * s + 1.0f;
+  const float q = (((7.7764292e-7f * s + 3.2856117e-4f) * s + 2.5876928e-2f) * s + 4.6714330e-1f) * s + 1.0f;
+  return x * p / q;
+}
+INGOT_INLINE double tanh(double x) { return std::tanh(x); }
 
 /// 1 / (1 + e^-x).
 template <class A>

@@ -49,6 +49,7 @@ class ClosedFormNorm : public Norm {
   void declare_inner(const NormContext& context, const ParamSpec& spec) {
     inner_.push_back(context.scope.declare(spec));
   }
+  at::Tensor inner(std::size_t i) const { return inner_[i].compute(); }
   /// Gain and bias may be undefined.
   at::Tensor apply(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& bias, const NormInput& input) const;
 

@@ -25,6 +25,10 @@ inline bool has_cpu_kernel(const at::Tensor& x) {
 inline bool has_gpu_kernel(const at::Tensor& x) {
   return x.is_cuda() && (x.scalar_type() == at::kFloat || x.scalar_type() == at::kBFloat16);
 }
+/// Whether norms of rows of x can be written as `out_type` at once: that of x, or bf16 for fp32.
+inline bool can_write(const at::Tensor& x, at::ScalarType out_type) {
+  return out_type == x.scalar_type() || (x.scalar_type() == at::kFloat && out_type == at::kBFloat16);
+}
 inline bool has_kernel(const at::Tensor& x) { return has_cpu_kernel(x) || has_gpu_kernel(x); }
 
 inline GpuType gpu_type(const at::Tensor& x) {

@@ -161,6 +161,7 @@ BenchReport bench_step(const RunConfig& config, const StepBenchOptions& options,
   report.kind = "step";
   const auto& threads = config.train.threads;
   report.machine = prepare_machine(config.train.device, threads.is_auto() ? 0 : static_cast<int>(threads.value()));
+  const auto program_bytes = memory_use().resident;  // code, threads and what LibTorch keeps for itself
   PlanOptions plan;
   plan.vocab_size = options.vocab_size;
   auto experiment = plan_experiment(config, families, plan);
@@ -197,6 +198,7 @@ BenchReport bench_step(const RunConfig& config, const StepBenchOptions& options,
                 {"peak_gflops", peak_flops * 1e-9},
                 {"minor_faults", summarise(faults).median},
                 {"peak_resident_bytes", memory_use().peak_resident},
+                {"program_bytes", program_bytes},
                 {"peak_tensor_bytes", tensor_memory(device).peak_allocated - bytes_before},
                 {"planned_bytes", plan_memory(experiment).total()}};
   report.results.push_back({"step", times, facts});
@@ -243,18 +245,19 @@ std::string step_bench_text(const BenchReport& report) {
   const auto& s = report.settings;
   const auto percent = [](double share) { return cat(short_number(100 * share), " %"); };
   const auto integer = [](const Json& value) { return format_grouped(static_cast<std::int64_t>(value.get<double>())); };
-  std::string text = cat(
-      integer(s["parameters"]), " parameters, ", s["layers"].get<std::string>(), ", ",
-      s["precision"].get<std::string>(), ", ", integer(s["tokens_per_step"]), " tokens a step in micro-batches of ",
-      s["micro_batch"].get<std::int64_t>(), " x ", s["seq_len"].get<std::int64_t>(), "; ",
-      report.machine.gpu.empty() ? report.machine.cpu : report.machine.gpu, ", ", report.machine.threads,
-      " threads\nstep      ", short_time(step.seconds.median), ", spread ", percent(step.seconds.relative_spread()),
-      ": ", integer(f["tokens_per_second"]["median"]), " tokens/s\nMFU       ", percent(f["mfu"].get<double>()), " of ",
-      short_number(f["peak_gflops"].get<double>()), " GFLOP/s; products alone would take ",
-      short_time(f["seconds_at_peak"].get<double>()), "\nmemory    ",
-      format_bytes(f["peak_resident_bytes"].get<double>()), " at most, ",
-      format_bytes(f["peak_tensor_bytes"].get<double>()), " of them in tensors (planned ",
-      format_bytes(f["planned_bytes"].get<double>()), "), ", integer(f["minor_faults"]), " minor page faults a step\n");
+  std::string text =
+      cat(integer(s["parameters"]), " parameters, ", s["layers"].get<std::string>(), ", ",
+          s["precision"].get<std::string>(), ", ", integer(s["tokens_per_step"]), " tokens a step in micro-batches of ",
+          s["micro_batch"].get<std::int64_t>(), " x ", s["seq_len"].get<std::int64_t>(), "; ",
+          report.machine.gpu.empty() ? report.machine.cpu : report.machine.gpu, ", ", report.machine.threads,
+          " threads\nstep      ", short_time(step.seconds.median), ", spread ", percent(step.seconds.relative_spread()),
+          ": ", integer(f["tokens_per_second"]["median"]), " tokens/s\nMFU       ", percent(f["mfu"].get<double>()),
+          " of ", short_number(f["peak_gflops"].get<double>()), " GFLOP/s; products alone would take ",
+          short_time(f["seconds_at_peak"].get<double>()), "\nmemory    ",
+          format_bytes(f["peak_resident_bytes"].get<double>()), " at most, ",
+          format_bytes(f["peak_tensor_bytes"].get<double>()), " of them in tensors (planned ",
+          format_bytes(f["planned_bytes"].get<double>()), "), ", format_bytes(f["program_bytes"].get<double>()),
+          " before the model, ", integer(f["minor_faults"]), " minor page faults a step\n");
   if (!report.details.contains("operators")) return text;
   Table places{"operator", {"time", "share", "products at peak", "rest"}, {}};
   for (const auto& row : report.details["operators"]) {

@@ -13,16 +13,17 @@ struct Pass {
 };
 
 /// Forward and backward of many rows, which take several blocks.
-Pass pass(const std::string& yaml, const at::Tensor& x, const at::Tensor& dy) {
+Pass pass(const std::string& yaml, const at::Tensor& x, const at::Tensor& dy,
+          std::optional<at::ScalarType> out_type = std::nullopt) {
   const NormFixture f(yaml, x.scalar_type());
   const at::Tensor leaf = x.clone().requires_grad_(true);
-  const at::Tensor y = f(leaf);
+  const at::Tensor y = f.norm->forward(leaf, {{}, nullptr, out_type});
   (y * dy).sum().backward();
   return {y.detach(), leaf.grad(), f.harness->grads()};
 }
 
 constexpr std::int64_t kRows = 5000;  // 32 wide: a block has 1024 of them, the last one fewer
-const std::vector<std::string> kNorms = {"seed_norm", "{type: derf, bias: true}", "scale_norm", "crms_norm"};
+const std::vector<std::string> kNorms = {"ada_rms_norm", "{type: derf, bias: true}", "scale_norm", "crms_norm"};
 
 TEST(ClosedFormNorms, BlocksOfRowsChangeNothing) {
   const at::Tensor x = random_normal({kRows, kModel}, 1), dy = random_normal({kRows, kModel}, 2);
@@ -59,6 +60,20 @@ TEST(ClosedFormNorms, ThreadsChangeNoBits) {
     }
   }
   at::set_num_threads(threads);
+}
+
+/// Norms with a kernel, which fp64 rows that are written as fp32 have not.
+TEST(ClosedFormNorms, AgreeWithKernels) {
+  const at::Tensor x = random_normal({100, kModel}, 1), dy = random_normal({100, kModel}, 2).to(at::kFloat);
+  for (const std::string yaml :
+       {"dyt", "{type: dyt, bias: true, alpha: 0.5}", "seed_norm", "{type: seed_norm, groups: 4, eps: 0.1}"}) {
+    const Pass kernel = pass(yaml, x, dy.to(at::kDouble)), plain = pass(yaml, x, dy, at::kFloat);
+    EXPECT_TRUE(close(plain.y, kernel.y, Tolerance::of(at::kFloat))) << yaml;
+    EXPECT_TRUE(close(plain.dx, kernel.dx, row_tolerance())) << yaml;
+    Tolerance of_sums = Tolerance::of(at::kFloat).reduction(100 * kModel);  // a bias sums dy in dy's type
+    of_sums.dtype = at::kDouble;
+    EXPECT_TRUE(close(plain.grads, kernel.grads, of_sums)) << yaml;
+  }
 }
 
 TEST(ClosedFormNorms, TakeNoRows) {

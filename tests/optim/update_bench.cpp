@@ -81,11 +81,20 @@ void vector_norm(benchmark::State& state) {
   bytes(state, 4);
 }
 
+/// What casting the masters to the compute type takes when it is a pass of its own.
+void refresh(benchmark::State& state) {
+  const Flat flat(state.range(0));
+  const at::Tensor weights = at::full({state.range(0)}, 1, at::kBFloat16);  // written to, so that its pages are there
+  for (auto _ : state) weights.copy_(flat.master.value);
+  bytes(state, 6);
+}
+
 void sizes(benchmark::internal::Benchmark* b) {
   b->ArgName("parameters")->Unit(benchmark::kMillisecond)->UseRealTime()->Arg(800'000)->Arg(124'000'000);
 }
 BENCHMARK(adamw)->Apply(sizes);
 BENCHMARK(fused_adamw)->Apply(sizes);
+BENCHMARK(refresh)->Apply(sizes);
 BENCHMARK(grad_norm)->Apply(sizes);
 BENCHMARK(vector_norm)->Apply(sizes);
 

@@ -6,12 +6,14 @@
 //   norms of attention / all others: 4096: 0.8 / 0.2, 5120: 0.6 / 0.15, 8192: 0.2 / 0.05 (set it per operator under
 //   `sites`); 0.5 for images.
 
+#include "ops/dyt/dyt.h"
+
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/exp.h>
 #include <ATen/ops/tanh.h>
 
 #include "config/fields.h"
 #include "nn/norm_parts.h"
+#include "ops/kernel_types.h"
 
 namespace ingot {
 namespace dyt {
@@ -28,10 +30,18 @@ void describe(Fields& f, Config& c) {
 
 class Dyt final : public norms::ClosedFormNorm {
  public:
+  using Norm::forward;
+
   Dyt(const Config& config, const NormContext& context) {
     declare_inner(context, norms::scalar_spec("alpha", config.alpha));
     declare_gain(context);
     if (config.bias) declare_bias(context);
+  }
+
+  at::Tensor forward(const at::Tensor& x, const NormInput& input) const override {
+    const at::ScalarType type = input.out_type.value_or(x.scalar_type());
+    if (!ops::has_cpu_kernel(x) || !ops::can_write(x, type)) return ClosedFormNorm::forward(x, input);
+    return ops::dyt(x, inner(0), gain_.compute(), bias_ ? bias_.compute() : at::Tensor(), type);
   }
 
  private:
@@ -45,10 +55,8 @@ class Dyt final : public norms::ClosedFormNorm {
   }
 };
 
-at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const ParamMap& params) {
-  const at::Tensor falling = at::exp(-2 * (norms::wide(x) * params.at("alpha")).abs());
-  const at::Tensor tanh = x.sign() * (1 - falling) / (1 + falling);  // alpha > 0
-  return norms::with_affine(tanh, params).to(x.scalar_type());
+at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
+  return ops::dyt_reference(x, params.at("alpha"), params.at("gain"), config.bias ? params.at("bias") : at::Tensor());
 }
 
 }  // namespace dyt

@@ -3,10 +3,7 @@
 //   x [..., d]; the variance is the biased one; gain [d] starts at 1, bias [d] at 0. Statistics in fp32.
 //   Ba, Kiros & Hinton 2016, "Layer Normalization", arXiv:1607.06450.
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/layer_norm.h>
-#include <ATen/ops/mean.h>
-#include <ATen/ops/rsqrt.h>
+#include "ops/layer_norm/layer_norm.h"
 
 #include "config/fields.h"
 #include "nn/norm_parts.h"
@@ -29,31 +26,22 @@ class LayerNorm final : public Norm {
   using Norm::forward;
 
   LayerNorm(const Config& config, const NormContext& context)
-      : eps_(config.eps),
-        width_(context.width),
-        gain_(context.scope.declare(norms::vector_spec("gain", context.width, context.gain_start))) {
+      : eps_(config.eps), gain_(context.scope.declare(norms::vector_spec("gain", context.width, context.gain_start))) {
     if (config.bias) bias_ = context.scope.declare(bias_spec("bias", context.width));
   }
 
-  at::Tensor forward(const at::Tensor& x, const NormInput& /*input*/) const override {
-    const at::Tensor gain = gain_.compute();
-    const at::Tensor bias = bias_ ? bias_.compute() : at::Tensor();
-    return at::layer_norm(x.to(gain.scalar_type()), {width_}, gain, bias, eps_).to(x.scalar_type());
+  at::Tensor forward(const at::Tensor& x, const NormInput& input) const override {
+    return ops::layer_norm(x, gain_.compute(), bias_ ? bias_.compute() : at::Tensor(), eps_, input.out_type);
   }
 
  private:
   double eps_;
-  std::int64_t width_;
   Param gain_;
   Param bias_;
 };
 
 at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
-  const at::Tensor w = x.scalar_type() == at::kDouble ? x : x.to(at::kFloat);
-  const at::Tensor centred = w - w.mean(-1, true);
-  at::Tensor y = centred * at::rsqrt(centred.square().mean(-1, true) + config.eps) * params.at("gain");
-  if (config.bias) y = y + params.at("bias");
-  return y.to(x.scalar_type());
+  return ops::layer_norm_reference(x, params.at("gain"), config.bias ? params.at("bias") : at::Tensor(), config.eps);
 }
 
 }  // namespace layer_norm

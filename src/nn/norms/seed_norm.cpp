@@ -5,14 +5,16 @@
 //   Cai et al. 2025, "SeeDNorm: Self-Rescaled Dynamic Normalization", arXiv:2510.22777. The paper decays alpha and beta:
 //   a group of `optim.groups` for the names *.alpha and *.beta.
 
+#include "ops/seed_norm/seed_norm.h"
+
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/einsum.h>
 #include <ATen/ops/tanh.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "config/fields.h"
 #include "nn/norm_parts.h"
+#include "ops/kernel_types.h"
 
 namespace ingot {
 namespace seed_norm {
@@ -29,6 +31,8 @@ void describe(Fields& f, Config& c) {
 
 class SeedNorm final : public norms::ClosedFormNorm {
  public:
+  using Norm::forward;
+
   SeedNorm(const Config& config, const NormContext& context) : eps_(config.eps), groups_(config.groups) {
     if (context.width % groups_ != 0) {
       throw ConfigError(cat("seed_norm: ", groups_, " groups do not divide the width ", context.width));
@@ -36,6 +40,12 @@ class SeedNorm final : public norms::ClosedFormNorm {
     declare_inner(context, norms::vector_spec("gain", context.width, context.gain_start));
     declare_inner(context, norms::vector_spec("beta", context.width, 0));
     declare_inner(context, norms::vector_spec("alpha", context.width, 1));
+  }
+
+  at::Tensor forward(const at::Tensor& x, const NormInput& input) const override {
+    const at::ScalarType type = input.out_type.value_or(x.scalar_type());
+    if (!ops::has_cpu_kernel(x) || !ops::can_write(x, type)) return ClosedFormNorm::forward(x, input);
+    return ops::seed_norm(x, inner(0), inner(1), inner(2), groups_, eps_, type);
   }
 
  private:
@@ -64,11 +74,8 @@ class SeedNorm final : public norms::ClosedFormNorm {
 };
 
 at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
-  const at::Tensor w = norms::wide(x).unflatten(-1, {config.groups, -1});
-  const auto parts = [&](const char* name) { return params.at(name).view({config.groups, -1}); };
-  const at::Tensor t = at::einsum("...hd,hd->...h", {w, parts("beta").to(w.scalar_type())}).tanh().unsqueeze(-1);
-  const at::Tensor root = (w.square().mean({-2, -1}, true) + config.eps).sqrt();
-  return ((parts("gain") + t * parts("alpha")) * (w / root)).flatten(-2).to(x.scalar_type());
+  return ops::seed_norm_reference(x, params.at("gain"), params.at("beta"), params.at("alpha"), config.groups,
+                                  config.eps);
 }
 
 }  // namespace seed_norm

@@ -1,0 +1,23 @@
+#include "ops/seed_norm/seed_norm.h"
+
+#include "ops/kernel_types.h"
+#include "ops/row_norm/row_norm.h"
+#include "ops/seed_norm/cpu.h"
+
+namespace ingot::ops {
+
+namespace {
+
+constexpr RowNorm kNorm{"seed_norm", seed_norm_cpu::kernels};
+
+}  // namespace
+
+at::Tensor seed_norm(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& beta, const at::Tensor& alpha,
+                     std::int64_t groups, double eps, std::optional<at::ScalarType> out_type) {
+  const at::ScalarType type = out_type.value_or(x.scalar_type());
+  TORCH_CHECK(has_cpu_kernel(x) && can_write(x, type), "seed_norm has no kernel for ", x.toString());
+  TORCH_CHECK(x.size(-1) % groups == 0, "seed_norm: ", groups, " groups do not divide ", x.size(-1));
+  return row_norm_of({&kNorm, {eps, 1, 1, groups}, 1 + groups, type}, x, {}, {gain, beta, alpha});
+}
+
+}  // namespace ingot::ops
