@@ -135,7 +135,8 @@ at::Tensor LanguageModel::Impl::finish(const Stream& stream, const SequenceConte
 /// The prefix and the rows go through the layers side by side: what the prefix leaves in a mixer is the fresh state
 /// of the rows in the same mixer.
 at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& context, const Prefix* given,
-                                    const std::vector<MixerState>* incoming, std::vector<MixerState>* final) const {
+                                    const std::vector<MixerState>* incoming, std::vector<MixerState>* final,
+                                    const Watch& watch) const {
   const bool has_prefix = meta_tokens() > 0 && given == nullptr;
   SequenceContext prefix_context;
   Stream prefix_stream;
@@ -146,6 +147,7 @@ at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& 
     prefix_stream = begin(embed_meta(prefix_context));
   }
   auto stream = begin(x);
+  if (watch) watch(stream);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
     MixerState fresh;
@@ -168,6 +170,7 @@ at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& 
       return recompute ? recomputed_branch(layer, input, context, flow.fresh)
                        : parallel_branch(layer, input, context, flow);
     });
+    if (watch) watch(stream);
   }
   return finish(stream, context);
 }
@@ -192,6 +195,16 @@ LanguageModel::~LanguageModel() = default;
 at::Tensor LanguageModel::forward(const at::Tensor& tokens, const at::Tensor& documents, bool training) const {
   const auto context = impl_->context(tokens.size(0), tokens.size(1), impl_->meta_tokens(), documents, training);
   return impl_->run(impl_->embed(tokens, context), context, nullptr, nullptr, nullptr);
+}
+
+std::vector<double> LanguageModel::stream_mean_squares(const at::Tensor& tokens, const at::Tensor& documents) const {
+  const c10::AutoGradMode no_grad(false);
+  const auto context = impl_->context(tokens.size(0), tokens.size(1), impl_->meta_tokens(), documents, false);
+  std::vector<double> out;
+  impl_->run(impl_->embed(tokens, context), context, nullptr, nullptr, nullptr, [&](const Stream& stream) {
+    out.push_back(impl_->residual->end(stream).to(at::kDouble).square().mean().item<double>());
+  });
+  return out;
 }
 
 at::Tensor LanguageModel::forward_concatenated(const at::Tensor& tokens) const {

@@ -55,6 +55,9 @@ class LanguageModel {
   /// tokens [B, T] int64 -> hidden [B, T, D] after the final norm, ready for the head. `documents` [B, T] int64 or
   /// undefined (each row one document). Differentiable.
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& documents, bool training) const;
+  /// Mean square of the residual stream over rows, tokens and channels, as the head would read it: of the embedding, then
+  /// behind each sub-layer. Arguments as of `forward`.
+  std::vector<double> stream_mean_squares(const at::Tensor& tokens, const at::Tensor& documents) const;
   /// The same function computed as one concatenated sequence [meta; row] per row, as the test's oracle. One document a row.
   at::Tensor forward_concatenated(const at::Tensor& tokens) const;
   HeadWeights head() const;

@@ -57,6 +57,8 @@ void describe(Fields& f, LogSection& c) {
   f.field("every", c.every, "how often a line is logged");
   f.field("tensorboard", c.tensorboard, "write event files for TensorBoard");
   f.field("samples", c.samples, "record which samples each rank used at each step");
+  f.field("stream", c.stream,
+          "how often the mean square of the stream behind each sub-layer is recorded, on rows of step 1");
 }
 
 void describe(Fields& f, DistributedSection& c) {

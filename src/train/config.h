@@ -70,6 +70,7 @@ struct LogSection {
   Cadence every = Cadence::of_steps(10);
   bool tensorboard = true;
   bool samples = false;
+  std::optional<Cadence> stream;
 };
 void describe(Fields& f, LogSection& c);
 

@@ -143,6 +143,7 @@ StepDecision TrainLoop::after_step(const StepResult& result, StepNews& news) {
     show_samples();
     window_.start = Clock::now();
   }
+  if (record_.active() && stream_timer_->due(step)) probe_stream();
   if (decision.save) save(false);
   // Rank 0 may take its time over samples and files: nobody waits for it inside a collective, which has a timeout.
   if (decision.evaluate || decision.save) world_.wait_for_all();
@@ -271,6 +272,14 @@ void TrainLoop::show_samples() {
   for (const auto& prompt : prompts) {
     record_.sample(counters_, prompt + generate_text(*experiment_.model, data_->tokenizer(), prompt, options));
   }
+}
+
+/// On the same rows each time, which other ranks need not wait for.
+void TrainLoop::probe_stream() {
+  const auto batch = data_->make_batch(0, experiment_.micro_batch);
+  const auto tensors = to_tensors(batch, config_.data.reset_at_document, experiment_.model->device());
+  record_.probe(counters_, "stream_mean_square",
+                {{"values", experiment_.model->stream_mean_squares(tensors.tokens, tensors.documents)}});
 }
 
 CheckpointState TrainLoop::checkpoint_state(bool finished) {

@@ -69,6 +69,7 @@ class TrainLoop {
   StopReason stop_request() const;
   std::vector<EvaluationResult> evaluate_all();
   void show_samples();
+  void probe_stream();
   CheckpointState checkpoint_state(bool finished);
   void save(bool finished);
   void end_run();
@@ -90,7 +91,7 @@ class TrainLoop {
   std::unique_ptr<TrainStep> step_;
   std::unique_ptr<CheckpointSaver> saver_;  // on rank 0, or on all where they share masters
   std::unique_ptr<Prefetcher> prefetch_;
-  std::unique_ptr<CadenceTimer> log_timer_, evaluation_timer_, checkpoint_timer_;
+  std::unique_ptr<CadenceTimer> log_timer_, evaluation_timer_, checkpoint_timer_, stream_timer_;
   std::unique_ptr<StragglerWatch> stragglers_;
   std::optional<SpikeGuard> spikes_;
   StepVerdict verdict_ = StepVerdict::kApply;  // of `spikes_` on the last step

@@ -34,6 +34,7 @@ void TrainLoop::open() {
   log_timer_ = std::make_unique<CadenceTimer>(config_.log.every, experiment_.durations);
   evaluation_timer_ = std::make_unique<CadenceTimer>(config_.evaluation.every, experiment_.durations);
   checkpoint_timer_ = std::make_unique<CadenceTimer>(config_.checkpoint.every, experiment_.durations);
+  stream_timer_ = std::make_unique<CadenceTimer>(config_.log.stream, experiment_.durations);
   std::vector<std::string> hosts;
   for (const auto& rank : world_.ranks()) hosts.push_back(rank.host);
   if (hosts.empty()) hosts.push_back("this machine");
@@ -50,6 +51,7 @@ void TrainLoop::open() {
     sample_log_ = std::make_unique<SampleLog>(dir_, world_.rank(), std::stoll(attempt));
   }
   if (world_.size() > 1) measure_network();
+  if (config_.log.stream && record_.active() && counters_.step == 0) probe_stream();
   start_prefetch();
   world_.wait_for_all();
   window_ = Window{};

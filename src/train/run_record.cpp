@@ -67,6 +67,10 @@ void RunRecord::event(const Counters& counters, const std::string& name, const n
   if (metrics_) metrics_->event(counters.step, counters.tokens, name, fields);
 }
 
+void RunRecord::probe(const Counters& counters, const std::string& name, const nlohmann::ordered_json& fields) {
+  if (metrics_) metrics_->probe(counters.step, counters.tokens, name, fields);
+}
+
 void RunRecord::sample(const Counters& counters, const std::string& text) {
   say(cat("sample: ", text));
   if (tensorboard_) tensorboard_->text("sample", counters.step, text);

@@ -38,6 +38,7 @@ class RunRecord {
   void train(const TrainMetrics& metrics);
   void evaluation(const Counters& counters, const EvaluationResult& result);
   void event(const Counters& counters, const std::string& name, const nlohmann::ordered_json& fields);
+  void probe(const Counters& counters, const std::string& name, const nlohmann::ordered_json& fields);
   void sample(const Counters& counters, const std::string& text);
   /// Log lines, after the progress line was taken away.
   void say(const std::string& line);

@@ -2,12 +2,14 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 
 #include "base/files.h"
 #include "checkpoint/safetensors.h"
 #include "cli/program.h"
+#include "train/run_metrics.h"
 
 namespace ingot {
 namespace {
@@ -114,6 +116,33 @@ TEST_F(Commands, ARunCanBeEvaluatedSampledShownAndVerified) {
   EXPECT_TRUE(has(ingot({"status", "runs/tiny"}).out, "done at step 4"));
   EXPECT_EQ(ingot({"status", "nowhere"}).exit_code, 2);
   EXPECT_EQ(ingot({"eval", "nowhere", "--ids", "1,2"}).exit_code, 4);
+}
+
+TEST_F(Commands, PlanOfOneOfSeveralRanks) {
+  const auto memory = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> line{"plan", tiny(), "--no-measure", "--json", "train.precision=bf16"};
+    line.insert(line.end(), more.begin(), more.end());
+    const auto result = ingot(line);
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return nlohmann::json::parse(result.out).at("memory");
+  };
+  const auto alone = memory({}), whole = memory({"--nproc", "4"});
+  EXPECT_EQ(whole, alone);
+  const auto shared = memory({"--nproc", "4", "distributed.shard=optimizer"});
+  EXPECT_LT(shared.at("optimizer"), 0.4 * alone.at("optimizer").get<double>());
+  EXPECT_LT(shared.at("masters"), 0.5 * alone.at("masters").get<double>());
+  EXPECT_EQ(shared.at("gradients"), alone.at("gradients"));
+  EXPECT_EQ(shared.at("weights"), alone.at("weights"));
+}
+
+TEST_F(Commands, TheStreamIsRecordedByDepth) {
+  const auto result = ingot({"train", tiny(), "log.stream=2 steps"});
+  ASSERT_EQ(result.exit_code, 0) << result.err;
+  std::map<std::int64_t, std::size_t> values;  // by step
+  for (const auto& line : read_metrics(folder / "runs/tiny/metrics.jsonl")) {
+    if (line.at("kind") == "probe") values[line.at("step")] = line.at("values").size();
+  }
+  EXPECT_EQ(values, (std::map<std::int64_t, std::size_t>{{0, 9}, {2, 9}, {4, 9}}));
 }
 
 TEST_F(Commands, HeldOutDocumentsAreScoredWholeAndWrittenAsText) {

@@ -17,23 +17,37 @@ constexpr std::int64_t kVocab = 50;
 
 class StreamGrowth : public ::testing::Test {
  protected:
-  /// Mean square of the stream behind each of 12 blocks. The start values go by name, so that a shorter model is the beginning of
-  /// a longer one; without a final norm it gives the stream itself.
+  Experiment model(const std::string& placement, int blocks, const std::string& final_norm = "rms_norm") {
+    const auto config = tiny_config(
+        families, {cat("model.layers=", blocks, "x(AF)"), cat("model.placement=", placement), "model.d_model=64",
+                   "model.sites.final=" + final_norm, "model.meta_tokens=0", "weights.init={type: normal, std: 0.2}"});
+    return allocated_experiment(config, families, kVocab);
+  }
+  /// Mean square of the stream behind each of 12 blocks of two sub-layers.
   std::vector<double> variances(const std::string& placement) {
+    const auto all = model(placement, 12).model->stream_mean_squares(tokens, {});
+    EXPECT_EQ(all.size(), 25u);
     std::vector<double> out;
-    for (int blocks = 1; blocks <= 12; ++blocks) {
-      const auto config = tiny_config(
-          families, {cat("model.layers=", blocks, "x(AF)"), cat("model.placement=", placement), "model.d_model=64",
-                     "model.sites.final=none", "model.meta_tokens=0", "weights.init={type: normal, std: 0.2}"});
-      const auto experiment = allocated_experiment(config, families, kVocab);
-      const c10::AutoGradMode no_grad(false);
-      const auto tokens = to_tensors(random_batch(4, 32, kVocab, 7), false).tokens;
-      out.push_back(experiment.model->forward(tokens, {}, false).square().mean().item<double>());
-    }
+    for (std::size_t i = 2; i < all.size(); i += 2) out.push_back(all[i]);
     return out;
   }
+  at::Tensor tokens = to_tensors(random_batch(4, 32, kVocab, 7), false).tokens;
   Families families = make_families();
 };
+
+TEST_F(StreamGrowth, IsThatOfShorterModels) {
+  // Start values go by name, so that a shorter model is the beginning of a longer one; without a final norm it gives the
+  // stream itself.
+  for (const char* placement : {"pre", "peri", "post"}) {
+    const auto all = model(placement, 3).model->stream_mean_squares(tokens, {});
+    for (int blocks = 1; blocks <= 3; ++blocks) {
+      const auto shorter = model(placement, blocks, "none");
+      const c10::AutoGradMode no_grad(false);
+      const double expected = shorter.model->forward(tokens, {}, false).square().mean().item<double>();
+      EXPECT_NEAR(all[static_cast<std::size_t>(2 * blocks)], expected, 1e-12 * expected) << placement << blocks;
+    }
+  }
+}
 
 TEST_F(StreamGrowth, IsConstantUnderPostNorm) {
   for (const double variance : variances("post")) EXPECT_NEAR(variance, 1, 1e-4);
