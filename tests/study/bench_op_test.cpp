@@ -106,8 +106,14 @@ TEST(BenchOp, TheProgramsOwnOperationsAgreeAndAreTimed) {
 
 /// An operation of src/ops is timed here or within a variant that consists of it, or it is a part of one that is.
 TEST(BenchOp, EveryFusedOperationIsReached) {
-  const std::set<std::string> elsewhere = {"recompute" /* no work of its own */, "rms_norm" /* norms/rms_norm */,
-                                           "rotary" /* positions/rope */, "chunk" /* delta_rule, ssd */,
+  const std::set<std::string> elsewhere = {"recompute" /* no work of its own */,
+                                           "row_norm" /* the frame of the norms */,
+                                           "rms_norm" /* norms/rms_norm */,
+                                           "layer_norm" /* norms/layer_norm */,
+                                           "dyt" /* norms/dyt */,
+                                           "seed_norm" /* norms/seed_norm */,
+                                           "rotary" /* positions/rope */,
+                                           "chunk" /* delta_rule, ssd */,
                                            "unit_lower_inverse" /* delta_rule */};
   std::set<std::string> timed;
   for (const auto& operation : core_operations()) timed.insert(operation.name);
