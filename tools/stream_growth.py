@@ -82,7 +82,7 @@ def main():
     parser.add_argument("--binary", type=pathlib.Path, default=pathlib.Path("build/ingot"))
     parser.add_argument("--config", default="configs/quickstart.yaml")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/stream"))
-    parser.add_argument("--set", nargs="*", default=[], metavar="path=value")
+    parser.add_argument("--set", action="append", default=[], metavar="path=value", help="further overrides")
     args = parser.parse_args()
     if len(args.placements) > len(COLOURS):
         sys.exit(f"at most {len(COLOURS)} placements fit one plot")
