@@ -37,9 +37,7 @@ json parse_manifest(const fs::path& dir) {
 Manifest from_json(const json& document) {
   Manifest manifest;
   manifest.step = document.at("step").get<std::int64_t>();
-  for (const auto& [name, file] : document.at("files").items()) {
-    manifest.files[name] = {file.at("size").get<std::int64_t>(), file.at("xxh3").get<std::string>()};
-  }
+  document.at("files").get_to(manifest.files);
   return manifest;
 }
 
@@ -58,10 +56,7 @@ std::string manifest_text(const Manifest& manifest, std::int64_t model_tensors, 
                    {"version", kCheckpointVersion},
                    {"step", manifest.step},
                    {"tensors", {{"model", model_tensors}, {"optimizer", optimizer_tensors}}},
-                   {"files", json::object()}};
-  for (const auto& [name, digest] : manifest.files) {
-    document["files"][name] = {{"size", digest.size}, {"xxh3", digest.xxh3}};
-  }
+                   {"files", manifest.files}};
   document[kChecksumKey] = checksum_of(document);
   return document.dump(2) + "\n";
 }

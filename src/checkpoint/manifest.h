@@ -6,6 +6,14 @@
 #include <string>
 
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/digest.h"
+
+namespace ingot {
+
+/// {"size": 1234, "xxh3": "…"}.
+NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FileDigest, size, xxh3)
+
+}  // namespace ingot
 
 namespace ingot::checkpoint_detail {
 

@@ -2,6 +2,7 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <c10/util/accumulate.h>
 
 #include <algorithm>
 #include <charconv>
@@ -20,12 +21,6 @@ constexpr const char* kShapes = "shapes";
 
 /// Readers of transformers look for this entry.
 const TensorMetadata kMetadata{{"format", "pt"}};
-
-std::int64_t product(const std::vector<std::int64_t>& shape) {
-  std::int64_t n = 1;
-  for (const auto size : shape) n *= size;
-  return n;
-}
 
 /// "name@128" is name and 128; what has no such ending is a whole tensor, with -1.
 std::pair<std::string, std::int64_t> split(const std::string& entry) {
@@ -88,7 +83,7 @@ TensorGroup::TensorGroup(const fs::path& dir, const std::vector<std::string>& fi
       if (part.begin > reached) break;
       reached += part.tensor.numel();
     }
-    if (reached == product(whole.shape)) continue;
+    if (reached == c10::multiply_integers(whole.shape)) continue;
     throw Damage{cat("of tensor '", name, "' the part from element ", reached, " on is missing")};
   }
 }

@@ -113,10 +113,10 @@ CheckpointState CheckpointSaver::stage(const CheckpointState& state) {
   const at::NoGradGuard no_grad;
   CheckpointState staged = state;
   const auto copy = [&](const std::string& group, StateTensors& tensors) {
-    for (auto& state : tensors) {
-      if (!state.is_owned()) continue;
-      auto& tensor = state.tensor;
-      at::Tensor& buffer = staging_[group + state.name];
+    for (auto& saved : tensors) {
+      if (!saved.is_owned()) continue;
+      auto& tensor = saved.tensor;
+      at::Tensor& buffer = staging_[group + saved.name];
       if (!buffer.defined() || buffer.sizes() != tensor.sizes() || buffer.scalar_type() != tensor.scalar_type()) {
         // Copies from a GPU are several times faster into pinned memory.
         buffer = at::empty(tensor.sizes(),

@@ -3,7 +3,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "checkpoint/errors.h"
+#include "checkpoint/manifest.h"
 
 namespace ingot {
 
@@ -28,9 +28,7 @@ SavingRanks::Files SavingRanks::gather() {
   std::string problem;
   for (int rank = 1; rank < world_.size(); ++rank) {
     const auto part = json::parse(line_->take(key(cat("part/", rank)), rank));
-    for (const auto& [name, file] : part.at("files").items()) {
-      out[name] = {file.at("size").get<std::int64_t>(), file.at("xxh3").get<std::string>()};
-    }
+    out.merge(part.at("files").get<Files>());
     const auto text = part.at("problem").get<std::string>();
     if (problem.empty() && !text.empty()) {
       problem = cat("rank ", rank, " (", world_.ranks()[static_cast<std::size_t>(rank)].host, "): ", text);
@@ -60,9 +58,7 @@ std::string SavingRanks::folder() {
 }
 
 void SavingRanks::report(const Files& files, const std::string& problem) {
-  json listed = json::object();
-  for (const auto& [name, digest] : files) listed[name] = {{"size", digest.size}, {"xxh3", digest.xxh3}};
-  line_->put(key(cat("part/", world_.rank())), json{{"files", listed}, {"problem", problem}}.dump());
+  line_->put(key(cat("part/", world_.rank())), json{{"files", files}, {"problem", problem}}.dump());
 }
 
 void SavingRanks::wait_for_end() {

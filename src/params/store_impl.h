@@ -126,6 +126,7 @@ struct ParameterStore::Impl {
   void place_owned();
   void place_casts();
   std::int64_t local_offset(std::int64_t offset) const;
+  std::int64_t masters_end(const params_detail::Leaf& leaf) const;
 
   void make_masters();
   void make_leaves();

@@ -31,6 +31,13 @@ Master part_of(const Master& master, std::int64_t begin, std::int64_t end) {
   return part;
 }
 
+/// Elements that they take, up to the alignment of the next.
+std::int64_t stored(const std::vector<Stretch>& stretches) {
+  if (stretches.empty()) return 0;
+  const Stretch& last = stretches.back();
+  return align_up(last.local + last.end - last.begin);
+}
+
 /// A stretch that begins within the padding behind the last one continues it.
 void add(std::vector<Stretch>& stretches, std::int64_t begin, std::int64_t end) {
   if (begin == end) return;
@@ -38,8 +45,7 @@ void add(std::vector<Stretch>& stretches, std::int64_t begin, std::int64_t end) 
     stretches.back().end = std::max(stretches.back().end, end);
     return;
   }
-  const auto& last = stretches.empty() ? Stretch{} : stretches.back();
-  stretches.push_back({begin, end, align_up(last.local + last.end - last.begin)});
+  stretches.push_back({begin, end, stored(stretches)});
 }
 
 }  // namespace
@@ -87,16 +93,13 @@ void ParameterStore::Impl::place_owned() {
   stretches.clear();
   auto part = owned.begin();
   for (const auto& leaf : leaves) {
-    const auto& last = *leaf.parts.back();
-    const auto& last_master = masters[last.first_master + last.num_masters - 1];
-    const auto end = last_master.offset + last_master.numel;
+    const auto end = masters_end(leaf);
     for (; part != owned.end() && part->offset < end; ++part) {
       if (leaf.kind != LeafKind::kMaster) add(stretches, part->offset, part->offset + part->numel);
     }
     if (leaf.kind == LeafKind::kMaster) add(stretches, leaf.master_offset, end);
   }
-  const auto& last = stretches.empty() ? Stretch{} : stretches.back();
-  stored_numel = align_up(last.local + last.end - last.begin);
+  stored_numel = stored(stretches);
   place_casts();
 }
 
@@ -109,15 +112,21 @@ std::int64_t ParameterStore::Impl::local_offset(std::int64_t offset) const {
   return offset < stretch.end ? stretch.local + offset - stretch.begin : -1;
 }
 
+/// Behind a leaf's last master, in the layout of all.
+std::int64_t ParameterStore::Impl::masters_end(const params_detail::Leaf& leaf) const {
+  const Declared& last = *leaf.parts.back();
+  const Master& master = masters[last.first_master + last.num_masters - 1];
+  return master.offset + master.numel;
+}
+
 void ParameterStore::Impl::place_casts() {
   cast_runs.clear();
   bool run_is_open = false;
   auto part = owned.begin();
   for (const auto& leaf : leaves) {
     if (leaf.kind == LeafKind::kMaterialised) run_is_open = false;
-    const auto& last = *leaf.parts.back();
-    const auto& last_master = masters[last.first_master + last.num_masters - 1];
-    for (; part != owned.end() && part->offset < last_master.offset + last_master.numel; ++part) {
+    const auto end = masters_end(leaf);
+    for (; part != owned.end() && part->offset < end; ++part) {
       if (leaf.kind != LeafKind::kCast) continue;
       const auto from = local_offset(part->offset);
       const auto to = leaf.weight_offset + part->offset - leaf.master_offset;

@@ -305,8 +305,7 @@ std::int64_t choose_micro_batch(const Experiment& experiment, const ModelCosts& 
 double step_seconds(const Experiment& experiment, const ModelCosts& costs) {
   double per_token = costs.frame.seconds_per_token + costs.head_seconds_per_token;
   for (const int kind : costs.kind) per_token += costs.kinds[static_cast<std::size_t>(kind)].seconds_per_token;
-  const auto tokens = experiment.rows_per_rank() * experiment.config.data.seq_len;
-  return per_token * static_cast<double>(tokens) + costs.update_seconds;
+  return per_token * static_cast<double>(experiment.tokens_per_rank()) + costs.update_seconds;
 }
 
 }  // namespace ingot

@@ -45,6 +45,7 @@ struct Experiment {
 
   /// Of a rank that gets most.
   std::int64_t rows_per_rank() const { return (rows_per_step + world_size - 1) / world_size; }
+  std::int64_t tokens_per_rank() const { return rows_per_rank() * config.data.seq_len; }
   at::ScalarType compute_dtype() const { return store->options().compute_dtype; }
   std::int64_t steps(const Duration& duration) const { return duration.steps(durations); }
 };

@@ -38,10 +38,6 @@ CheckpointState state_of(int rank, int world, std::int64_t step) {
   return out;
 }
 
-void expect_no_error(const std::vector<std::string>& thrown) {
-  for (const auto& text : thrown) EXPECT_EQ(text, "");
-}
-
 void save_on_all(const fs::path& run, int world_size, std::int64_t step) {
   expect_no_error(run_threads(world_size, [&](World& world) {
     SavingRanks ranks(world);

@@ -67,10 +67,6 @@ at::Tensor expected_sum(int world_size) {
   return sum;
 }
 
-void expect_no_error(const std::vector<std::string>& thrown) {
-  for (const auto& text : thrown) EXPECT_EQ(text, "");
-}
-
 TEST(Buckets, CoverEveryLeafOnceFromTheLastToTheFirst) {
   Chain chain(0);
   for (const std::int64_t bytes : {1, 4000, 6000, 1 << 20}) {

@@ -1,5 +1,7 @@
 #include "dist/threads.h"
 
+#include <gtest/gtest.h>
+
 #include <thread>
 
 #include "dist/loopback.h"
@@ -51,6 +53,10 @@ std::vector<std::string> run_threads(int world_size, const std::function<void(Wo
   return run_threads(
       loopback_places(world_size), [](int) { return std::vector<std::pair<std::string, std::string>>{}; }, body,
       timeout);
+}
+
+void expect_no_error(const std::vector<std::string>& thrown) {
+  for (const auto& text : thrown) EXPECT_EQ(text, "");
 }
 
 }  // namespace ingot::testing

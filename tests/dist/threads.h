@@ -19,4 +19,7 @@ std::vector<std::string> run_threads(const std::vector<LaunchPlace>& places,
                                      const std::function<std::vector<std::pair<std::string, std::string>>(int)>& agree,
                                      const std::function<void(World&)>& body, double timeout);
 
+/// Of what `run_threads` returned.
+void expect_no_error(const std::vector<std::string>& thrown);
+
 }  // namespace ingot::testing

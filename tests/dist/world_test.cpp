@@ -25,10 +25,6 @@ void expect_each_has(const std::vector<std::string>& texts, const std::string& p
   for (const auto& text : texts) EXPECT_TRUE(has(text, part)) << "'" << text << "' lacks '" << part << "'";
 }
 
-void expect_no_error(const std::vector<std::string>& thrown) {
-  for (const auto& text : thrown) EXPECT_EQ(text, "");
-}
-
 TEST(World, OneProcessDoesEverythingAtOnce) {
   World world;
   EXPECT_EQ(world.all_gather({1, 2}), (std::vector<std::vector<double>>{{1, 2}}));

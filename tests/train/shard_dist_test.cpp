@@ -67,7 +67,7 @@ std::vector<Outcome> run(int world_size, const Families& families, std::vector<s
   const auto thrown = run_threads(
       world_size, [&](World& world) { out[static_cast<std::size_t>(world.rank())] = train(config, families, world); },
       120);
-  for (const auto& text : thrown) EXPECT_EQ(text, "");
+  expect_no_error(thrown);
   return out;
 }
 
@@ -109,7 +109,7 @@ INSTANTIATE_TEST_SUITE_P(
              {"optim.groups=[{name: gains, match: {role: gain}, optimizer: {type: sgd, lr: 0.1, momentum: 0.9}}]"}},
         Case{"bf16_wire", {"distributed.wire=bf16"}},
         Case{"buffers", {"model.norm={type: power_norm, allow_leak: true}"}}),
-    [](const auto& info) { return info.param.name; });
+    [](const auto& test) { return test.param.name; });
 
 TEST(ShardedStore, HoldsItsShareOfTheMasters) {
   const Families families = make_families();

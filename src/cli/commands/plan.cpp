@@ -46,8 +46,7 @@ std::vector<TimeShare> time_shares(const Experiment& experiment) {
   }
   add("head", costs.head_seconds_per_token);
   add("embedding", costs.frame.seconds_per_token);
-  add("update",
-      costs.update_seconds / static_cast<double>(experiment.rows_per_rank() * experiment.config.data.seq_len));
+  add("update", costs.update_seconds / static_cast<double>(experiment.tokens_per_rank()));
   return shares;
 }
 
@@ -55,8 +54,7 @@ nlohmann::ordered_json time_json(const Experiment& experiment) {
   const double seconds = step_seconds(experiment, *experiment.costs);
   nlohmann::ordered_json by_operator;
   for (const auto& share : time_shares(experiment)) {
-    by_operator[share.op] =
-        share.seconds_per_token * static_cast<double>(experiment.rows_per_rank() * experiment.config.data.seq_len);
+    by_operator[share.op] = share.seconds_per_token * static_cast<double>(experiment.tokens_per_rank());
   }
   return {{"step_seconds", seconds},
           {"tokens_per_second", static_cast<double>(experiment.tokens_per_step) / seconds},
@@ -65,7 +63,7 @@ nlohmann::ordered_json time_json(const Experiment& experiment) {
 
 std::string time_text(const Experiment& experiment) {
   const double seconds = step_seconds(experiment, *experiment.costs);
-  const auto tokens = static_cast<double>(experiment.rows_per_rank() * experiment.config.data.seq_len);
+  const auto tokens = static_cast<double>(experiment.tokens_per_rank());
   std::vector<std::string> shares;
   for (const auto& share : time_shares(experiment)) {
     shares.push_back(
