@@ -9,6 +9,8 @@
 #include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 
+#include <cmath>
+
 #include "base/text.h"
 #include "model/model_impl.h"
 #include "ops/embedding/embedding.h"
@@ -211,7 +213,11 @@ at::Tensor LanguageModel::forward_concatenated(const at::Tensor& tokens) const {
 at::Device LanguageModel::device() const { return impl_->store.options().device; }
 
 HeadWeights LanguageModel::head() const {
-  return {impl_->head ? impl_->head : impl_->embedding, impl_->options.vocab_size, impl_->config.normalise_head};
+  HeadWeights out = {impl_->head ? impl_->head : impl_->embedding, impl_->options.vocab_size,
+                     impl_->config.normalise_head};
+  out.scale = impl_->logit_scale;
+  out.scale_factor = std::sqrt(static_cast<double>(impl_->config.d_model));
+  return out;
 }
 
 DecodeState LanguageModel::begin_decode(std::int64_t batch) const {

@@ -79,6 +79,12 @@ class LanguageModel {
   std::vector<std::pair<std::string, std::string>> describe_layers() const;
   /// The norm of a site of sub-layer `depth`, or of the model for depth -1; null where there is none.
   const Variant<NormEntry>* norm_at(Site site, int depth) const;
+  /// Whether that norm is `model.norm`, not one that the site names.
+  bool follows_model_norm(Site site, int depth) const;
+  /// The kind of the linears of sub-layer `depth`.
+  const Variant<LinearEntry>& linear_at(int depth) const;
+  /// Factor of what the input norm of sub-layer `depth` gives.
+  double input_scale(int depth) const;
   /// What the config says without effect, or where a formula does not fit the pattern.
   std::vector<std::string> warnings() const;
 

@@ -73,6 +73,7 @@ struct LanguageModel::Impl {
   std::unique_ptr<SiteNormTable> norms;
   std::shared_ptr<ValueSource> first_values = std::make_shared<ValueSource>();
   WeightLeaf embedding, head;  // head is empty when tied
+  WeightLeaf logit_scale;      // empty without
   Param meta;
   std::unique_ptr<Position> position;
   std::unique_ptr<Residual> residual;
