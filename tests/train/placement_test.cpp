@@ -51,7 +51,7 @@ TEST_F(Bundles, TheConfigComesFirst) {
   const auto own = config({"model.placement=ngpt", "model.logit_scale=false", "model.operators.A.mixer.score=dot",
                            "model.operators.F.ffn.hidden_scale=false"});
   EXPECT_FALSE(own.model.logit_scale);
-  EXPECT_EQ(field_values(*op(own, "A").mixer).at("score.type"), "dot");
+  EXPECT_EQ(field_values(*op(own, "A").mixer).at("score"), "dot");
   EXPECT_EQ(field_values(*op(own, "F").ffn).at("hidden_scale"), "false");
   const auto sites = config({"model.placement={type: deepnorm, bundle: sites_only}"});
   EXPECT_EQ(sites.weights.init.name(), "normal");
