@@ -77,8 +77,7 @@ TEST_P(TrainingGolden, LossesNormsAndWeightsAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, TrainingGolden,
-                         ::testing::Values(Case{"hybrid", "plain"}, Case{"hybrid", "documents"}, Case{"ngpt", "plain"}),
+INSTANTIATE_TEST_SUITE_P(Cases, TrainingGolden, ::testing::Values(Case{"hybrid", "plain"}, Case{"hybrid", "documents"}),
                          [](const auto& test) { return std::string(test.param.golden) + "_" + test.param.which; });
 
 }  // namespace
