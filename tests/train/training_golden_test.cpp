@@ -77,7 +77,8 @@ TEST_P(TrainingGolden, LossesNormsAndWeightsAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, TrainingGolden, ::testing::Values(Case{"hybrid", "plain"}, Case{"hybrid", "documents"}),
+INSTANTIATE_TEST_SUITE_P(Cases, TrainingGolden,
+                         ::testing::Values(Case{"hybrid", "plain"}, Case{"hybrid", "documents"}, Case{"ngpt", "plain"}),
                          [](const auto& test) { return std::string(test.param.golden) + "_" + test.param.which; });
 
 }  // namespace

@@ -1,7 +1,9 @@
 // nGPT's step on the sphere: h_{n+1} = unit(h_n + a_n ⊙ (unit(f_n(h_n)) - h_n)), unit(x) = x / ‖x‖
 //
 //   h [B, T, D] of length 1. Eigen learning rates a = |p| · start / stored, p [D] learned and stored at 1/sqrt(D), so that the
-//   optimizer moves a by start · sqrt(D) times its own learning rate.
+//   optimizer moves a by start · sqrt(D) times its own learning rate. The embedding is brought to length 1 where it enters, for the
+//   sake of meta tokens and of tables without the constraint; of a unit row this drops the radial part of the gradient, which the
+//   paper's equations keep and its code drops from the skip path.
 //   Loshchilov et al. 2024, "nGPT: Normalized Transformer with Representation Learning on the Hypersphere", arXiv:2410.01131,
 //   section 2.2.
 
