@@ -6,6 +6,7 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/matmul.h>
 
+#include <algorithm>
 #include <map>
 #include <vector>
 
@@ -56,6 +57,7 @@ class Conversion {
   void check_centred_form() const;
   void replace_layer_norms(const std::function<std::string(const std::string& eps, bool has_bias)>& text);
   void fix_sizes(AnyVariant& variant, const std::string& path);
+  void drop_unused_operators();
 
   [[noreturn]] void refuse(const std::string& path, const std::string& reason) const {
     throw ConfigError(cat(path, ": ", reason));
@@ -216,8 +218,19 @@ void Conversion::fix_sizes(AnyVariant& variant, const std::string& path) {
   }
 }
 
+/// Operators that `layers` does not name, whose sizes nothing could tell.
+void Conversion::drop_unused_operators() {
+  const auto& used = model_.pattern();
+  auto& operators = config.model.operators;
+  operators.erase(
+      std::remove_if(operators.begin(), operators.end(),
+                     [&](const auto& op) { return std::find(used.begin(), used.end(), op.first) == used.end(); }),
+      operators.end());
+}
+
 void Conversion::drop_last_channel() {
   const std::int64_t d = config.model.d_model, rest = d - 1;
+  drop_unused_operators();
   if (config.model.logit_scale) refuse("model.logit_scale", "is stored by the width, which crms_norm changes");
   for (auto& [name, op] : config.model.operators) {
     const auto path = cat("model.operators.", name);

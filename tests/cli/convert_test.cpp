@@ -21,7 +21,7 @@ class Convert : public Program {
   /// Trains configs/test/tiny.yaml with these changes of its model to runs/tiny.
   void train(const std::string& model) {
     write_raw(folder / "model.yaml", "extends: " + tiny() + "\nmodel: " + model + "\n");
-    const auto result = ingot({"train", "model.yaml", "train.duration=6 steps"});
+    const auto result = ingot({"train", "model.yaml", "train.duration=6 steps", "evaluation.sample_tokens=8"});
     ASSERT_EQ(result.exit_code, 0) << result.err;
   }
 
@@ -31,7 +31,7 @@ class Convert : public Program {
 
   at::Tensor logits(const std::string& run) const {
     std::string ids = "12";
-    for (int i = 1; i < 24; ++i) ids += "," + std::to_string((i * 37) % 250);
+    for (int i = 1; i < 24; ++i) ids.append(",").append(std::to_string((i * 37) % 250));
     const auto file = (folder / (run.substr(run.find('/') + 1) + ".logits")).string();
     const auto result = ingot({"eval", run, "--ids", ids, "--logits", file});
     EXPECT_EQ(result.exit_code, 0) << result.err;
