@@ -36,6 +36,7 @@ int parse_and_run(int argc, char** argv) {
   ingot::add_list(app, line);
   ingot::add_config(app, line);
   ingot::add_bench(app, line);
+  ingot::add_convert(app, line);
   ingot::add_doctor(app, line);
   try {
     app.parse(argc, argv);

@@ -145,5 +145,7 @@ DataModule prepare_data(const DataConfig& config, const Family<TokenizerEntry>& 
 
 /// The tokenizer that `prepare_data` left in a run directory. Throws DataError.
 std::shared_ptr<const Tokenizer> open_run_tokenizer(const Family<TokenizerEntry>& tokenizers, const fs::path& run_dir);
+/// Puts the tokenizer where `open_run_tokenizer` finds it. The directory is created; an equal file is left alone.
+void write_run_tokenizer(const fs::path& run_dir, const Tokenizer& tokenizer);
 
 }  // namespace ingot

@@ -106,14 +106,16 @@ DataModule prepare_data(const DataConfig& config, const Family<TokenizerEntry>& 
     const FolderLock lock(cache, FolderLock::IfTaken::kWait);
     parts = attempt(true);
   }
-  if (options.may_build && !options.run_dir.empty()) {
-    std::error_code failure;
-    fs::create_directories(options.run_dir, failure);
-    const fs::path file = options.run_dir / kTokenizerFile;
-    const std::string bytes = parts->tokenizer->serialize();
-    if (!fs::exists(file) || read_file(file, ExitCode::kData) != bytes) write_file_atomic(file, bytes, ExitCode::kData);
-  }
+  if (options.may_build && !options.run_dir.empty()) write_run_tokenizer(options.run_dir, *parts->tokenizer);
   return DataModule(std::move(parts));
+}
+
+void write_run_tokenizer(const fs::path& run_dir, const Tokenizer& tokenizer) {
+  std::error_code failure;
+  fs::create_directories(run_dir, failure);
+  const fs::path file = run_dir / kTokenizerFile;
+  const std::string bytes = tokenizer.serialize();
+  if (!fs::exists(file) || read_file(file, ExitCode::kData) != bytes) write_file_atomic(file, bytes, ExitCode::kData);
 }
 
 std::shared_ptr<const Tokenizer> open_run_tokenizer(const Family<TokenizerEntry>& tokenizers, const fs::path& run_dir) {

@@ -1,11 +1,13 @@
 // Declares a model's parameters and reports its sizes.
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "model/model_impl.h"
+#include "nn/norm_parts.h"
 
 namespace ingot {
 namespace {
@@ -60,6 +62,10 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
   if (!config.tie_embeddings) {
     head = root.leaf_of(root.declare(token_table_spec("head.weight", Role::kHead, vocab, config.d_model)));
   }
+  if (config.logit_scale) {
+    const double stored = 1 / std::sqrt(static_cast<double>(config.d_model));
+    logit_scale = root.leaf_of(root.declare(norms::vector_spec("head.scale", vocab, stored)));
+  }
   if (config.meta_tokens > 0) {
     auto spec = token_table_spec("meta.weight", Role::kMeta, config.meta_tokens, config.d_model);
     spec.fixed_init = normal_init(1.0);
@@ -76,9 +82,13 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
   }
   final_norm = norms->make(Site::kFinal, root.sub("final_norm"), config.d_model, 1);
 
-  const ResidualContext residual_context{[this](int depth) { return residual_scope(depth); }, config.d_model,
-                                         num_sublayers, [this](int depth) { return placement->branch_scale(depth); },
-                                         [this](int depth) { return placement->skip_scale(depth); }};
+  const ResidualContext residual_context{
+      [this](int depth) { return residual_scope(depth); },
+      config.d_model,
+      num_sublayers,
+      [this](int depth) { return placement->branch_scale(depth); },
+      [this](int depth) { return placement->skip_scale(depth); },
+      [is_mixer = placement_context.is_mixer](int depth) { return !is_mixer(depth); }};
   const auto rule = config.residual ? *config.residual : make_variant<ResidualEntry>(families, "add");
   residual = rule.entry().make(rule.settings(), residual_context);
   residual_text = variant_text(rule);
@@ -114,7 +124,8 @@ void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name
                         {},
                         layer.recompute,
                         &families,
-                        first_values};
+                        first_values,
+                        op.linear ? &*op.linear : &config.linear};
   context.site_norm = [this](Site site, const ParamScope& at, std::int64_t width, std::int64_t heads) {
     return norms->make(site, at, width, heads);
   };

@@ -44,6 +44,7 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
     if (layer.mixer) {
       for (const auto& own : layer.mixer->own_norms()) parts.push_back(cat("own ", own));
     }
+    if (linear_at(depth).name() != "plain") parts.push_back(cat("linear ", variant_text(linear_at(depth))));
     parts.push_back(cat("residual ", impl_->residual_text));
     if (const auto more = impl_->residual->text(depth); !more.empty()) parts.push_back(more);
     if (layer.input_scale != 1) parts.push_back(cat("input x ", layer.input_scale));
@@ -57,6 +58,7 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
   add_norm(end, Site::kFinal, impl_->norms->choose(Site::kFinal, -1, ""));
   end.push_back(config.tie_embeddings ? "head tied" : "head untied");
   if (config.normalise_head) end.push_back("logits divided by the norm of their row");
+  if (config.logit_scale) end.push_back("logits times a learned factor of each token");
   lines.emplace_back("head", join(end, "; "));
   return lines;
 }
@@ -65,6 +67,20 @@ const Variant<NormEntry>* LanguageModel::norm_at(Site site, int depth) const {
   const auto* norm = impl_->norms->choose(site, depth, depth < 0 ? "" : pattern().at(static_cast<std::size_t>(depth)));
   return norm != nullptr && norm->name() != "none" ? norm : nullptr;
 }
+
+bool LanguageModel::follows_model_norm(Site site, int depth) const {
+  return norm_at(site, depth) == &impl_->config.norm;
+}
+
+const Variant<LinearEntry>& LanguageModel::linear_at(int depth) const {
+  const auto& config = impl_->config;
+  for (const auto& [name, op] : config.operators) {
+    if (name == pattern().at(static_cast<std::size_t>(depth)) && op.linear) return *op.linear;
+  }
+  return config.linear;
+}
+
+double LanguageModel::input_scale(int depth) const { return impl_->placement->input_scale(depth); }
 
 std::vector<std::string> LanguageModel::warnings() const {
   std::vector<std::string> out;

@@ -9,6 +9,9 @@
 #include <ATen/record_function.h>
 #include <c10/core/GradMode.h>
 
+#include <cmath>
+
+#include "base/error.h"
 #include "base/text.h"
 #include "model/model_impl.h"
 #include "ops/embedding/embedding.h"
@@ -32,6 +35,13 @@ at::Tensor document_positions(const at::Tensor& documents, std::int64_t prefix) 
 
 }  // namespace
 
+void LanguageModel::Impl::check_length(std::int64_t length) const {
+  const auto longest = position ? position->max_length() : std::nullopt;
+  if (!longest || length <= *longest) return;
+  throw ConfigError(cat("a document of ", length - meta_tokens(), " tokens, expected at most ",
+                        *longest - meta_tokens(), ": the model has learned no more positions"));
+}
+
 SequenceContext LanguageModel::Impl::context(std::int64_t rows, std::int64_t length, std::int64_t first_position,
                                              const at::Tensor& documents, bool training) const {
   SequenceContext context;
@@ -46,6 +56,7 @@ SequenceContext LanguageModel::Impl::context(std::int64_t rows, std::int64_t len
     context.document = documents;
     context.position = document_positions(documents, meta_tokens());
   } else {
+    check_length(first_position + length);
     const auto index = at::arange(first_position, first_position + length,
                                   at::TensorOptions().dtype(at::kLong).device(store.options().device));
     context.position = index.unsqueeze(0).expand({rows, length});
@@ -221,10 +232,24 @@ at::Tensor LanguageModel::forward_concatenated(const at::Tensor& tokens) const {
   return impl_->run(impl_->finish_embedding(x, context), context, &none, nullptr, nullptr).slice(1, prefix);
 }
 
+std::optional<std::int64_t> LanguageModel::max_document_length() const {
+  const auto longest = impl_->position ? impl_->position->max_length() : std::nullopt;
+  if (!longest) return std::nullopt;
+  return *longest - impl_->meta_tokens();
+}
+
+void LanguageModel::check_document_length(std::int64_t tokens) const {
+  impl_->check_length(impl_->meta_tokens() + tokens);
+}
+
 at::Device LanguageModel::device() const { return impl_->store.options().device; }
 
 HeadWeights LanguageModel::head() const {
-  return {impl_->head ? impl_->head : impl_->embedding, impl_->options.vocab_size, impl_->config.normalise_head};
+  HeadWeights out = {impl_->head ? impl_->head : impl_->embedding, impl_->options.vocab_size,
+                     impl_->config.normalise_head};
+  out.scale = impl_->logit_scale;
+  out.scale_factor = std::sqrt(static_cast<double>(impl_->config.d_model));
+  return out;
 }
 
 DecodeState LanguageModel::begin_decode(std::int64_t batch) const {

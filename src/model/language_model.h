@@ -69,6 +69,10 @@ class LanguageModel {
   /// Feeds one token a row [B, 1] in step form; hidden [B, 1, D].
   at::Tensor step(const at::Tensor& tokens, DecodeState& state) const;
 
+  /// Tokens that a document can have after the prefix, by its positions; absent: any number.
+  std::optional<std::int64_t> max_document_length() const;
+  /// ConfigError with both lengths if a document of so many tokens is too long, as every function above throws.
+  void check_document_length(std::int64_t tokens) const;
   /// Where the weights lie and inputs are expected.
   at::Device device() const;
   /// Of the whole pattern.
@@ -82,6 +86,12 @@ class LanguageModel {
   std::vector<std::pair<std::string, std::string>> describe_layers() const;
   /// The norm of a site of sub-layer `depth`, or of the model for depth -1; null where there is none.
   const Variant<NormEntry>* norm_at(Site site, int depth) const;
+  /// Whether that norm is `model.norm`, not one that the site names.
+  bool follows_model_norm(Site site, int depth) const;
+  /// The kind of the linears of sub-layer `depth`.
+  const Variant<LinearEntry>& linear_at(int depth) const;
+  /// Factor of what the input norm of sub-layer `depth` gives.
+  double input_scale(int depth) const;
   /// What the config says without effect, or where a formula does not fit the pattern.
   std::vector<std::string> warnings() const;
 

@@ -16,6 +16,7 @@ void describe(Fields& f, OperatorConfig& c) {
   f.field("sites", c.sites, "norms of this operator's sites: input, output, stream, q, k, v, head, hidden");
   f.field("recompute", c.recompute,
           "what its backward pass computes again instead of keeping it; train.recompute if absent", Rule{}.layout());
+  f.field("linear", c.linear, "the kind of its matrix products; model.linear if absent");
 }
 
 void describe(Fields& f, ModelOverride& c) {
@@ -29,12 +30,16 @@ void describe(Fields& f, ModelConfig& c) {
   f.field("layers", c.layers, "operator names in order; n x ( … ) repeats", Rule{}.required());
   f.field("operators", c.operators, "the sub-layer types that `layers` names", Rule{}.required());
   f.field("norm", c.norm, "the norm of every site unless the site says otherwise");
+  f.field("linear", c.linear, "the kind of the operators' matrix products");
   f.field("placement", c.placement, "which sites have a norm and how a branch joins the stream");
   f.field("residual", c.residual, "the rule by which branches join the stream; absent: the placement's");
   f.field("position", c.position, "position encoding at the embedding");
   f.field("meta_tokens", c.meta_tokens, "learned tokens before every document", Rule{}.at_least(0));
   f.field("tie_embeddings", c.tie_embeddings, "whether the head is the embedding");
   f.field("normalise_head", c.normalise_head, "divide every logit by the norm of its row of the head");
+  f.field(
+      "logit_scale", c.logit_scale,
+      "multiply each token's logit by a learned factor of its own, 1 at the start and stored at d_model^-1/2 (nGPT)");
   f.field("vocab_multiple", c.vocab_multiple, "pad the vocabulary to a multiple of this; padding is masked",
           Rule{}.at_least(1));
   f.field("sites", c.sites, "norms of the sites embedding and final");

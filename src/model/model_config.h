@@ -22,8 +22,9 @@ struct OperatorConfig {
   std::optional<std::string> like;  // another operator whose keys this one starts from
   std::optional<Variant<MixerEntry>> mixer;
   std::optional<Variant<FfnEntry>> ffn;
-  NamedMap<Variant<NormEntry>> sites;  // site name -> norm; {type: none} takes a norm away
-  std::optional<Recompute> recompute;  // absent: train.recompute
+  NamedMap<Variant<NormEntry>> sites;          // site name -> norm; {type: none} takes a norm away
+  std::optional<Recompute> recompute;          // absent: train.recompute
+  std::optional<Variant<LinearEntry>> linear;  // absent: the model's
 };
 void describe(Fields& f, OperatorConfig& c);
 
@@ -40,12 +41,14 @@ struct ModelConfig {
   std::string layers;  // "2x(DFMF AFMF) 2x(DFMF)"
   NamedMap<OperatorConfig> operators;
   Variant<NormEntry> norm{"rms_norm"};
+  Variant<LinearEntry> linear{"plain"};
   Variant<PlacementEntry> placement{"pre"};
   std::optional<Variant<ResidualEntry>> residual;  // absent: the placement's
   Variant<PositionEntry> position{"none"};         // at the embedding
   std::int64_t meta_tokens = 0;
   bool tie_embeddings = true;
   bool normalise_head = false;
+  bool logit_scale = false;
   std::int64_t vocab_multiple = 1;
   NamedMap<Variant<NormEntry>> sites;  // embedding, final
   std::vector<ModelOverride> overrides;

@@ -33,6 +33,8 @@ struct LanguageModel::Impl {
        ParameterStore& parameter_store);
 
   std::int64_t meta_tokens() const { return config.meta_tokens; }
+  /// ConfigError where `length` positions, the prefix included, are more than the model has.
+  void check_length(std::int64_t length) const;
   SequenceContext context(std::int64_t rows, std::int64_t length, std::int64_t first_position,
                           const at::Tensor& documents, bool training) const;
   at::Tensor embed(const at::Tensor& tokens, const SequenceContext& context) const;
@@ -76,6 +78,7 @@ struct LanguageModel::Impl {
   std::unique_ptr<SiteNormTable> norms;
   std::shared_ptr<ValueSource> first_values = std::make_shared<ValueSource>();
   WeightLeaf embedding, head;  // head is empty when tied
+  WeightLeaf logit_scale;      // empty without
   Param meta;
   std::unique_ptr<Position> position;
   std::unique_ptr<Residual> residual;

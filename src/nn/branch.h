@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "nn/context.h"
+#include "nn/linear.h"
 #include "nn/norm.h"
 #include "nn/recompute.h"
 #include "registry/family.h"
@@ -35,7 +36,8 @@ struct BranchContext {
   /// `kSelective`: the operator keeps only the outputs of its products. The model sees to `kFull`.
   Recompute recompute = Recompute::kNone;
   const Families* families = nullptr;
-  std::shared_ptr<ValueSource> first_values;  // null outside a model
+  std::shared_ptr<ValueSource> first_values;     // null outside a model
+  const Variant<LinearEntry>* linear = nullptr;  // kind of its linears; null: plain
 };
 
 /// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n] is 2mkn.
@@ -98,6 +100,10 @@ struct FfnEntry : Entry {
   std::vector<Site> sites;  // as in MixerEntry
   Samples samples;
 };
+
+/// Key `hidden_scale` of an ffn.
+inline constexpr const char* kHiddenScaleHelp =
+    "whether each entry of what the products in give has a learned factor, starting at 1 (nGPT)";
 
 void register_all_mixers(Family<MixerEntry>& family);
 void register_all_ffns(Family<FfnEntry>& family);

@@ -1,18 +1,42 @@
 #include "nn/linear.h"
 
+#include <ATen/ops/cat.h>
+
 #include <cmath>
 
 #include "base/text.h"
+#include "nn/branch.h"
 #include "ops/linear/linear.h"
 
 namespace ingot {
 
+namespace {
+
+std::shared_ptr<const LinearOutput> output_of(const BranchContext& context, const ParamSpec& spec) {
+  if (context.linear == nullptr) return nullptr;
+  const std::string suffix = ".weight";
+  LinearContext linear{context.scope, spec.name.substr(0, spec.name.size() - suffix.size()), spec.shape.front(),
+                       spec.roles.has(Role::kWritesStream), context.num_sublayers};
+  return context.linear->entry().make(context.linear->settings(), linear);
+}
+
+}  // namespace
+
 Linear::Linear(const ParamScope& scope, const ParamSpec& spec) : leaf_(scope.leaf_of(scope.declare(spec))) {}
 
-at::Tensor Linear::forward(const at::Tensor& x) const { return ops::linear(x, leaf_.weight(), leaf_.grad()); }
+Linear::Linear(const BranchContext& context, const ParamSpec& spec) : Linear(context.scope, spec) {
+  output_ = output_of(context, spec);
+}
+
+at::Tensor Linear::forward(const at::Tensor& x) const {
+  const at::Tensor product = ops::linear(x, leaf_.weight(), leaf_.grad());
+  return output_ ? output_->forward(product) : product;
+}
 
 at::Tensor Linear::forward(const ops::Piece& piece, const std::vector<at::Tensor>& inputs, bool recompute) const {
-  return recompute ? ops::recomputed_linear(piece, inputs, leaf_.weight(), leaf_.grad()) : forward(piece(inputs));
+  if (!recompute) return forward(piece(inputs));
+  const at::Tensor product = ops::recomputed_linear(piece, inputs, leaf_.weight(), leaf_.grad());
+  return output_ ? output_->forward(product) : product;
 }
 
 JoinedLinear::JoinedLinear(const ParamScope& scope, const std::vector<ParamSpec>& specs)
@@ -22,8 +46,18 @@ std::vector<at::Tensor> JoinedLinear::forward(const at::Tensor& x) const {
   return forward_joined(x).split_with_sizes(leaf_.rows(), -1);
 }
 
+JoinedLinear::JoinedLinear(const BranchContext& context, const std::vector<ParamSpec>& specs)
+    : JoinedLinear(context.scope, specs) {
+  for (const ParamSpec& spec : specs) outputs_.push_back(output_of(context, spec));
+  if (outputs_.front() == nullptr) outputs_.clear();
+}
+
 at::Tensor JoinedLinear::forward_joined(const at::Tensor& x) const {
-  return ops::linear(x, leaf_.weight(), leaf_.grad());
+  const at::Tensor product = ops::linear(x, leaf_.weight(), leaf_.grad());
+  if (outputs_.empty()) return product;
+  std::vector<at::Tensor> parts = product.split_with_sizes(leaf_.rows(), -1);
+  for (std::size_t i = 0; i < parts.size(); ++i) parts[i] = outputs_[i]->forward(parts[i]);
+  return at::cat(parts, -1);
 }
 
 ParamSpec reads_stream_spec(std::string name, std::string part, std::int64_t out, std::int64_t d_model) {

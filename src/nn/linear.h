@@ -3,12 +3,46 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
+#include <memory>
+#include <string>
 #include <vector>
 
 #include "ops/recompute/recompute.h"
 #include "params/store.h"
+#include "registry/family.h"
 
 namespace ingot {
+
+struct BranchContext;
+
+struct LinearContext {
+  ParamScope scope;        // of the matrix: "layers.N.mixer"
+  std::string name;        // of the matrix below it, without ".weight": "q"
+  std::int64_t width = 0;  // of the output
+  bool writes_stream = false;
+  int num_sublayers = 0;
+};
+
+/// What a kind of linear makes of the product: y = f(W x).
+class LinearOutput {
+ public:
+  virtual ~LinearOutput() = default;
+  /// [..., width] -> same shape and dtype.
+  virtual at::Tensor forward(const at::Tensor& product) const = 0;
+};
+
+struct LinearEntry : Entry {
+  static constexpr const char* kFamily = "linears";
+  /// Null: the product itself.
+  std::function<std::unique_ptr<LinearOutput>(const ConfigObject& settings, const LinearContext& context)> make;
+  /// Parameters beside the matrix.
+  std::function<std::int64_t(const ConfigObject& settings, std::int64_t width)> num_parameters;
+  /// A matrix and its multiples give the same output.
+  bool drops_scale = false;
+};
+
+void register_all_linears(Family<LinearEntry>& family);
 
 /// y = x W^T (+ bias). x [..., in] -> [..., out]. x is cast to the weight's dtype; y has the weight's dtype.
 class Linear {
@@ -16,6 +50,8 @@ class Linear {
   Linear() = default;
   /// `spec.shape` is [out, in]; the parameter is scope + spec.name.
   Linear(const ParamScope& scope, const ParamSpec& spec);
+  /// Of an operator: of the kind that the model wants.
+  Linear(const BranchContext& context, const ParamSpec& spec);
   at::Tensor forward(const at::Tensor& x) const;
   /// forward(piece(inputs)). With `recompute`, which must be off where `piece` has side effects, `inputs` alone are kept
   /// for the backward pass.
@@ -24,6 +60,7 @@ class Linear {
 
  private:
   WeightLeaf leaf_;
+  std::shared_ptr<const LinearOutput> output_;  // null: none
 };
 
 /// One product for several parameters of equal input width: q, k, v; gate, up.
@@ -31,15 +68,17 @@ class JoinedLinear {
  public:
   JoinedLinear() = default;
   JoinedLinear(const ParamScope& scope, const std::vector<ParamSpec>& specs);
+  JoinedLinear(const BranchContext& context, const std::vector<ParamSpec>& specs);
   /// The parts' outputs, as views of one product.
   std::vector<at::Tensor> forward(const at::Tensor& x) const;
-  /// The product itself, [..., sum of the parts' rows].
+  /// The same side by side, [..., sum of the parts' rows].
   at::Tensor forward_joined(const at::Tensor& x) const;
   /// The leaf, [sum of the parts' rows, in].
   const at::Tensor& weight() const { return leaf_.weight(); }
 
  private:
   WeightLeaf leaf_;
+  std::vector<std::shared_ptr<const LinearOutput>> outputs_;  // of the parts; empty: none
 };
 
 /// Roles, part and hidden axis of the usual matrices.

@@ -67,6 +67,9 @@ struct NormEntry : Entry {
   bool leaks = false;
   /// It has a parameter `gain` that heeds NormContext::gain_start.
   bool has_gain = true;
+  /// Where y = (gain - neutral + 1) ⊙ n(x) + bias with neither gain nor bias in n, so that a product behind it can take over
+  /// both: `neutral`, the gain that does nothing. Null for other norms.
+  std::function<double(const ConfigObject& settings)> neutral_gain;
   Samples samples;
 };
 

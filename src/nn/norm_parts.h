@@ -77,6 +77,9 @@ auto maker() {
   });
 }
 
+/// `NormEntry::neutral_gain` of a gain that multiplies as it is.
+inline double neutral_at_one(const ConfigObject& /*settings*/) { return 1; }
+
 template <class Config>
 Samples samples(std::initializer_list<std::pair<std::string, Config>> list) {
   std::vector<Sample> out;

@@ -79,6 +79,9 @@ inline constexpr const char* kBundleHelp =
 struct PlacementBundle {
   std::string residual, init;            // variants: "b2t", "{type: normal, std: 0.5}"
   std::vector<std::string> constraints;  // of weights
+  /// Keys of every mixer and of every ffn that has them, {"score", "ngpt"}.
+  std::vector<std::pair<std::string, std::string>> mixer, ffn;
+  bool logit_scale = false;
 };
 
 struct PlacementEntry : Entry {

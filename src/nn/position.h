@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 
 #include "nn/context.h"
 #include "nn/norm.h"
@@ -31,6 +32,8 @@ class Position {
   /// q or k [B, T, H, K] at context.position -> same shape and dtype. Angles and products in fp32 or wider. The base class
   /// returns x.
   virtual at::Tensor rotate(const at::Tensor& x, const SequenceContext& context) const;
+  /// Positions that it has, the prefix included; the base class: no bound.
+  virtual std::optional<std::int64_t> max_length() const { return std::nullopt; }
 };
 
 struct PositionEntry : Entry {

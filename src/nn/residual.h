@@ -24,6 +24,7 @@ struct ResidualContext {
   int num_sublayers = 0;
   std::function<double(int depth)> branch_scale;  // depth factor of the placement; 1 unless it sets one
   std::function<double(int depth)> skip_scale;
+  std::function<bool(int depth)> is_ffn;
 };
 
 class Residual {
@@ -59,6 +60,10 @@ class Residual {
 struct ResidualEntry : Entry {
   static constexpr const char* kFamily = "residuals";
   std::function<std::unique_ptr<Residual>(const ConfigObject& settings, const ResidualContext& context)> make;
+  /// Of what a branch gives only the direction counts.
+  bool drops_branch_scale = false;
+  /// The stream is the embedding plus branches, each times one number: all of mean zero, so is the stream.
+  bool sums_branches = false;
 };
 
 void register_all_residuals(Family<ResidualEntry>& family);

@@ -19,7 +19,8 @@ ScaledResidual::ScaledResidual(const ResidualContext& context) {
 
 Stream ScaledResidual::join(int depth, const Stream& stream, const at::Tensor& branch) const {
   const auto n = static_cast<std::size_t>(depth);
-  return {{add_branch(stream.tensors.front(), skip_.at(n), scaled(depth, branch), branch_.at(n))}};
+  const at::Tensor& x = stream.tensors.front();
+  return {{add_branch(skipped(depth, x), skip_.at(n), scaled(depth, branch), branch_.at(n)).to(x.scalar_type())}};
 }
 
 at::Tensor add_branch(const at::Tensor& x, double skip, const at::Tensor& branch, double scale) {

@@ -11,7 +11,7 @@
 namespace ingot::residuals {
 
 /// One tensor x and branches that join it with a factor of the rule's own:
-///   x_{n+1} = skip_n x_n + scale_n · scaled(n, f_n)
+///   x_{n+1} = skip_n skipped(n, x_n) + scale_n · scaled(n, f_n)
 /// skip and scale are the placement's, 1 unless it sets them. The stream keeps its dtype whatever the branch's.
 class ScaledResidual : public Residual {
  public:
@@ -25,6 +25,11 @@ class ScaledResidual : public Residual {
 
  private:
   virtual at::Tensor scaled(int depth, const at::Tensor& branch) const = 0;
+  /// May be wider than the stream.
+  virtual at::Tensor skipped(int depth, const at::Tensor& x) const {
+    (void)depth;
+    return x;
+  }
 
   std::vector<double> branch_, skip_;
 };

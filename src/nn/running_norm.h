@@ -11,7 +11,22 @@
 
 #include "nn/norm_parts.h"
 
+namespace ingot {
+class Fields;
+}
+
 namespace ingot::norms {
+
+/// What PowerNorm and Unified Normalization have alike: statistics of the micro-batch for the first updates, running ones
+/// from then on.
+struct WarmupSettings {
+  std::int64_t warmup = 0;
+  bool allow_leak = false;
+  double momentum = 0.9;
+  double eps = 1e-5;
+};
+/// The fields allow_leak, warmup, momentum and eps, with what the norm says of the first two.
+void describe_warmup(Fields& f, WarmupSettings& c, const char* leak, const char* warmup);
 
 /// What a running norm was told beside its own settings.
 struct RunningOptions {

@@ -6,7 +6,13 @@ namespace ingot {
 namespace {
 
 ops::LinearHead linear_head(const HeadWeights& head) {
-  return {head.weight.weight(), head.weight.grad(), head.vocab_size, head.normalise_rows};
+  ops::LinearHead out = {head.weight.weight(), head.weight.grad(), head.vocab_size, head.normalise_rows};
+  if (head.scale) {
+    out.scale = head.scale.weight();
+    out.scale_grad = head.scale.grad();
+    out.scale_factor = head.scale_factor;
+  }
+  return out;
 }
 
 at::Tensor as_rows(const at::Tensor& hidden) { return hidden.reshape({-1, hidden.size(-1)}); }

@@ -1,6 +1,7 @@
 #pragma once
 // Variants written by hand.
 
+#include <map>
 #include <string>
 
 #include "registry/family.h"
@@ -17,5 +18,15 @@ Variant<E> read_variant(const std::string& yaml, const Families& families, const
   read_variant(variant, yaml, families, source);
   return variant;
 }
+
+/// The settings of a bound variant as a dump writes them, by dotted path ("width", "position.theta").
+std::map<std::string, std::string> field_values(const AnyVariant& variant);
+
+/// Sets one key of a bound variant's settings as a config would: "score" to "{type: qk_cosine}". Other keys stay. Throws
+/// ConfigError.
+void set_field(AnyVariant& variant, const std::string& key, const std::string& yaml, const Families& families,
+               const std::string& source);
+/// Whether its settings have the key, whose value may be a variant or a mapping.
+bool has_field(const AnyVariant& variant, const std::string& key);
 
 }  // namespace ingot

@@ -164,6 +164,11 @@ double length_factor(const Experiment& experiment, std::int64_t length) {
          experiment.model->flops(length).forward_per_token;
 }
 
+/// Logits have factors of their own, which cost the same wherever they come from.
+bool scales_logits(const Experiment& experiment) {
+  return experiment.config.model.normalise_head || experiment.config.model.logit_scale;
+}
+
 double head_seconds_per_token(const Experiment& experiment, std::int64_t rows) {
   const auto vocab = std::min(experiment.vocab_size, kHeadVocab);
   const auto d_model = experiment.config.model.d_model;
@@ -176,7 +181,7 @@ double head_seconds_per_token(const Experiment& experiment, std::int64_t rows) {
   double best = 1e30;
   for (int i = 0; i <= kRepeats; ++i) {
     const auto begin = std::chrono::steady_clock::now();
-    const ops::LinearHead head = {weight, gradient, vocab, experiment.config.model.normalise_head};
+    const ops::LinearHead head = {weight, gradient, vocab, scales_logits(experiment)};
     torch::autograd::backward({ops::linear_cross_entropy(hidden, head, targets, 0).total}, {});
     if (device.is_cuda()) gpu_synchronize();
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
@@ -214,7 +219,7 @@ double activation_peak(const Experiment& experiment, const ModelCosts& costs, st
     kept += part.kept.at(tokens);
     peak = std::max(peak, kept);
   }
-  const ops::LinearHead head = {{}, {}, experiment.vocab_size, experiment.config.model.normalise_head};
+  const ops::LinearHead head = {{}, {}, experiment.vocab_size, scales_logits(experiment)};
   const auto& config = experiment.config;
   peak = std::max(peak, kept + static_cast<double>(ops::linear_cross_entropy_bytes(
                                    rows * config.data.seq_len, config.model.d_model, head, experiment.compute_dtype(),

@@ -4,6 +4,7 @@
 #include "nn/placement.h"
 #include "nn/position.h"
 #include "nn/residual.h"
+#include "nn/score.h"
 #include "train/config.h"
 
 namespace ingot {
@@ -17,6 +18,8 @@ Families make_families() {
   register_all_ffns(families.add<FfnEntry>());
   register_all_activations(families.add<ActivationEntry>());
   register_all_positions(families.add<PositionEntry>());
+  register_all_linears(families.add<LinearEntry>());
+  register_all_scores(families.add<ScoreEntry>());
   register_all_parametrizations(families.add<ParametrizationEntry>());
   register_all_constraints(families.add<ConstraintEntry>());
   register_all_inits(families.add<InitEntry>());

@@ -42,13 +42,17 @@ std::vector<TokenId> generate(const LanguageModel& model, const std::vector<Toke
   const auto head = model.head();
   RandomStream random(options.seed, "sample");
   std::vector<TokenId> out;
-  for (std::int64_t i = 0; i < options.max_tokens; ++i) {
+  std::int64_t max_tokens = options.max_tokens;
+  if (const auto longest = model.max_document_length()) {  // the last token is not fed
+    max_tokens = std::min(max_tokens, *longest - static_cast<std::int64_t>(start.size()) + 1);
+  }
+  for (std::int64_t i = 0; i < max_tokens; ++i) {
     const auto scores = logits(hidden.select(1, hidden.size(1) - 1).select(0, 0), head);
     const auto token = choose_token(scores, options, random.uniform());
     if (options.stop_at_eos && eos && token == *eos) break;
     out.push_back(token);
     if (on_token) on_token(token);
-    if (i + 1 < options.max_tokens)
+    if (i + 1 < max_tokens)
       hidden = model.step(at::full({1, 1}, token, at::TensorOptions(at::kLong).device(model.device())), state);
   }
   return out;

@@ -23,8 +23,8 @@ struct GenerateOptions {
 /// Chooses a token from fp32 logits [V]; `uniform` in [0, 1) decides.
 TokenId choose_token(const at::Tensor& logits, const GenerateOptions& options, double uniform);
 
-/// Ids after the prompt. An empty prompt starts from the end-of-document token. `on_token` (may be empty) sees each id as
-/// it comes.
+/// Ids after the prompt, as many as the model has positions for. An empty prompt starts from the end-of-document token.
+/// `on_token` (may be empty) sees each id as it comes.
 std::vector<TokenId> generate(const LanguageModel& model, const std::vector<TokenId>& prompt,
                               std::optional<TokenId> eos, const GenerateOptions& options,
                               const std::function<void(TokenId)>& on_token = {});

@@ -47,6 +47,7 @@ class TrainLoop {
   void open();
   void open_data();
   void make_model();
+  void check_prompts() const;
   void open_saver();
   void load_start();
   void start_from(const StartFrom& from);

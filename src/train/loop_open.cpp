@@ -31,6 +31,7 @@ void TrainLoop::open() {
   keep_freed_memory();
   open_data();
   make_model();
+  check_prompts();
   log_timer_ = std::make_unique<CadenceTimer>(config_.log.every, experiment_.durations);
   evaluation_timer_ = std::make_unique<CadenceTimer>(config_.evaluation.every, experiment_.durations);
   checkpoint_timer_ = std::make_unique<CadenceTimer>(config_.checkpoint.every, experiment_.durations);
@@ -109,6 +110,19 @@ void TrainLoop::make_model() {
   }
   experiment_.store->allocate();
   experiment_.optimizer->allocate();
+}
+
+/// Before the run rather than at the first sample.
+void TrainLoop::check_prompts() const {
+  if (!data_->tokenizer().has_text()) return;
+  for (std::size_t i = 0; i < config_.evaluation.prompts.size(); ++i) {
+    try {
+      const auto ids = data_->tokenizer().encode(config_.evaluation.prompts[i]);
+      experiment_.model->check_document_length(static_cast<std::int64_t>(ids.size()));
+    } catch (const ConfigError& error) {
+      throw ConfigError(cat("evaluation.prompts[", i, "]: ", error.what()));
+    }
+  }
 }
 
 void TrainLoop::open_saver() {

@@ -26,11 +26,13 @@ fs::path run_of(const fs::path& checkpoint) {
 
 }  // namespace
 
-TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families) {
+TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families,
+                                std::optional<Precision> precision) {
   TrainedModel out;
   out.checkpoint = resolve_checkpoint(run_or_checkpoint);
   out.step = read_state(out.checkpoint).at("step").get<std::int64_t>();
   out.config = saved_config(out.checkpoint, families);
+  if (precision) out.config.train.precision = *precision;
   // Wherever it was trained.
   out.config.train.device = gpu_available() ? DeviceKind::kCuda : DeviceKind::kCpu;
   out.tokenizer = open_run_tokenizer(families.get<TokenizerEntry>(), run_of(out.checkpoint));

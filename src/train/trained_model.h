@@ -2,6 +2,7 @@
 // A model with its trained weights, opened from a run or a checkpoint directory.
 
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "data/tokenizer.h"
@@ -19,8 +20,9 @@ struct TrainedModel {
   std::unique_ptr<LanguageModel> model;
 };
 
-/// The newest valid checkpoint of a run, or the one given. Weights only: no optimizer state, no data is opened.
-/// Throws CheckpointError or DataError (no tokenizer beside the run).
-TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families);
+/// The newest valid checkpoint of a run, or the one given. Weights only: no optimizer state, no data is opened. In the precision
+/// that the run had, unless another is given. Throws CheckpointError or DataError (no tokenizer beside the run).
+TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families,
+                                std::optional<Precision> precision = {});
 
 }  // namespace ingot

@@ -118,6 +118,23 @@ TEST_F(Commands, ARunCanBeEvaluatedSampledShownAndVerified) {
   EXPECT_EQ(ingot({"eval", "nowhere", "--ids", "1,2"}).exit_code, 4);
 }
 
+TEST_F(Commands, TextEndsWithTheLearnedPositions) {
+  const auto train = [&](const std::string& prompt) {
+    return ingot({"train", tiny(), "train.duration=1 steps", "model.position=learned", "evaluation.sample_tokens=200",
+                  "evaluation.prompts=[\"" + prompt + "\"]", "run.name=" + std::to_string(prompt.size())});
+  };
+  const auto too_long = train(std::string(33, 'a'));  // bytes, of 32 positions
+  EXPECT_EQ(too_long.exit_code, 2);
+  EXPECT_TRUE(has(too_long.err, "evaluation.prompts[0]: a document of 33 tokens, expected at most 32")) << too_long.err;
+
+  ASSERT_EQ(train("At").exit_code, 0);
+  const auto sample = ingot({"sample", "runs/2", "--prompt", "At", "--tokens", "90", "--ignore-eos", "--json"});
+  ASSERT_EQ(sample.exit_code, 0) << sample.err;
+  EXPECT_EQ(nlohmann::json::parse(sample.out)["samples"][0]["ids"].size(), 31);  // the last one is not fed
+  EXPECT_TRUE(has(sample.err, "32 positions")) << sample.err;
+  EXPECT_EQ(ingot({"sample", "runs/2", "--prompt", std::string(33, 'a')}).exit_code, 2);
+}
+
 TEST_F(Commands, PlanOfOneOfSeveralRanks) {
   const auto memory = [&](const std::vector<std::string>& more) {
     std::vector<std::string> line{"plan", tiny(), "--no-measure", "--json", "train.precision=bf16"};

@@ -8,6 +8,7 @@
 
 #include "nn/placement.h"
 #include "nn/residual.h"
+#include "nn/score.h"
 
 namespace ingot::testing {
 
@@ -17,6 +18,8 @@ const Families& nn_families() {
     register_all_norms(families->add<NormEntry>());
     register_all_activations(families->add<ActivationEntry>());
     register_all_positions(families->add<PositionEntry>());
+    register_all_linears(families->add<LinearEntry>());
+    register_all_scores(families->add<ScoreEntry>());
     register_all_mixers(families->add<MixerEntry>());
     register_all_ffns(families->add<FfnEntry>());
     register_all_residuals(families->add<ResidualEntry>());

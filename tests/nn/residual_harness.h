@@ -39,7 +39,8 @@ inline BuiltResidual build_residual(const std::string& yaml, int num_sublayers =
     const auto at_depth = [scope](int depth) {
       return (depth < 0 ? scope : scope.sub(std::to_string(depth)).at(depth, "A")).sub("residual");
     };
-    built.rule = variant.entry().make(variant.settings(), {at_depth, kModel, num_sublayers, branch, skip});
+    built.rule = variant.entry().make(
+        variant.settings(), {at_depth, kModel, num_sublayers, branch, skip, [](int depth) { return depth % 2 == 1; }});
   });
   if (!random) {
     built.harness->store().initialise(1);

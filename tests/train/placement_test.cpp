@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "config/document.h"
 #include "config/dump.h"
+#include "registry/variant_text.h"
 #include "support/weights.h"
 #include "train/placement_bundle.h"
 #include "train/samples.h"
@@ -21,6 +22,12 @@ constexpr std::int64_t kVocab = 50;
 class Bundles : public ::testing::Test {
  protected:
   RunConfig config(const std::vector<std::string>& overrides) { return tiny_config(families, overrides); }
+  static const OperatorConfig& op(const RunConfig& config, const std::string& name) {
+    for (const auto& [key, value] : config.model.operators) {
+      if (key == name) return value;
+    }
+    throw std::out_of_range(name);
+  }
   Families families = make_families();
 };
 
@@ -30,6 +37,10 @@ TEST_F(Bundles, APublishedBundleFillsWhatTheConfigLeavesOpen) {
   const auto ngpt = config({"model.placement=ngpt"});
   EXPECT_EQ(ngpt.model.residual->name(), "ngpt");
   EXPECT_EQ(ngpt.weights.constraints.at(0).name(), "unit_norm");
+  EXPECT_TRUE(ngpt.model.logit_scale);
+  EXPECT_EQ(field_values(*op(ngpt, "A").mixer).at("score.type"), "ngpt");
+  EXPECT_EQ(field_values(*op(ngpt, "F").ffn).at("hidden_scale"), "true");
+  EXPECT_EQ(field_values(*op(config({"model.placement=normformer"}), "A").mixer).at("head_scale"), "true");
   EXPECT_FALSE(config({"model.placement=pre"}).model.residual.has_value());
 }
 
@@ -37,6 +48,11 @@ TEST_F(Bundles, TheConfigComesFirst) {
   EXPECT_EQ(config({"model.placement=deepnorm", "weights.init=gpt2"}).weights.init.name(), "gpt2");
   EXPECT_EQ(config({"model.placement=b2t", "model.residual=rezero"}).model.residual->name(), "rezero");
   EXPECT_TRUE(config({"model.placement=ngpt", "weights.constraints=[]"}).weights.constraints.empty());
+  const auto own = config({"model.placement=ngpt", "model.logit_scale=false", "model.operators.A.mixer.score=dot",
+                           "model.operators.F.ffn.hidden_scale=false"});
+  EXPECT_FALSE(own.model.logit_scale);
+  EXPECT_EQ(field_values(*op(own, "A").mixer).at("score"), "dot");
+  EXPECT_EQ(field_values(*op(own, "F").ffn).at("hidden_scale"), "false");
   const auto sites = config({"model.placement={type: deepnorm, bundle: sites_only}"});
   EXPECT_EQ(sites.weights.init.name(), "normal");
 }
@@ -77,7 +93,8 @@ TEST_F(Bundles, PlacementsHaveTheirPublishedNumberOfNorms) {
   EXPECT_EQ(of("hybrid_norm"), (Counts{{32, kN + 1}, {16, 3 * kN}}));
   EXPECT_EQ(of("hybrid_norm_star"), (Counts{{32, kN + 2}, {16, 3 * kN}}));
   EXPECT_EQ(of("normformer"), (Counts{{32, 3 * kN + 1}, {64, kN}}));
-  EXPECT_EQ(of("ngpt"), (Counts{{16, 2 * kN}}));
+  EXPECT_EQ(of("ngpt"), Counts{});
+  EXPECT_EQ(of("{type: ngpt, bundle: sites_only}"), (Counts{{16, 2 * kN}}));
   EXPECT_EQ(of("none"), Counts{});
 }
 
@@ -125,11 +142,13 @@ TEST_F(Warnings, NameADepthScaledInitUnderAnOutputNorm) {
   EXPECT_EQ(of({"weights.init=normal", "model.placement=peri"}), "");
   EXPECT_EQ(of({"model.placement=depth_scaled_sandwich"}), "");
   EXPECT_EQ(of({"model.placement=deepnorm"}), "");
+  EXPECT_NE(of({"weights.init=gpt2", "model.linear=sdd"}).find("sdd takes away the scale"), std::string::npos);
+  EXPECT_NE(of({"weights.init=gpt2", "model.residual=ngpt"}).find("ngpt takes away the scale"), std::string::npos);
 }
 
 TEST_F(Warnings, NameADepthScaledInitUnderUnitNorm) {
   const auto text = of({"weights.init=gpt2", "weights.constraints=[{type: unit_norm}]"});
-  EXPECT_NE(text.find("unit_norm sets the length"), std::string::npos) << text;
+  EXPECT_NE(text.find("unit_norm sets the scale"), std::string::npos) << text;
 }
 
 TEST_F(Warnings, NameDecayOfScaleInvariantWeights) {
@@ -138,7 +157,7 @@ TEST_F(Warnings, NameDecayOfScaleInvariantWeights) {
   const auto under_norm = of({decay, "model.placement=sandwich"});
   EXPECT_NE(under_norm.find("effective learning rate"), std::string::npos) << under_norm;
   const auto constrained = of({decay, "weights.constraints=[{type: unit_norm}]"});
-  EXPECT_NE(constrained.find("unit_norm puts the length back"), std::string::npos) << constrained;
+  EXPECT_NE(constrained.find("unit_norm puts the scale back"), std::string::npos) << constrained;
   EXPECT_EQ(of({"model.placement=sandwich"}), "");
 }
 

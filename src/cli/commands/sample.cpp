@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -25,6 +26,14 @@ ExitCode sample(const Options& options, const Families& families) {
   const auto trained = open_trained_model(options.run, families);
   const auto& tokenizer = *trained.tokenizer;
   if (!tokenizer.has_text()) throw DataError("this run's tokenizer has no text: it was trained on foreign shards");
+  const auto prompt = tokenizer.encode(options.prompt);
+  const auto prompt_tokens = std::max<std::int64_t>(1, static_cast<std::int64_t>(prompt.size()));
+  trained.model->check_document_length(prompt_tokens);
+  if (const auto longest = trained.model->max_document_length();
+      longest && prompt_tokens + options.generate.max_tokens - 1 > *longest) {
+    log::warning(cat("the text ends after at most ", *longest - prompt_tokens + 1, " tokens: the model has learned ",
+                     *longest, " positions"));
+  }
   nlohmann::ordered_json samples = nlohmann::json::array();
   auto generate_options = options.generate;
   std::int64_t tokens = 0;
@@ -35,13 +44,12 @@ ExitCode sample(const Options& options, const Families& families) {
       if (i > 0) std::fputs("\n---\n", stdout);
       std::fputs(options.prompt.c_str(), stdout);
     }
-    const auto ids =
-        generate(*trained.model, tokenizer.encode(options.prompt), tokenizer.eos(), generate_options, [&](TokenId id) {
-          if (options.json) return;
-          const auto piece = tokenizer.piece(id);
-          std::fwrite(piece.data(), 1, piece.size(), stdout);
-          std::fflush(stdout);
-        });
+    const auto ids = generate(*trained.model, prompt, tokenizer.eos(), generate_options, [&](TokenId id) {
+      if (options.json) return;
+      const auto piece = tokenizer.piece(id);
+      std::fwrite(piece.data(), 1, piece.size(), stdout);
+      std::fflush(stdout);
+    });
     tokens += static_cast<std::int64_t>(ids.size());
     samples.push_back({{"prompt", options.prompt}, {"text", tokenizer.decode(ids)}, {"ids", ids}});
   }

@@ -1,6 +1,7 @@
 // Two-layer feed-forward: y = W_down act(W_up x + b_up) + b_down
 //
-//   x [B, T, d]; W_up [w, d], W_down [d, w]; the biases are optional.
+//   x [B, T, d]; W_up [w, d], W_down [d, w]; the biases are optional. With `hidden_scale`, s ⊙ W_up x stands for W_up x, s [w]
+//   starting at 1: nGPT's s_u where there is no gate (Loshchilov et al. 2024, arXiv:2410.01131, section 2.4.2).
 //   Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762, eq. 2, with any activation.
 
 #include <ATen/TensorOperators.h>
@@ -21,6 +22,7 @@ struct Config {
   Width width = Width::times(4);
   std::int64_t multiple_of = 1;
   bool bias = false;
+  bool hidden_scale = false;
 };
 
 void describe(Fields& f, Config& c) {
@@ -29,6 +31,7 @@ void describe(Fields& f, Config& c) {
   f.field("multiple_of", c.multiple_of, "a width given as a ratio is rounded up to a multiple of this",
           Rule{}.at_least(1));
   f.field("bias", c.bias, "whether both products have a bias");
+  f.field("hidden_scale", c.hidden_scale, kHiddenScaleHelp);
 }
 
 class Mlp final : public Ffn {
@@ -39,16 +42,17 @@ class Mlp final : public Ffn {
         recompute_(context.recompute == Recompute::kSelective) {
     const Variant<ActivationEntry> activation = bound(config.activation, context.families);
     activation_ = activation.entry().make(activation.settings());
-    up_ = Linear(context.scope, reads_stream_spec("up.weight", "up", width_, d_model_));
+    up_ = Linear(context, reads_stream_spec("up.weight", "up", width_, d_model_));
+    if (config.hidden_scale) up_scale_ = context.scope.declare(gain_spec("up.scale", width_));
     if (config.bias) up_bias_ = context.scope.declare(bias_spec("up.bias", width_));
     if (context.site_norm) hidden_norm_ = context.site_norm(Site::kHidden, context.scope.sub("hidden_norm"), width_, 1);
-    down_ = Linear(context.scope, writes_stream_spec("down.weight", "down", d_model_, width_));
+    down_ = Linear(context, writes_stream_spec("down.weight", "down", d_model_, width_));
     if (config.bias) down_bias_ = context.scope.declare(bias_spec("down.bias", d_model_));
   }
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& /*context*/) const override {
     const auto hidden = [this](const std::vector<at::Tensor>& up) {
-      const at::Tensor activated = activation_->forward(with_bias(up[0], up_bias_));
+      const at::Tensor activated = activation_->forward(with_bias(scaled(up[0]), up_bias_));
       return hidden_norm_ ? hidden_norm_->forward(activated) : activated;
     };
     return with_bias(down_.forward(hidden, {up_.forward(x)}, recompute_), down_bias_);
@@ -60,6 +64,9 @@ class Mlp final : public Ffn {
   }
 
  private:
+  at::Tensor scaled(const at::Tensor& up) const {
+    return up_scale_ ? (up * up_scale_.compute()).to(up.scalar_type()) : up;
+  }
   static at::Tensor with_bias(const at::Tensor& x, const Param& bias) {
     return bias ? x + bias.compute().to(x.scalar_type()) : x;
   }
@@ -69,7 +76,7 @@ class Mlp final : public Ffn {
   bool recompute_;
   std::unique_ptr<Activation> activation_;
   Linear up_;
-  Param up_bias_;
+  Param up_scale_, up_bias_;
   std::unique_ptr<Norm> hidden_norm_;
   Linear down_;
   Param down_bias_;
@@ -77,6 +84,7 @@ class Mlp final : public Ffn {
 
 at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
   at::Tensor hidden = at::linear(x, params.at("up.weight"));
+  if (config.hidden_scale) hidden = hidden * params.at("up.scale");
   if (config.bias) hidden = hidden + params.at("up.bias");
   hidden = config.activation.entry().reference(config.activation.settings(), hidden);
   const at::Tensor y = at::linear(hidden, params.at("down.weight"));
@@ -95,6 +103,8 @@ std::vector<Sample> samples(const Families& families) {
   config.width = Width::of(20);
   config.bias = true;
   out.push_back({"bias", std::make_shared<ConfigBox<Config>>(config)});
+  config.hidden_scale = true;
+  out.push_back({"scaled", std::make_shared<ConfigBox<Config>>(config)});
   return out;
 }
 
@@ -110,7 +120,7 @@ void register_mlp(Family<FfnEntry>& family) {
   e.reference = with_settings<Config>(mlp::reference);
   e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
     const std::int64_t width = config.width.resolve(d_model, config.multiple_of);
-    return 2 * d_model * width + (config.bias ? width + d_model : 0);
+    return 2 * d_model * width + (config.bias ? width + d_model : 0) + (config.hidden_scale ? width : 0);
   });
   e.sites = {Site::kHidden};
   e.samples = mlp::samples;

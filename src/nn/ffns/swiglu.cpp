@@ -1,11 +1,13 @@
 // SwiGLU feed-forward: y = W_down (silu(W_gate x) ⊙ W_up x)
 //
-//   x [B, T, d]; W_gate, W_up [w, d], W_down [d, w]; no biases.
+//   x [B, T, d]; W_gate, W_up [w, d], W_down [d, w]; no biases. With `hidden_scale`, s_g ⊙ W_gate x and s_u ⊙ W_up x stand for
+//   W_gate x and W_up x; s_g, s_u [w] start at 1 (Loshchilov et al. 2024, arXiv:2410.01131, section 2.4.2: s_v and s_u).
 //   Shazeer 2020, "GLU Variants Improve Transformer", arXiv:2002.05202, eq. 6.
 
 #include "ops/swiglu/swiglu.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/silu.h>
 
@@ -20,12 +22,14 @@ namespace swiglu {
 struct Config {
   Width width = Width::times(8, 3);
   std::int64_t multiple_of = 1;
+  bool hidden_scale = false;
 };
 
 void describe(Fields& f, Config& c) {
   f.field("width", c.width, "inner width, or its ratio to d_model such as 3x or 8/3x");
   f.field("multiple_of", c.multiple_of, "a width given as a ratio is rounded up to a multiple of this",
           Rule{}.at_least(1));
+  f.field("hidden_scale", c.hidden_scale, kHiddenScaleHelp);
 }
 
 class Swiglu final : public Ffn {
@@ -34,15 +38,19 @@ class Swiglu final : public Ffn {
       : d_model_(context.d_model),
         width_(config.width.resolve(context.d_model, config.multiple_of)),
         recompute_(context.recompute == Recompute::kSelective) {
-    gate_up_ = JoinedLinear(context.scope, {reads_stream_spec("gate.weight", "gate", width_, d_model_),
-                                            reads_stream_spec("up.weight", "up", width_, d_model_)});
+    gate_up_ = JoinedLinear(context, {reads_stream_spec("gate.weight", "gate", width_, d_model_),
+                                      reads_stream_spec("up.weight", "up", width_, d_model_)});
+    if (config.hidden_scale) {
+      gate_scale_ = context.scope.declare(gain_spec("gate.scale", width_));
+      up_scale_ = context.scope.declare(gain_spec("up.scale", width_));
+    }
     if (context.site_norm) hidden_norm_ = context.site_norm(Site::kHidden, context.scope.sub("hidden_norm"), width_, 1);
-    down_ = Linear(context.scope, writes_stream_spec("down.weight", "down", d_model_, width_));
+    down_ = Linear(context, writes_stream_spec("down.weight", "down", d_model_, width_));
   }
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& /*context*/) const override {
     const auto hidden = [this](const std::vector<at::Tensor>& gate_up) {
-      const at::Tensor product = ops::swiglu(gate_up[0]);
+      const at::Tensor product = ops::swiglu(scaled(gate_up[0]));
       return hidden_norm_ ? hidden_norm_->forward(product) : product;
     };
     return down_.forward(hidden, {gate_up_.forward_joined(x)}, recompute_);
@@ -54,17 +62,27 @@ class Swiglu final : public Ffn {
   }
 
  private:
+  at::Tensor scaled(const at::Tensor& gate_up) const {
+    if (!gate_scale_) return gate_up;
+    return (gate_up * at::cat({gate_scale_.compute(), up_scale_.compute()})).to(gate_up.scalar_type());
+  }
+
   std::int64_t d_model_;
   std::int64_t width_;
   bool recompute_;
   JoinedLinear gate_up_;
+  Param gate_scale_, up_scale_;
   std::unique_ptr<Norm> hidden_norm_;
   Linear down_;
 };
 
-at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const ParamMap& params) {
-  const at::Tensor gate = at::linear(x, params.at("gate.weight"));
-  return at::linear(at::silu(gate) * at::linear(x, params.at("up.weight")), params.at("down.weight"));
+at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
+  at::Tensor gate = at::linear(x, params.at("gate.weight")), up = at::linear(x, params.at("up.weight"));
+  if (config.hidden_scale) {
+    gate = gate * params.at("gate.scale");
+    up = up * params.at("up.scale");
+  }
+  return at::linear(at::silu(gate) * up, params.at("down.weight"));
 }
 
 }  // namespace swiglu
@@ -78,13 +96,15 @@ void register_swiglu(Family<FfnEntry>& family) {
   });
   e.reference = with_settings<Config>(swiglu::reference);
   e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
-    return 3 * d_model * config.width.resolve(d_model, config.multiple_of);
+    const std::int64_t width = config.width.resolve(d_model, config.multiple_of);
+    return 3 * d_model * width + (config.hidden_scale ? 2 * width : 0);
   });
   e.sites = {Site::kHidden};
   e.samples = [](const Families&) {
-    return std::vector<Sample>{{"3x", std::make_shared<ConfigBox<Config>>(Config{Width::times(3), 1})},
-                               {"rounded", std::make_shared<ConfigBox<Config>>(Config{Width::times(8, 3), 16})},
-                               {"number", std::make_shared<ConfigBox<Config>>(Config{Width::of(20), 1})}};
+    return std::vector<Sample>{{"3x", std::make_shared<ConfigBox<Config>>(Config{Width::times(3), 1, false})},
+                               {"rounded", std::make_shared<ConfigBox<Config>>(Config{Width::times(8, 3), 16, false})},
+                               {"number", std::make_shared<ConfigBox<Config>>(Config{Width::of(20), 1, false})},
+                               {"scaled", std::make_shared<ConfigBox<Config>>(Config{Width::of(20), 1, true})}};
   };
 }
 

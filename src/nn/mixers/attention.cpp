@@ -1,10 +1,11 @@
 // Softmax attention with grouped key and value heads.
 //
-//   q = W_q x, k = W_k x, v = W_v x;   y = W_o concat_h softmax_j(scale · q_ih · k_jh') v_jh'
+//   q = W_q x, k = W_k x, v = W_v x;   y = W_o concat_h softmax_j(score(q_ih, k_jh')) v_jh'
 //
 //   x [B, T, d]; H query heads and H' key/value heads of width K, head h reads h' = h / (H/H'); W_q [HK, d],
-//   W_k, W_v [H'K, d], W_o [d, HK]; scale K^-1/2 unless set. Query i sees key j of its document iff 0 <= i - j < window
-//   (no window: all j <= i); the rows of the meta prefix are ordinary keys, or always seen with `always_see_prefix`.
+//   W_k, W_v [H'K, d], W_o [d, HK]; the score is K^-1/2 q · k unless set (nn/scores). Query i sees key j of its document iff
+//   0 <= i - j < window (no window: all j <= i); the rows of the meta prefix are ordinary keys, or always seen with
+//   `always_see_prefix`. Norms of q and k, position and score: nn/query_key.h.
 //   With `head_scale`, c_h stands before the h-th softmax, c [H] starting at 1 (Shleifer et al. 2021, arXiv:2110.09456).
 //   With `value_residual`, v + λ (v_first - v) stands for v (nn/value_residual.h).
 //   Vaswani et al. 2017, arXiv:1706.03762, section 3.2; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
@@ -30,13 +31,12 @@
 
 #include "base/text.h"
 #include "config/fields.h"
-#include "nn/bind.h"
 #include "nn/branch.h"
 #include "nn/heads.h"
 #include "nn/key_sources.h"
 #include "nn/key_value_state.h"
 #include "nn/linear.h"
-#include "nn/position.h"
+#include "nn/query_key.h"
 #include "nn/value_residual.h"
 
 namespace ingot {
@@ -48,7 +48,7 @@ struct Config {
   std::optional<std::int64_t> head_dim;
   std::optional<std::int64_t> window;
   bool always_see_prefix = false;
-  Variant<PositionEntry> position{"none"};
+  QueryKeyConfig query_key;
   std::optional<double> scale;
   bool head_scale = false;
   std::optional<double> value_residual;
@@ -62,8 +62,9 @@ void describe(Fields& f, Config& c) {
   f.field("window", c.window, "a token sees itself and the window - 1 tokens before it; everything if absent",
           Rule{}.at_least(1));
   f.field("always_see_prefix", c.always_see_prefix, "whether meta tokens are seen from any distance");
-  f.field("position", c.position, "position encoding of queries and keys");
-  f.field("scale", c.scale, "factor of the scores; head_dim^-1/2 if absent", Rule{}.above(0));
+  describe(f, c.query_key);
+  f.field("scale", c.scale, "fixed factor of the scores; the score's own if absent, head_dim^-1/2 for dot",
+          Rule{}.above(0));
   f.field("head_scale", c.head_scale, "whether what each head gives has a learned factor, starting at 1 (NormFormer)");
   f.field("value_residual", c.value_residual,
           "share of the first such layer's values in this one's, learned from this start; no such share if absent",
@@ -79,7 +80,6 @@ struct Sizes {
     head_dim = sizes.head_dim;
     kv_heads = c.num_kv_heads.value_or(heads);
   }
-  double scale(const Config& c) const { return c.scale.value_or(1 / std::sqrt(static_cast<double>(head_dim))); }
 };
 
 std::vector<std::pair<std::string, std::string>> validate(const Config& c, std::int64_t d_model) {
@@ -98,22 +98,16 @@ class Attention final : public Mixer {
         d_model_(context.d_model),
         window_(config.window.value_or(0)),
         always_see_prefix_(config.always_see_prefix),
-        scale_(sizes_.scale(config)),
         recompute_(context.recompute == Recompute::kSelective) {
     const std::int64_t width = sizes_.heads * sizes_.head_dim, kv_width = sizes_.kv_heads * sizes_.head_dim;
-    qkv_ = JoinedLinear(context.scope, {reads_stream_spec("q.weight", "q", width, d_model_),
-                                        reads_stream_spec("k.weight", "k", kv_width, d_model_),
-                                        reads_stream_spec("v.weight", "v", kv_width, d_model_)});
-    const auto norm = [&](Site site, const std::string& name, std::int64_t heads) {
-      if (!context.site_norm) return std::unique_ptr<Norm>();
-      return context.site_norm(site, context.scope.sub(name), sizes_.head_dim, heads);
-    };
-    q_norm_ = norm(Site::kQ, "q_norm", sizes_.heads);
-    k_norm_ = norm(Site::kK, "k_norm", sizes_.kv_heads);
-    v_norm_ = norm(Site::kV, "v_norm", sizes_.kv_heads);
-    const Variant<PositionEntry> position = bound(config.position, context.families);
-    position_ = position.entry().make(position.settings(), {context.scope.sub("position"), d_model_, sizes_.head_dim,
-                                                            context.max_length, /*at_embedding=*/false});
+    qkv_ = JoinedLinear(context, {reads_stream_spec("q.weight", "q", width, d_model_),
+                                  reads_stream_spec("k.weight", "k", kv_width, d_model_),
+                                  reads_stream_spec("v.weight", "v", kv_width, d_model_)});
+    query_key_.emplace(config.query_key, context, QueryKeySizes{sizes_.heads, sizes_.kv_heads, sizes_.head_dim});
+    scale_ = config.scale.value_or(query_key_->factor());
+    if (context.site_norm) {
+      v_norm_ = context.site_norm(Site::kV, context.scope.sub("v_norm"), sizes_.head_dim, sizes_.kv_heads);
+    }
     if (config.head_scale) {
       head_scale_ =
           context.scope.declare({"head_scale", {sizes_.heads}, Role::kScalar, "", -1, constant_init(1), "ones"});
@@ -121,7 +115,7 @@ class Attention final : public Mixer {
     if (config.value_residual) {
       value_residual_ = ValueResidual(context, *config.value_residual, sizes_.kv_heads, sizes_.head_dim);
     }
-    o_ = Linear(context.scope, writes_stream_spec("o.weight", "o", d_model_, width));
+    o_ = Linear(context, writes_stream_spec("o.weight", "o", d_model_, width));
   }
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {
@@ -206,27 +200,12 @@ class Attention final : public Mixer {
     return qkv_.forward_joined(x).view({x.size(0), x.size(1), -1, sizes_.head_dim});
   }
 
-  /// q [B, T, H, K]; k, v [B, T, H', K], normalised and turned.
+  /// q [B, T, H, K]; k, v [B, T, H', K], as the products take them.
   Heads heads(const at::Tensor& joined, const at::Tensor& first, const SequenceContext& context) const {
-    const bool together = !q_norm_ && !k_norm_;
-    std::vector<std::int64_t> counts{sizes_.heads, sizes_.kv_heads, sizes_.kv_heads};
-    if (together) counts = {sizes_.heads + sizes_.kv_heads, sizes_.kv_heads};
-    const std::vector<at::Tensor> parts = joined.split_with_sizes(counts, 2);
-    at::Tensor v = value_residual_.mix(parts.back(), first);
-    if (v_norm_) v = v_norm_->forward(v);
-    if (together) {
-      const at::Tensor turned = position_ ? position_->rotate(parts[0], context) : parts[0];
-      const std::vector<at::Tensor> qk = turned.split_with_sizes({sizes_.heads, sizes_.kv_heads}, 2);
-      return {qk[0], qk[1], v};
-    }
-    at::Tensor q = parts[0], k = parts[1];
-    if (q_norm_) q = q_norm_->forward(q);
-    if (k_norm_) k = k_norm_->forward(k);
-    if (position_) {
-      q = position_->rotate(q, context);
-      k = position_->rotate(k, context);
-    }
-    return {q, k, v};
+    const std::vector<at::Tensor> parts = joined.split_with_sizes({sizes_.heads + sizes_.kv_heads, sizes_.kv_heads}, 2);
+    const at::Tensor v = value_residual_.mix(parts[1], first);
+    const auto [q, k] = query_key_->forward(parts[0], context);
+    return {q, k, v_norm_ ? v_norm_->forward(v) : v};
   }
 
   at::Tensor with_head_scale(const at::Tensor& y) const {
@@ -302,11 +281,11 @@ class Attention final : public Mixer {
   std::int64_t d_model_;
   std::int64_t window_;
   bool always_see_prefix_;
-  double scale_;
   bool recompute_;
   JoinedLinear qkv_;
-  std::unique_ptr<Norm> q_norm_, k_norm_, v_norm_;
-  std::unique_ptr<Position> position_;
+  std::optional<QueryKey> query_key_;
+  double scale_ = 1;
+  std::unique_ptr<Norm> v_norm_;
   Param head_scale_;
   ValueResidual value_residual_;
   Linear o_;
@@ -327,7 +306,9 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
   const auto heads = [&](const std::string& part, std::int64_t count) {
     return at::linear(x, params.at(part + ".weight")).view({batch, length, count, sizes.head_dim});
   };
-  const auto& encoding = config.position;
+  const auto& encoding = config.query_key.position;
+  const auto& score = config.query_key.score;
+  const double scale = config.scale.value_or(score.entry().factor(sizes.head_dim));
   const auto turned = [&](const at::Tensor& h) {
     return encoding.entry().reference(encoding.settings(), h, position, params);
   };
@@ -339,7 +320,7 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
   for (std::int64_t t = 0; t < length; ++t) {
     const std::int64_t first = config.window ? std::max<std::int64_t>(0, t + 1 - *config.window) : 0;
     const at::Tensor keys = k.narrow(1, first, t + 1 - first), values = v.narrow(1, first, t + 1 - first);
-    at::Tensor scores = (keys * q.narrow(1, t, 1)).sum(-1, true) * sizes.scale(config);  // [B, S, H, 1]
+    at::Tensor scores = scale * score.entry().reference(score.settings(), q.narrow(1, t, 1), keys, params);
     if (document.defined()) {
       const at::Tensor other = document.narrow(1, first, t + 1 - first) != document.narrow(1, t, 1);
       scores = scores.masked_fill(other.view({batch, -1, 1, 1}), -std::numeric_limits<double>::infinity());
@@ -353,8 +334,10 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 
 std::vector<Sample> samples(const Families& families) {
   std::vector<Sample> out;
-  const auto add = [&](const std::string& name, Config config, const std::string& position) {
-    config.position = make_variant<PositionEntry>(families, position);
+  const auto add = [&](const std::string& name, Config config, const std::string& position,
+                       const std::string& score = "dot") {
+    config.query_key.position = make_variant<PositionEntry>(families, position);
+    config.query_key.score = make_variant<ScoreEntry>(families, score);
     out.push_back({name, std::make_shared<ConfigBox<Config>>(config)});
   };
   Config config;
@@ -373,6 +356,12 @@ std::vector<Sample> samples(const Families& families) {
   wide.scale = 0.3;
   wide.head_scale = true;
   add("wide", wide, "rope");
+  for (const char* score : {"qk_cosine", "ngpt"}) {
+    Config other;
+    other.num_heads = 4;
+    other.num_kv_heads = 2;
+    add(score, other, "rope", score);
+  }
   return out;
 }
 
@@ -390,7 +379,9 @@ void register_attention(Family<MixerEntry>& family) {
   e.reference = with_settings<Config>(attention::reference);
   e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
     const attention::Sizes sizes(config, d_model);
-    return 2 * d_model * (sizes.heads + sizes.kv_heads) * sizes.head_dim + (config.head_scale ? sizes.heads : 0);
+    const auto& score = config.query_key.score;
+    return 2 * d_model * (sizes.heads + sizes.kv_heads) * sizes.head_dim + (config.head_scale ? sizes.heads : 0) +
+           score.entry().num_parameters(score.settings(), sizes.heads, sizes.head_dim);
   });
   e.sites = {Site::kQ, Site::kK, Site::kV};
   e.samples = attention::samples;

@@ -75,17 +75,17 @@ class DeltaNet final : public Mixer {
         d_model_(context.d_model),
         recompute_(context.recompute == Recompute::kSelective) {
     const ParamScope& scope = context.scope;
-    qkv_beta_ = JoinedLinear(scope, {reads_stream_spec("q.weight", "q", sizes_.width, d_model_),
-                                     reads_stream_spec("k.weight", "k", sizes_.width, d_model_),
-                                     reads_stream_spec("v.weight", "v", sizes_.width, d_model_),
-                                     reads_stream_spec("beta.weight", "beta", sizes_.heads, d_model_)});
+    qkv_beta_ = JoinedLinear(context, {reads_stream_spec("q.weight", "q", sizes_.width, d_model_),
+                                       reads_stream_spec("k.weight", "k", sizes_.width, d_model_),
+                                       reads_stream_spec("v.weight", "v", sizes_.width, d_model_),
+                                       reads_stream_spec("beta.weight", "beta", sizes_.heads, d_model_)});
     std::vector<ParamSpec> convs;
     for (const char* part : {"q", "k", "v"}) {
       convs.push_back(conv_weight_spec(cat(part, "_conv.weight"), part, sizes_.width, config.conv_kernel));
     }
     conv_ = scope.leaf_of(scope.declare_joined(convs).front());
     gain_ = scope.declare(gain_spec("output_norm.gain", sizes_.head_dim));
-    o_ = Linear(scope, writes_stream_spec("o.weight", "o", d_model_, sizes_.width));
+    o_ = Linear(context, writes_stream_spec("o.weight", "o", d_model_, sizes_.width));
   }
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {

@@ -104,11 +104,11 @@ class Mamba2 final : public Mixer {
         d_model_(context.d_model),
         recompute_(context.recompute == Recompute::kSelective) {
     const ParamScope& scope = context.scope;
-    in_ = JoinedLinear(scope, {reads_stream_spec("z.weight", "z", sizes_.inner, d_model_),
-                               reads_stream_spec("x.weight", "x", sizes_.inner, d_model_),
-                               reads_stream_spec("b.weight", "b", sizes_.shared(), d_model_),
-                               reads_stream_spec("c.weight", "c", sizes_.shared(), d_model_),
-                               reads_stream_spec("dt.weight", "dt", sizes_.heads, d_model_)});
+    in_ = JoinedLinear(context, {reads_stream_spec("z.weight", "z", sizes_.inner, d_model_),
+                                 reads_stream_spec("x.weight", "x", sizes_.inner, d_model_),
+                                 reads_stream_spec("b.weight", "b", sizes_.shared(), d_model_),
+                                 reads_stream_spec("c.weight", "c", sizes_.shared(), d_model_),
+                                 reads_stream_spec("dt.weight", "dt", sizes_.heads, d_model_)});
     conv_ = scope.declare(conv_weight_spec("conv.weight", "", sizes_.conv_channels(), config.conv_kernel));
     conv_bias_ = scope.declare(conv_bias_spec("conv.bias", sizes_.conv_channels(), config.conv_kernel));
     const auto log_uniform = [](RandomStream& random) { return std::log(random.uniform(1, 16)); };
@@ -117,7 +117,7 @@ class Mamba2 final : public Mixer {
     dt_bias_ = scope.declare(scalar_spec("dt_bias", sizes_.heads, elementwise_init(draw_dt_bias),
                                          "inverse_softplus(log_uniform(0.001, 0.1))"));
     gain_ = scope.declare(gain_spec("gated_norm.gain", sizes_.inner));
-    out_ = Linear(scope, writes_stream_spec("out.weight", "out", d_model_, sizes_.inner));
+    out_ = Linear(context, writes_stream_spec("out.weight", "out", d_model_, sizes_.inner));
   }
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {

@@ -63,6 +63,7 @@ void register_derf(Family<NormEntry>& family) {
   e.reference = with_settings<Config>(derf::reference);
   e.num_parameters = with_settings<Config>(
       [](const Config& config, std::int64_t width) { return 2 + (config.bias ? 2 * width : width); });
+  e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 4;
   e.samples = norms::samples<Config>({{"default", {}}, {"no_bias", {0.5, false}}});
 }

@@ -69,6 +69,7 @@ void register_dyt(Family<NormEntry>& family) {
   e.reference = with_settings<Config>(dyt::reference);
   e.num_parameters = with_settings<Config>(
       [](const Config& config, std::int64_t width) { return 1 + (config.bias ? 2 * width : width); });
+  e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 3;
   e.samples = norms::samples<Config>({{"default", {}}, {"bias", {0.5, true}}});
 }

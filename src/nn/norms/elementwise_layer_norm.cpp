@@ -68,6 +68,7 @@ void register_elementwise_layer_norm(Family<NormEntry>& family) {
   e.reference = with_settings<Config>(elementwise_layer_norm::reference);
   e.num_parameters = with_settings<Config>(
       [](const Config& config, std::int64_t width) { return 1 + (config.bias ? 2 * width : width); });
+  e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 5;
   e.samples = norms::samples<Config>({{"default", {}}, {"small", {0.01, false}}});
 }

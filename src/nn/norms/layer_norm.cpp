@@ -55,6 +55,7 @@ void register_layer_norm(Family<NormEntry>& family) {
   e.reference = with_settings<Config>(layer_norm::reference);
   e.num_parameters =
       with_settings<Config>([](const Config& config, std::int64_t width) { return config.bias ? 2 * width : width; });
+  e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 7;
   e.samples = norms::samples<Config>({{"bias", {}}, {"no_bias", {1e-5, false}}});
 }

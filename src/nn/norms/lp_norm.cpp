@@ -87,6 +87,7 @@ void register_lp_norm(Family<NormEntry>& family) {
   e.reference = with_settings<Config>(lp_norm::reference);
   e.num_parameters =
       with_settings<Config>([](const Config& config, std::int64_t width) { return config.bias ? 2 * width : width; });
+  e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 6;
   e.samples = norms::samples<Config>(
       {{"default", {}}, {"l1_centred", {1, true, true, true, 1e-6}}, {"p3", {3, false, false, false, 1e-2}}});

@@ -66,6 +66,7 @@ void register_partial_rms_norm(Family<NormEntry>& family) {
   e.make = norms::maker<partial_rms_norm::PartialRmsNorm, Config>();
   e.reference = with_settings<Config>(partial_rms_norm::reference);
   e.num_parameters = [](const ConfigObject&, std::int64_t width) { return width; };
+  e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 3;
   e.samples = norms::samples<Config>({{"default", {}}, {"half", {0.5, 1e-2}}, {"all", {1, 1e-8}}});
 }

@@ -25,27 +25,22 @@ namespace power_norm {
 enum class DivideBy { kBatch, kRunning };
 
 struct Config {
-  bool allow_leak = false;
+  norms::WarmupSettings running{10000};
   std::int64_t groups = 1;
-  std::int64_t warmup = 10000;
-  double momentum = 0.9;
   DivideBy divide_by = DivideBy::kBatch;
-  double eps = 1e-5;
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("allow_leak", c.allow_leak, "accepts that in warm-up a token sees later ones");
+  norms::describe_warmup(f, c.running, "accepts that in warm-up a token sees later ones",
+                         "updates until the running statistic takes over");
   f.field("groups", c.groups, "equal parts of the channels that are scaled first; 0: no scaling", Rule{}.at_least(0));
-  f.field("warmup", c.warmup, "updates until the running statistic takes over", Rule{}.at_least(0));
-  f.field("momentum", c.momentum, "weight of the past in both running statistics", Rule{}.at_least(0).below(1));
   f.choice("divide_by", c.divide_by, {{"batch", DivideBy::kBatch}, {"running", DivideBy::kRunning}},
            "the statistic that gradients are divided by");
-  f.field("eps", c.eps, "added to mean squares before their roots", Rule{}.above(0));
 }
 
 at::Tensor group_scaled(const Config& config, const at::Tensor& x) {
   if (config.groups == 0) return x;
-  return ops::rms_norm(norms::wide(x).unflatten(-1, {config.groups, -1}), {}, config.eps).flatten(-2);
+  return ops::rms_norm(norms::wide(x).unflatten(-1, {config.groups, -1}), {}, config.running.eps).flatten(-2);
 }
 
 class PowerNorm final : public norms::RunningNorm {
@@ -53,7 +48,7 @@ class PowerNorm final : public norms::RunningNorm {
   using Norm::forward;
 
   PowerNorm(const Config& config, const NormContext& context)
-      : RunningNorm({"power_norm", config.allow_leak}, context), config_(config) {
+      : RunningNorm({"power_norm", config.running.allow_leak}, context), config_(config) {
     if (config.groups > 0 && context.width % config.groups != 0) {
       throw ConfigError(cat("power_norm: ", config.groups, " groups do not divide the width ", context.width));
     }
@@ -61,8 +56,9 @@ class PowerNorm final : public norms::RunningNorm {
     phi_ = norms::mean_buffer(context.scope, "mean_square", {context.width}, 1,
                               [steps = steps_, config](const at::Tensor& phi, const at::Tensor& b) {
                                 const at::Tensor& t = steps.value();
-                                const at::Tensor start = at::where(t < config.warmup, phi * (t - 1) / t + b / t, phi);
-                                return norms::moving(start, b, config.momentum);
+                                const at::Tensor start =
+                                    at::where(t < config.running.warmup, phi * (t - 1) / t + b / t, phi);
+                                return norms::moving(start, b, config.running.momentum);
                               });
     nu_ = norms::mean_buffer(context.scope, "gradient", {context.width}, 0,
                              [](const at::Tensor& nu, const at::Tensor& mean) { return nu + mean; });
@@ -79,16 +75,16 @@ class PowerNorm final : public norms::RunningNorm {
     const at::Tensor squares = rows.square();
     if (record) norms::record_rows(phi_, squares);
     const at::Tensor b = squares.mean(0);
-    const at::Tensor scale = root(at::where(steps_.value() < config_.warmup, b, phi_.value()));
+    const at::Tensor scale = root(at::where(steps_.value() < config_.running.warmup, b, phi_.value()));
     return {scale, {}, config_.divide_by == DivideBy::kBatch ? root(b) : scale};
   }
   at::Tensor gradient(const at::Tensor& g, const at::Tensor& z, const Moments& moments) const override {
-    const at::Tensor corrected = g - (1 - config_.momentum) * nu_.value() * z;
+    const at::Tensor corrected = g - (1 - config_.running.momentum) * nu_.value() * z;
     norms::record_rows(nu_, corrected * z);
     return corrected * moments.other;
   }
   Moments frozen() const override { return {root(phi_.value()), {}, {}}; }
-  at::Tensor root(const at::Tensor& mean_square) const { return at::rsqrt(mean_square + config_.eps); }
+  at::Tensor root(const at::Tensor& mean_square) const { return at::rsqrt(mean_square + config_.running.eps); }
 
   Config config_;
   Buffer steps_, phi_, nu_;
@@ -99,9 +95,9 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
   at::Tensor u = norms::wide(x);
   if (config.groups > 0) {
     const at::Tensor parts = u.unflatten(-1, {config.groups, -1});
-    u = (parts / (parts.square().mean(-1, true) + config.eps).sqrt()).flatten(-2);
+    u = (parts / (parts.square().mean(-1, true) + config.running.eps).sqrt()).flatten(-2);
   }
-  return norms::with_affine(u / std::sqrt(1 + config.eps), params).to(x.scalar_type());
+  return norms::with_affine(u / std::sqrt(1 + config.running.eps), params).to(x.scalar_type());
 }
 
 }  // namespace power_norm
@@ -113,11 +109,12 @@ void register_power_norm(Family<NormEntry>& family) {
   e.make = norms::maker<power_norm::PowerNorm, Config>();
   e.reference = with_settings<Config>(power_norm::reference);
   e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 2 * width; };
+  e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 8;
   e.leaks = true;
-  e.samples = norms::samples<Config>({{"default", {.allow_leak = true}},
-                                      {"groups", {.allow_leak = true, .groups = 4}},
-                                      {"plain", {.allow_leak = true, .groups = 0}}});
+  e.samples = norms::samples<Config>({{"default", {.running = {10000, true}}},
+                                      {"groups", {.running = {10000, true}, .groups = 4}},
+                                      {"plain", {.running = {10000, true}, .groups = 0}}});
 }
 
 }  // namespace ingot

@@ -5,6 +5,7 @@
 //   LLaMA.
 //
 //   eps_mode outside: y = gain · x / (sqrt(mean x²) + eps), as the paper's authors released it with eps 1e-8; all in fp32.
+//   bias: an offset that starts at 0, left out by default as in the paper's release.
 //   zero_centred: (1 + gain) in place of gain, which starts at 0; multiplied in fp32, then cast (Gemma 1 to 3).
 
 #include "ops/rms_norm/rms_norm.h"
@@ -23,6 +24,7 @@ struct Config {
   double eps = 1e-6;
   EpsMode eps_mode = EpsMode::kInside;
   bool zero_centred = false;
+  bool bias = false;
 };
 
 void describe(Fields& f, Config& c) {
@@ -31,6 +33,7 @@ void describe(Fields& f, Config& c) {
            "outside: eps is added to the root instead");
   f.field("zero_centred", c.zero_centred,
           "the factor is 1 + gain and the gain starts at 0, so that decay pulls it to 1");
+  f.field("bias", c.bias, "whether a learned bias is added");
 }
 
 class RmsNorm final : public norms::ClosedFormNorm {
@@ -40,14 +43,16 @@ class RmsNorm final : public norms::ClosedFormNorm {
   RmsNorm(const Config& config, const NormContext& context) : config_(config) {
     gain_ = context.scope.declare(
         norms::vector_spec("gain", context.width, context.gain_start - (config.zero_centred ? 1 : 0)));
+    if (config.bias) declare_bias(context);
   }
 
   at::Tensor forward(const at::Tensor& x, const NormInput& input) const override {
     const at::Tensor gain = config_.zero_centred ? gain_.compute() + 1 : gain_.compute();
     // The kernel rounds the normalised value to x's type, which zero-centred gains must not.
     const bool rounds_once = x.scalar_type() != at::kBFloat16 || !config_.zero_centred;
-    if (config_.eps_mode == EpsMode::kInside && rounds_once) return ops::rms_norm(x, gain, config_.eps, input.out_type);
-    return apply(x, gain, {}, input);
+    const bool fits_kernel = config_.eps_mode == EpsMode::kInside && rounds_once && !config_.bias;
+    if (fits_kernel) return ops::rms_norm(x, gain, config_.eps, input.out_type);
+    return apply(x, gain, config_.bias ? bias_.compute() : at::Tensor(), input);
   }
 
  private:
@@ -68,9 +73,11 @@ class RmsNorm final : public norms::ClosedFormNorm {
 
 at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
   const at::Tensor gain = config.zero_centred ? 1 + params.at("gain") : params.at("gain");
-  if (config.eps_mode == EpsMode::kInside) return ops::rms_norm_reference(x, gain, config.eps);
-  const at::Tensor w = norms::wide(x);
-  return (gain * w / (w.square().mean(-1, true).sqrt() + config.eps)).to(x.scalar_type());
+  if (config.eps_mode == EpsMode::kInside && !config.bias) return ops::rms_norm_reference(x, gain, config.eps);
+  const at::Tensor w = norms::wide(x), mean_square = w.square().mean(-1, true);
+  const bool inside = config.eps_mode == EpsMode::kInside;
+  const at::Tensor y = gain * w / (inside ? (mean_square + config.eps).sqrt() : mean_square.sqrt() + config.eps);
+  return (config.bias ? y + params.at("bias") : y).to(x.scalar_type());
 }
 
 }  // namespace rms_norm
@@ -82,12 +89,15 @@ void register_rms_norm(Family<NormEntry>& family) {
                                     "Zhang & Sennrich 2019, arXiv:1910.07467");
   e.make = norms::maker<rms_norm::RmsNorm, Config>();
   e.reference = with_settings<Config>(rms_norm::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return width; };
+  e.num_parameters =
+      with_settings<Config>([](const Config& config, std::int64_t width) { return config.bias ? 2 * width : width; });
+  e.neutral_gain = with_settings<Config>([](const Config& config) { return config.zero_centred ? 0.0 : 1.0; });
   e.flops_per_element = 4;
   e.samples = norms::samples<Config>({{"default", {}},
                                       {"outside", {1e-8, EpsMode::kOutside, false}},
                                       {"zero_centred", {1e-6, EpsMode::kInside, true}},
-                                      {"outside_zero_centred", {1e-2, EpsMode::kOutside, true}}});
+                                      {"outside_zero_centred", {1e-2, EpsMode::kOutside, true}},
+                                      {"bias", {1e-6, EpsMode::kInside, false, true}}});
 }
 
 }  // namespace ingot

@@ -28,19 +28,14 @@ namespace ingot {
 namespace unified_norm {
 
 struct Config {
-  bool allow_leak = false;
+  norms::WarmupSettings running{4000};
   std::int64_t window = 4;
-  std::int64_t warmup = 4000;
-  double momentum = 0.9;
-  double eps = 1e-5;
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("allow_leak", c.allow_leak, "accepts that in training a token sees later ones");
+  norms::describe_warmup(f, c.running, "accepts that in training a token sees later ones",
+                         "updates until the smoothing starts");
   f.field("window", c.window, "steps that the statistics are smoothed over", Rule{}.at_least(1));
-  f.field("warmup", c.warmup, "updates until the smoothing starts", Rule{}.at_least(0));
-  f.field("momentum", c.momentum, "weight of the past in the running statistics", Rule{}.at_least(0).below(1));
-  f.field("eps", c.eps, "added to mean squares before their roots", Rule{}.above(0));
 }
 
 /// The window one step on: the oldest row out, `newest` in.
@@ -55,17 +50,17 @@ class UnifiedNorm final : public norms::RunningNorm {
   using Norm::forward;
 
   UnifiedNorm(const Config& config, const NormContext& context)
-      : RunningNorm({"unified_norm", config.allow_leak}, context), config_(config) {
+      : RunningNorm({"unified_norm", config.running.allow_leak}, context), config_(config) {
     const std::int64_t d = context.width, m = config.window;
     // In this order: each sees what those before it have become.
     steps_ = norms::step_buffer(context.scope);
     squares_ = norms::mean_buffer(context.scope, "window", {m, d}, 0, pushed);
     run_ = norms::mean_buffer(context.scope, "mean_square", {d}, 1, [this](const at::Tensor& run, const at::Tensor&) {
-      return norms::moving(run, smoothed(squares_.value(), steps_.value(), geometric_mean), config_.momentum);
+      return norms::moving(run, smoothed(squares_.value(), steps_.value(), geometric_mean), config_.running.momentum);
     });
     products_ = norms::mean_buffer(context.scope, "gradient_window", {m, d}, 0, pushed);
     ema_ = norms::mean_buffer(context.scope, "gradient", {d}, 0, [this](const at::Tensor& ema, const at::Tensor&) {
-      return norms::moving(ema, smoothed(products_.value(), steps_.value(), window_mean), config_.momentum);
+      return norms::moving(ema, smoothed(products_.value(), steps_.value(), window_mean), config_.running.momentum);
     });
   }
 
@@ -74,7 +69,7 @@ class UnifiedNorm final : public norms::RunningNorm {
 
   /// Of a window whose last row is step t's: that row in warm-up, then `mean` of all rows.
   at::Tensor smoothed(const at::Tensor& window, const at::Tensor& t, at::Tensor (*mean)(const at::Tensor&)) const {
-    const at::Tensor smooths = (t > config_.window).logical_and(t >= config_.warmup);
+    const at::Tensor smooths = (t > config_.window).logical_and(t >= config_.running.warmup);
     return at::where(smooths, mean(window), window.select(0, -1));
   }
   Moments measure(const at::Tensor& rows, bool record) const override {
@@ -85,9 +80,9 @@ class UnifiedNorm final : public norms::RunningNorm {
     }
     const at::Tensor t = steps_.value() + 1;
     const at::Tensor v = smoothed(pushed(squares_.value(), squares.mean(0)), t, geometric_mean);
-    const at::Tensor ratio = ((v + config_.eps) / (run_.value() + config_.eps)).sqrt().clamp(0.2, 5);
-    const std::int64_t quiet = std::max<std::int64_t>(1000, config_.warmup);
-    return {at::rsqrt(v + config_.eps), {}, at::where(t > quiet, ratio, at::ones_like(ratio))};
+    const at::Tensor ratio = ((v + config_.running.eps) / (run_.value() + config_.running.eps)).sqrt().clamp(0.2, 5);
+    const std::int64_t quiet = std::max<std::int64_t>(1000, config_.running.warmup);
+    return {at::rsqrt(v + config_.running.eps), {}, at::where(t > quiet, ratio, at::ones_like(ratio))};
   }
   at::Tensor gradient(const at::Tensor& dz, const at::Tensor& z, const Moments& moments) const override {
     const at::Tensor g = dz * moments.other;
@@ -95,10 +90,10 @@ class UnifiedNorm final : public norms::RunningNorm {
     norms::record_rows(products_, products);
     norms::record_rows(ema_, products);
     const at::Tensor mean = smoothed(pushed(products_.value(), products.mean(0)), steps_.value() + 1, window_mean);
-    return (g - norms::moving(ema_.value(), mean, config_.momentum) * z) * moments.scale;
+    return (g - norms::moving(ema_.value(), mean, config_.running.momentum) * z) * moments.scale;
   }
   at::Tensor gain_ratio(const Moments& moments) const override { return moments.other; }
-  Moments frozen() const override { return {at::rsqrt(run_.value() + config_.eps), {}, {}}; }
+  Moments frozen() const override { return {at::rsqrt(run_.value() + config_.running.eps), {}, {}}; }
 
   Config config_;
   Buffer steps_, squares_, run_, products_, ema_;
@@ -106,7 +101,7 @@ class UnifiedNorm final : public norms::RunningNorm {
 
 /// In evaluation, with the buffers' start values.
 at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
-  return norms::with_affine(norms::wide(x) / std::sqrt(1 + config.eps), params).to(x.scalar_type());
+  return norms::with_affine(norms::wide(x) / std::sqrt(1 + config.running.eps), params).to(x.scalar_type());
 }
 
 }  // namespace unified_norm
@@ -119,9 +114,10 @@ void register_unified_norm(Family<NormEntry>& family) {
   e.make = norms::maker<unified_norm::UnifiedNorm, Config>();
   e.reference = with_settings<Config>(unified_norm::reference);
   e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 2 * width; };
+  e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 5;
   e.leaks = true;
-  e.samples = norms::samples<Config>({{"default", {.allow_leak = true}}});
+  e.samples = norms::samples<Config>({{"default", {.running = {4000, true}}}});
 }
 
 }  // namespace ingot

@@ -1,10 +1,10 @@
-// nGPT: the stream stays on the unit sphere, h_{n+1} = unit(h_n + a_n ⊙ (unit(f_n(h_n)) - h_n)); norms at q and k alone.
+// nGPT: the stream stays on the unit sphere, h_{n+1} = unit(h_n + a_n ⊙ (unit(f_n(h_n)) - h_n)); no norm layers.
 //
 //   The step is the residual rule `ngpt`; matrices have unit vectors along the stream (constraint `unit_norm`) and start from
-//   N(0, 1/D). Branches read sqrt(D) h, entries of order 1: in the ffn this is the paper's sqrt(D) of u and v, elsewhere a scale
-//   that the norms of q and k and of the branch take away. A norm of q and k over the root mean square with attention's usual
-//   scale K^-1/2 is the paper's unit q and k with scale K^1/2; its gains are s_qk, one for all heads and before the rotation.
-//   The paper's s_u and s_v are left out; s_z is one number (rule `ngpt`). No decay, no warm-up, untied head.
+//   N(0, 1/D). Branches read sqrt(D) h, entries of order 1: in the ffn this is the sqrt(D) of u and v in the authors' code,
+//   elsewhere a scale that score and step take away. Attention's score is `ngpt` (unit q and k, s_qk), the ffn has `hidden_scale`
+//   (s_u, s_v), the head `logit_scale` (s_z). No decay, no warm-up, untied head: `configs/recipes/ngpt.yaml`.
+//   With sites_only there are norms at q and k.
 //   Loshchilov et al. 2024, "nGPT: Normalized Transformer with Representation Learning on the Hypersphere", arXiv:2410.01131.
 
 #include <cmath>
@@ -26,19 +26,21 @@ class Ngpt final : public Placement {
  public:
   Ngpt(const Config& config, const PlacementContext& context)
       : context_(context),
-        input_scale_(config.bundle == Bundle::kPublished ? std::sqrt(static_cast<double>(context.d_model)) : 1) {}
+        published_(config.bundle == Bundle::kPublished),
+        input_scale_(published_ ? std::sqrt(static_cast<double>(context.d_model)) : 1) {}
 
   bool has_norm(Site site, int depth) const override {
-    if (depth < 0 || !context_.has_site(depth, Site::kQ)) return false;
+    if (published_ || depth < 0 || !context_.has_site(depth, Site::kQ)) return false;
     return site == Site::kQ || site == Site::kK;
   }
   double input_scale(int /*depth*/) const override { return input_scale_; }
   std::string formula(int /*depth*/) const override {
-    return input_scale_ == 1 ? "x + f(x)" : "unit(x + rate (unit(f(sqrt(D) x)) - x))";
+    return published_ ? "unit(x + rate (unit(f(sqrt(D) x)) - x))" : "x + f(x)";
   }
 
  private:
   PlacementContext context_;
+  bool published_;
   double input_scale_;
 };
 
@@ -46,8 +48,9 @@ class Ngpt final : public Placement {
 
 void register_ngpt(Family<PlacementEntry>& family) {
   using ngpt_placement::Config;
-  PlacementEntry& e = family.add<Config>("ngpt", "A stream on the unit sphere, unit weight vectors, norms of q and k.",
-                                         "Loshchilov et al. 2024, arXiv:2410.01131");
+  PlacementEntry& e =
+      family.add<Config>("ngpt", "A stream on the unit sphere, unit weight vectors, learned factors in place of norms.",
+                         "Loshchilov et al. 2024, arXiv:2410.01131");
   e.make =
       with_settings<Config>([](const Config& config, const PlacementContext& context) -> std::unique_ptr<Placement> {
         return std::make_unique<ngpt_placement::Ngpt>(config, context);
@@ -56,7 +59,10 @@ void register_ngpt(Family<PlacementEntry>& family) {
     if (config.bundle == Bundle::kSitesOnly) return {};
     return {"ngpt",
             cat("{type: normal, std: ", format_double(1 / std::sqrt(static_cast<double>(d_model))), "}"),
-            {"unit_norm"}};
+            {"unit_norm"},
+            {{"score", "ngpt"}},
+            {{"hidden_scale", "true"}},
+            /*logit_scale=*/true};
   });
 }
 

@@ -1,7 +1,8 @@
 // NormFormer: pre-norm, and a norm of every mixer's output and of the ffn's hidden layer; a final norm.
 //
 //   mixers: x_{n+1} = x_n + norm(f_n(norm(x_n)));  ffn: the norm lies before its last matrix. An ffn without the site `hidden`
-//   has a norm of its output in its place. The paper's factor of each head is attention's `head_scale`.
+//   has a norm of its output in its place. Attention has a factor of each head (`head_scale`), before its last matrix. With
+//   `residual_scale` the ffn's skip path has one of each channel (rule `skip_gain`), which the paper uses up to 355M parameters.
 //   Shleifer et al. 2021, "NormFormer: Improved Transformer Pretraining with Extra Normalization", arXiv:2110.09456,
 //   section 2. It uses larger learning rates than pre-norm.
 
@@ -11,9 +12,15 @@
 namespace ingot {
 namespace normformer {
 
-struct Config {};
+struct Config {
+  bool residual_scale = false;
+  Bundle bundle = Bundle::kPublished;
+};
 
-void describe(Fields& /*f*/, Config& /*c*/) {}
+void describe(Fields& f, Config& c) {
+  f.field("residual_scale", c.residual_scale, "whether the ffn's skip path has a learned factor of each channel");
+  f.field("bundle", c.bundle, kBundleHelp);
+}
 
 class Normformer final : public Placement {
  public:
@@ -45,6 +52,13 @@ void register_normformer(Family<PlacementEntry>& family) {
   e.make = [](const ConfigObject&, const PlacementContext& context) {
     return std::make_unique<normformer::Normformer>(context);
   };
+  e.bundle = with_settings<Config>([](const Config& config, std::int64_t) {
+    PlacementBundle bundle;
+    if (config.bundle == Bundle::kSitesOnly) return bundle;
+    if (config.residual_scale) bundle.residual = "skip_gain";
+    bundle.mixer = {{"head_scale", "true"}};
+    return bundle;
+  });
 }
 
 }  // namespace ingot

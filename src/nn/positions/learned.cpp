@@ -32,6 +32,8 @@ class Learned final : public Position {
     return x + at::embedding(weight_.compute(), context.position).to(x.scalar_type());
   }
 
+  std::optional<std::int64_t> max_length() const override { return weight_.info().shape.at(0); }
+
  private:
   Param weight_;
 };

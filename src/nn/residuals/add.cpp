@@ -27,6 +27,7 @@ void register_add(Family<ResidualEntry>& family) {
   ResidualEntry& e =
       family.add<add::Config>("add", "Adds the branch to the stream.", "He et al. 2015, arXiv:1512.03385");
   e.make = [](const ConfigObject&, const ResidualContext& context) { return std::make_unique<add::Add>(context); };
+  e.sums_branches = true;
 }
 
 }  // namespace ingot

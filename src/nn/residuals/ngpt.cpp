@@ -1,8 +1,9 @@
-// nGPT's step on the sphere: h_{n+1} = unit(h_n + a_n ⊙ (unit(f_n(h_n)) - h_n)), unit(x) = x / ‖x‖; the head reads s h
+// nGPT's step on the sphere: h_{n+1} = unit(h_n + a_n ⊙ (unit(f_n(h_n)) - h_n)), unit(x) = x / ‖x‖
 //
 //   h [B, T, D] of length 1. Eigen learning rates a = |p| · start / stored, p [D] learned and stored at 1/sqrt(D), so that the
-//   optimizer moves a by start · sqrt(D) times its own learning rate. s is one number, stored alike, that starts at 1: the
-//   paper has one for each token of the vocabulary.
+//   optimizer moves a by start · sqrt(D) times its own learning rate. The embedding is brought to length 1 where it enters, for the
+//   sake of meta tokens and of tables without the constraint; of a unit row this drops the radial part of the gradient, which the
+//   paper's equations keep and its code drops from the skip path.
 //   Loshchilov et al. 2024, "nGPT: Normalized Transformer with Representation Learning on the Hypersphere", arXiv:2410.01131,
 //   section 2.2.
 
@@ -22,12 +23,10 @@ namespace ngpt_residual {
 
 struct Config {
   double start = 0.05;
-  double logit_scale = 1;
 };
 
 void describe(Fields& f, Config& c) {
   f.field("start", c.start, "eigen learning rates at the start, of the order of 1 / blocks", Rule{}.above(0));
-  f.field("logit_scale", c.logit_scale, "factor of what the head reads, at the start", Rule{}.above(0));
 }
 
 at::Tensor unit(const at::Tensor& x) { return x / at::linalg_vector_norm(x, 2, -1, true).clamp_min(1e-12); }
@@ -35,12 +34,9 @@ at::Tensor unit(const at::Tensor& x) { return x / at::linalg_vector_norm(x, 2, -
 class Ngpt final : public Residual {
  public:
   Ngpt(const Config& config, const ResidualContext& context)
-      : start_(config.start),
-        logit_scale_start_(config.logit_scale),
-        stored_(1 / std::sqrt(static_cast<double>(context.d_model))) {
+      : start_(config.start), stored_(1 / std::sqrt(static_cast<double>(context.d_model))) {
     residuals::refuse_factors(context, "ngpt");
     rate_ = residuals::declare_each(context, [&](int) { return norms::vector_spec("rate", context.d_model, stored_); });
-    logit_scale_ = context.scope(-1).declare(norms::scalar_spec("logit_scale", stored_));
   }
 
   Stream begin(const at::Tensor& x) const override { return {{unit(x)}}; }
@@ -54,16 +50,12 @@ class Ngpt final : public Residual {
     };
     return {{ops::recomputed(move, {stream.tensors.front(), branch})}};
   }
-  at::Tensor end(const Stream& stream) const override {
-    const at::Tensor& h = stream.tensors.front();
-    return h * (logit_scale_.compute() * (logit_scale_start_ / stored_)).to(h.scalar_type());
-  }
+  at::Tensor end(const Stream& stream) const override { return stream.tensors.front(); }
   std::string text(int /*depth*/) const override { return cat("eigen learning rates from ", start_); }
 
  private:
-  double start_, logit_scale_start_, stored_;
+  double start_, stored_;
   std::vector<Param> rate_;
-  Param logit_scale_;
 };
 
 }  // namespace ngpt_residual
@@ -73,6 +65,7 @@ void register_ngpt(Family<ResidualEntry>& family) {
   ResidualEntry& e = family.add<Config>("ngpt", "Moves a unit vector towards the branch's direction at learned rates.",
                                         "Loshchilov et al. 2024, arXiv:2410.01131");
   e.make = residuals::maker<ngpt_residual::Ngpt, Config>();
+  e.drops_branch_scale = true;
 }
 
 }  // namespace ingot

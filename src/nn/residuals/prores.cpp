@@ -52,6 +52,7 @@ void register_prores(Family<ResidualEntry>& family) {
   ResidualEntry& e = family.add<Config>(
       "prores", "Adds the branch times a factor that grows to 1, in shallow blocks first.", "arXiv:2603.05369");
   e.make = residuals::maker<prores::Prores, Config>();
+  e.sums_branches = true;
 }
 
 }  // namespace ingot

@@ -52,6 +52,7 @@ void register_rezero(Family<ResidualEntry>& family) {
   ResidualEntry& e = family.add<Config>("rezero", "Adds the branch times a learned number that starts at 0.",
                                         "Bachlechner et al. 2020, arXiv:2003.04887");
   e.make = residuals::maker<rezero::Rezero, Config>();
+  e.sums_branches = true;
 }
 
 }  // namespace ingot

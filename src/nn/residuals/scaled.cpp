@@ -49,6 +49,7 @@ void register_scaled(Family<ResidualEntry>& family) {
   ResidualEntry& e = family.add<Config>("scaled", "Adds the branch times a constant that falls with the depth.",
                                         "Yang et al. 2023, arXiv:2310.02244");
   e.make = residuals::maker<scaled::Scaled, Config>();
+  e.sums_branches = true;
 }
 
 }  // namespace ingot

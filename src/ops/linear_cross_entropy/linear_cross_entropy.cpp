@@ -1,11 +1,12 @@
-// For each chunk of rows, with s_v = 1/||W_v|| or 1:
+// For each chunk of rows, with s_v = a_v c_v, a_v = 1/||W_v|| or 1, c_v = scale_factor · scale_v or 1:
 //
 //   Z = s ⊙ (H W^T)                             [rows, V], fp32
 //   loss_i = lse(Z_i) - Z_{i,target} + c lse(Z_i)²
 //   D = softmax(Z) (1 + 2 c lse) - onehot(target)
-//   dH  = (s ⊙ D) W         dW += (s ⊙ D)^T H         and with normalised rows  dW_v -= s_v² (sum_i D_iv Z_iv) W_v
+//   dH  = (s ⊙ D) W         dW += (s ⊙ D)^T H
+//   with normalised rows  dW_v -= a_v² M_v W_v,  with a scale  dscale_v += M_v / scale_v,  M_v = sum_i D_iv Z_iv
 //
-// The last term comes from z = W·h/||W||: dz/dW = h/||W|| - z W/||W||².
+// The first of the last two comes from z = c W·h/||W||: dz/dW = c h/||W|| - z W/||W||².
 
 #include "ops/linear_cross_entropy/linear_cross_entropy.h"
 
@@ -64,14 +65,17 @@ class Pass {
   at::Tensor hidden_gradient;   // [N, D] in hidden's dtype, if wanted
 
  private:
+  void prepare_scale(const LinearHead& head);
   void run_chunk(std::int64_t begin, std::int64_t end);
-  void add_norm_gradient();
+  void add_scale_gradients();
 
   const Wanted wanted_;
   const double z_loss_;
   at::ScalarType wide_;
-  at::Tensor hidden_, weight_, weight_grad_, targets_, scale_, moments_;
-  at::Tensor logits_, low_gradient_;  // [chunk, stride]; the gradient in bf16 for bf16 factors
+  at::Tensor hidden_, weight_, weight_grad_, targets_;
+  at::Tensor lengths_, learned_, learned_grad_;  // 1/a, scale; undefined without
+  at::Tensor scale_, moments_;                   // s, M
+  at::Tensor logits_, low_gradient_;             // [chunk, stride]; the gradient in bf16 for bf16 factors
 };
 
 Pass::Pass(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets, double z_loss,
@@ -82,8 +86,8 @@ Pass::Pass(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& t
   weight_ = head.weight.narrow(0, 0, vocab);
   hidden_ = hidden.to(weight_.scalar_type()).contiguous();
   const auto options = weight_.options().dtype(wide_).requires_grad(false);
-  if (head.normalise_rows) scale_ = at::linalg_vector_norm(weight_, 2, {1}, false, wide_).reciprocal();
-  if (head.normalise_rows && wanted.weight_gradient) moments_ = at::zeros({vocab}, options);
+  prepare_scale(head);
+  if (scale_.defined() && wanted.weight_gradient) moments_ = at::zeros({vocab}, options);
   if (wanted.weight_gradient) weight_grad_ = head.weight_grad.narrow(0, 0, vocab);
   if (wanted.hidden_gradient) hidden_gradient = at::empty(hidden.sizes(), hidden.options().requires_grad(false));
   cross_entropy = at::empty({rows}, options);
@@ -92,7 +96,21 @@ Pass::Pass(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& t
   logits_ = at::empty({step, rounded_up(vocab, kStrideUnit)}, options);
   if (trains && weight_.scalar_type() != wide_) low_gradient_ = at::empty(logits_.sizes(), hidden_.options());
   for (std::int64_t begin = 0; begin < rows; begin += step) run_chunk(begin, std::min(begin + step, rows));
-  if (moments_.defined()) add_norm_gradient();
+  if (moments_.defined()) add_scale_gradients();
+}
+
+void Pass::prepare_scale(const LinearHead& head) {
+  if (head.normalise_rows) {
+    lengths_ = at::linalg_vector_norm(weight_, 2, {1}, false, wide_);
+    scale_ = lengths_.reciprocal();
+  }
+  if (!head.scale.defined()) return;
+  learned_ = head.scale.detach().narrow(0, 0, head.vocab_size);
+  if (wanted_.weight_gradient && head.scale_grad.defined()) {
+    learned_grad_ = head.scale_grad.narrow(0, 0, head.vocab_size);
+  }
+  const auto factor = learned_ * head.scale_factor;
+  scale_ = scale_.defined() ? scale_ * factor : factor;
 }
 
 void Pass::run_chunk(std::int64_t begin, std::int64_t end) {
@@ -125,9 +143,11 @@ void Pass::run_chunk(std::int64_t begin, std::int64_t end) {
   }
 }
 
-void Pass::add_norm_gradient() {
-  const auto share = moments_ * scale_.square();
-  weight_grad_.addcmul_(weight_.to(wide_), share.unsqueeze(1), -1);
+void Pass::add_scale_gradients() {
+  if (lengths_.defined()) {
+    weight_grad_.addcmul_(weight_.to(wide_), (moments_ / lengths_.square()).unsqueeze(1), -1);
+  }
+  if (learned_grad_.defined()) learned_grad_.add_((moments_ / learned_).masked_fill_(learned_.eq(0), 0));
 }
 
 /// Sum of fp32 or fp64 rows, taken in fp64 and in their order on CPUs, where at::sum depends on the number of threads.
@@ -164,22 +184,25 @@ void check(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& t
 }
 
 struct LinearCrossEntropyFunction : torch::autograd::Function<LinearCrossEntropyFunction> {
+  /// weight and scale are head's, for the graph alone.
   static variable_list forward(AutogradContext* context, const at::Tensor& hidden, const at::Tensor& weight,
-                               const std::optional<at::Tensor>& weight_grad, const at::Tensor& targets,
-                               std::int64_t vocab_size, bool normalise_rows, double z_loss) {
+                               const std::optional<at::Tensor>& scale, const LinearHead& head,
+                               const at::Tensor& targets, double z_loss) {
     Wanted wanted;
     wanted.hidden_gradient = hidden.requires_grad();
-    wanted.weight_gradient = weight.requires_grad() && weight_grad.has_value();
-    const LinearHead head = {weight, weight_grad.value_or(at::Tensor()), vocab_size, normalise_rows};
+    wanted.weight_gradient = weight.requires_grad() && head.weight_grad.defined();
     const Pass pass(hidden, head, targets, z_loss, wanted);
     const auto sums = sums_of(pass);
     context->mark_non_differentiable({sums.cross_entropy, sums.z_loss});
-    context->save_for_backward({hidden, weight, targets, pass.hidden_gradient});
-    if (wanted.weight_gradient) context->saved_data["weight_grad"] = head.weight_grad;
-    context->saved_data["vocab_size"] = vocab_size;
-    context->saved_data["normalise_rows"] = normalise_rows;
-    context->saved_data["z_loss"] = z_loss;
-    context->saved_data["used"] = false;
+    context->save_for_backward({hidden, weight, targets, pass.hidden_gradient, scale.value_or(at::Tensor())});
+    auto& data = context->saved_data;
+    if (wanted.weight_gradient) data["weight_grad"] = head.weight_grad;
+    if (head.scale_grad.defined()) data["scale_grad"] = head.scale_grad;
+    data["vocab_size"] = head.vocab_size;
+    data["normalise_rows"] = head.normalise_rows;
+    data["scale_factor"] = head.scale_factor;
+    data["z_loss"] = z_loss;
+    data["used"] = false;
     return {sums.total, sums.cross_entropy, sums.z_loss};
   }
 
@@ -194,7 +217,7 @@ struct LinearCrossEntropyFunction : torch::autograd::Function<LinearCrossEntropy
     if (context->saved_data.count("weight_grad") != 0) add_rest_of_weight_gradient(context, saved, upstream);
     at::Tensor hidden_gradient = saved[3];
     if (hidden_gradient.defined()) hidden_gradient = hidden_gradient * upstream;
-    return {hidden_gradient, {}, {}, {}, {}, {}, {}};
+    return {hidden_gradient, {}, {}, {}, {}, {}};
   }
 
  private:
@@ -209,8 +232,11 @@ struct LinearCrossEntropyFunction : torch::autograd::Function<LinearCrossEntropy
     wanted.factor = upstream.item<double>() - 1;
     if (wanted.factor == 0) return;
     auto& data = context->saved_data;
-    const LinearHead head = {saved[1], data["weight_grad"].toTensor(), data["vocab_size"].toInt(),
-                             data["normalise_rows"].toBool()};
+    LinearHead head = {saved[1], data["weight_grad"].toTensor(), data["vocab_size"].toInt(),
+                       data["normalise_rows"].toBool()};
+    head.scale = saved[4];
+    if (data.count("scale_grad") != 0) head.scale_grad = data["scale_grad"].toTensor();
+    head.scale_factor = data["scale_factor"].toDouble();
     const Pass rest(saved[0], head, saved[2], data["z_loss"].toDouble(), wanted);
   }
 };
@@ -223,10 +249,9 @@ LinearCrossEntropySums linear_cross_entropy(const at::Tensor& hidden, const Line
   if (!at::GradMode::is_enabled() || !(hidden.requires_grad() || head.weight.requires_grad())) {
     return sums_of(Pass(hidden, head, targets, z_loss, {}));
   }
-  std::optional<at::Tensor> weight_grad;  // arguments of a Function are not undefined
-  if (head.weight_grad.defined()) weight_grad = head.weight_grad;
-  const auto out = LinearCrossEntropyFunction::apply(hidden, head.weight, weight_grad, targets, head.vocab_size,
-                                                     head.normalise_rows, z_loss);
+  std::optional<at::Tensor> scale;  // arguments of a Function are not undefined
+  if (head.scale.defined()) scale = head.scale;
+  const auto out = LinearCrossEntropyFunction::apply(hidden, head.weight, scale, head, targets, z_loss);
   return {out[0], out[1], out[2]};
 }
 
@@ -239,7 +264,8 @@ std::int64_t linear_cross_entropy_bytes(std::int64_t rows, std::int64_t d_model,
   std::int64_t bytes =
       chunk * rounded_up(head.vocab_size, kStrideUnit) * logit_bytes + rows * (d_model * element + 2 * wide);
   // Scale, moments and their partial sums by blocks.
-  if (head.normalise_rows) bytes += (2 + (on_gpu ? 0 : chunk / kBlockRows)) * head.vocab_size * wide;
+  if (head.normalise_rows || head.scale.defined())
+    bytes += (2 + (on_gpu ? 0 : chunk / kBlockRows)) * head.vocab_size * wide;
   return bytes;
 }
 
@@ -256,6 +282,7 @@ at::Tensor head_logits(const at::Tensor& hidden, const LinearHead& head) {
   const auto logits = at::empty({hidden.size(0), head.vocab_size}, hidden.options().dtype(wide));
   wide_matmul(logits, hidden.to(weight.scalar_type()), weight.t(), false);
   if (head.normalise_rows) at::Tensor(logits).div_(at::linalg_vector_norm(weight, 2, {1}, false, wide));
+  if (head.scale.defined()) at::Tensor(logits).mul_(head.scale.narrow(0, 0, head.vocab_size) * head.scale_factor);
   return logits;
 }
 

@@ -7,12 +7,15 @@
 
 namespace ingot::ops {
 
-/// logits z_v = W_v · h, or W_v · h / ||W_v|| with `normalise_rows`.
+/// logits z_v = s_v W_v · h, or s_v W_v · h / ||W_v|| with `normalise_rows`; s_v = scale_factor · scale_v, or 1 without scale.
 struct LinearHead {
   at::Tensor weight;            // [V padded, D] fp32, bf16 or fp64
   at::Tensor weight_grad;       // same shape, fp32 (fp64 for fp64): added to. Undefined: the weight is not trained
   std::int64_t vocab_size = 0;  // rows beyond it are padding: they take no part and get no gradient
   bool normalise_rows = false;
+  at::Tensor scale = {};       // [V padded] fp32 (fp64 for fp64), or undefined. A scale of exactly 0 gets no gradient
+  at::Tensor scale_grad = {};  // same shape and type: added to wherever weight_grad is
+  double scale_factor = 1;
 };
 
 /// Sums over the target tokens, scalars in fp32 (fp64 for fp64).
@@ -44,8 +47,8 @@ at::Tensor cross_entropy_of_rows(const at::Tensor& hidden, const LinearHead& hea
 /// Logits [N, vocab_size] in fp32 (fp64 for fp64), without gradients.
 at::Tensor head_logits(const at::Tensor& hidden, const LinearHead& head);
 
-/// linear_cross_entropy().total in plain ATen calls: any device and floating dtype, differentiable in `hidden` and in
-/// `head.weight` by autograd, memory for all logits.
+/// linear_cross_entropy().total in plain ATen calls: any device and floating dtype, differentiable in `hidden`,
+/// `head.weight` and `head.scale` by autograd, memory for all logits.
 at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets,
                                           double z_loss);
 

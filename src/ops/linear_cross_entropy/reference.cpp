@@ -12,7 +12,8 @@ at::Tensor linear_cross_entropy_reference(const at::Tensor& hidden, const Linear
                                           double z_loss) {
   at::Tensor weight = head.weight.narrow(0, 0, head.vocab_size);
   if (head.normalise_rows) weight = weight / weight.square().sum(1, true).sqrt();
-  const auto logits = at::linear(hidden.to(weight.scalar_type()), weight);
+  auto logits = at::linear(hidden.to(weight.scalar_type()), weight);
+  if (head.scale.defined()) logits = logits * (head.scale.narrow(0, 0, head.vocab_size) * head.scale_factor);
   const auto lse = at::logsumexp(logits, 1);
   const auto target_logits = logits.gather(1, targets.clamp_min(0).unsqueeze(1)).squeeze(1);
   const auto losses = lse - target_logits + z_loss * lse.square();

@@ -1,6 +1,10 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/linear.h>
+#include <ATen/ops/matmul.h>
+#include <ATen/ops/ones.h>
+#include <ATen/ops/softmax.h>
 #include <gtest/gtest.h>
 
 #include "nn/golden.h"
@@ -129,31 +133,97 @@ TEST(Attention, CountsVisibleKeys) {
   EXPECT_EQ(score_flops("{type: attention, num_heads: 2, window: 4, always_see_prefix: true}", 4, 2), 64 * 4.5);
 }
 
-/// Norms at the sites q and k act on each head before the rotation.
-TEST(Attention, NormalisesQueriesAndKeys) {
-  const auto norm = configured<NormEntry>("rms_norm");
-  const auto settings = configured<MixerEntry>("{type: attention, num_heads: 4, num_kv_heads: 2, position: rope}");
+/// Attention with a norm at the sites q and k, and its parameters.
+struct Normalised {
+  explicit Normalised(const std::string& rest, const std::string& norm_yaml = "rms_norm") {
+    const auto norm = configured<NormEntry>(norm_yaml);
+    const auto settings =
+        configured<MixerEntry>("{type: attention, num_heads: 4, num_kv_heads: 2, position: rope" + rest + "}");
+    harness = std::make_unique<Harness>(at::kDouble, [&](const ParamScope& scope) {
+      BranchContext context = branch_context(scope);
+      context.site_norm = [&](Site site, const ParamScope& s, std::int64_t width,
+                              std::int64_t heads) -> std::unique_ptr<Norm> {
+        if (site == Site::kV) return nullptr;
+        return norm.entry().make(norm.settings(), {s, width, heads, site, 0, 1});
+      };
+      mixer = settings.entry().make(settings.settings(), context);
+    });
+  }
+  at::Tensor operator()(const at::Tensor& x) const {
+    return mixer->forward(x, plain_context(x.size(0), x.size(1)), {});
+  }
+
   std::unique_ptr<Mixer> mixer;
-  Harness harness(at::kDouble, [&](const ParamScope& scope) {
-    BranchContext context = branch_context(scope);
-    context.site_norm = [&](Site site, const ParamScope& s, std::int64_t width,
-                            std::int64_t heads) -> std::unique_ptr<Norm> {
-      if (site == Site::kV) return nullptr;
-      return norm.entry().make(norm.settings(), {s, width, heads, site, 0, 1});
-    };
-    mixer = settings.entry().make(settings.settings(), context);
-  });
-  const ParamMap params = harness.params();
+  std::unique_ptr<Harness> harness;
+};
+
+/// The same from the definition: softmax of K^-1/2 q · k over the keys up to the query, q and k as `prepare` makes them of the
+/// projected heads [B, T, H, K].
+at::Tensor from_definition(const ParamMap& params, const at::Tensor& x,
+                           const std::function<at::Tensor(const std::string& part, const at::Tensor&)>& prepare) {
+  const auto projected = [&](const std::string& part, std::int64_t heads) {
+    return at::linear(x, params.at(part + ".weight")).view({x.size(0), x.size(1), heads, 8});
+  };
+  const at::Tensor q = prepare("q", projected("q", 4)).transpose(1, 2);
+  const at::Tensor k = prepare("k", projected("k", 2)).repeat_interleave(2, 2).transpose(1, 2);
+  const at::Tensor v = projected("v", 2).repeat_interleave(2, 2).transpose(1, 2);
+  const at::Tensor future = at::ones({x.size(1), x.size(1)}, at::kBool).triu(1);
+  const at::Tensor scores =
+      (q.matmul(k.transpose(2, 3)) / std::sqrt(8.0)).masked_fill(future, -std::numeric_limits<double>::infinity());
+  return at::linear(at::softmax(scores, -1).matmul(v).transpose(1, 2).flatten(2), params.at("o.weight"));
+}
+
+at::Tensor turned(const at::Tensor& heads) {
+  const auto rope = configured<PositionEntry>("rope");
+  return rope.entry().reference(rope.settings(), heads, plain_context(heads.size(0), heads.size(1)).position, {});
+}
+
+at::Tensor rms(const at::Tensor& x) { return x / (x.square().mean(-1, true) + 1e-6).sqrt(); }
+
+const Tolerance kNormalisedTolerance = Tolerance::of(at::kDouble).reduction(kModel * 9).chain(6);
+
+TEST(Attention, NormalisesEachHeadBeforeTheRotation) {
+  const Normalised attention("");
+  const ParamMap params = attention.harness->params();
   EXPECT_EQ(params.at("q_norm.gain").size(0), 8);
   EXPECT_EQ(params.at("k_norm.gain").size(0), 8);
-  // Scaling the projections of q and k changes nothing but through eps.
-  const at::Tensor x = random_normal({1, 9, kModel}, 1);
-  const at::Tensor y = mixer->forward(x, plain_context(1, 9), {});
-  const at::NoGradGuard no_grad;
-  for (const Master& master : harness.store().masters()) {
-    if (master.name == "m.q.weight" || master.name == "m.k.weight") master.value.mul_(3);
-  }
-  EXPECT_LT(relative_error(mixer->forward(x, plain_context(1, 9), {}), y), 1e-4);
+  const at::Tensor x = random_normal({2, 9, kModel}, 1);
+  const auto prepare = [&](const std::string& part, const at::Tensor& heads) {
+    return turned(params.at(part + "_norm.gain") * rms(heads));
+  };
+  EXPECT_TRUE(close(attention(x), from_definition(params, x, prepare), kNormalisedTolerance));
+}
+
+/// OLMo 2: one root mean square of all heads, a gain for each entry.
+TEST(Attention, NormalisesAllHeadsJointly) {
+  const Normalised attention(", qk_norm: {over: all_heads}");
+  const ParamMap params = attention.harness->params();
+  EXPECT_EQ(params.at("q_norm.gain").size(0), 32);
+  EXPECT_EQ(params.at("k_norm.gain").size(0), 16);
+  const at::Tensor x = random_normal({2, 9, kModel}, 1);
+  const auto prepare = [&](const std::string& part, const at::Tensor& heads) {
+    return turned((params.at(part + "_norm.gain") * rms(heads.flatten(2))).view(heads.sizes()));
+  };
+  EXPECT_TRUE(close(attention(x), from_definition(params, x, prepare), kNormalisedTolerance));
+}
+
+/// Gains differ between the entries that a rotation mixes, so that its place shows.
+TEST(Attention, NormalisesAfterTheRotation) {
+  const Normalised attention(", qk_norm: {after_position: true}");
+  const ParamMap params = attention.harness->params();
+  const at::Tensor x = random_normal({2, 9, kModel}, 1);
+  const auto prepare = [&](const std::string& part, const at::Tensor& heads) {
+    return params.at(part + "_norm.gain") * rms(turned(heads));
+  };
+  EXPECT_TRUE(close(attention(x), from_definition(params, x, prepare), kNormalisedTolerance));
+}
+
+/// A rotation keeps lengths: without gains the place of the norm is irrelevant.
+TEST(Attention, WeightFreeNormsCommuteWithTheRotation) {
+  const Normalised before("", "simple_rms_norm"), after(", qk_norm: {after_position: true}", "simple_rms_norm");
+  EXPECT_EQ(before.harness->num_parameters(), 2 * kModel * (32 + 16));
+  const at::Tensor x = random_normal({2, 9, kModel}, 1);
+  EXPECT_TRUE(close(after(x), before(x), kNormalisedTolerance));
 }
 
 }  // namespace

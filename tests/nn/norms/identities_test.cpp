@@ -1,5 +1,9 @@
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/full_like.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
+
+#include <utility>
 
 #include "base/error.h"
 #include "nn/norms/running_fixture.h"
@@ -52,6 +56,34 @@ TEST(NormIdentities, ScaleOfRowsCountsOnlyWhereItShould) {
     const NormFixture f(name);
     EXPECT_GT(relative_error(f(3 * normal_rows()), f(normal_rows())), 0.01) << name;
   }
+}
+
+/// What conversions of trained models rely on: a product behind the norm can take over its gain and bias.
+TEST(NormIdentities, NeutralGainsLeaveTheNormalisedRows) {
+  const Family<NormEntry>& family = nn_families().get<NormEntry>();
+  int checked = 0;
+  for (const std::string& name : family.names()) {
+    const NormEntry& entry = family.at(name);
+    if (!entry.neutral_gain) continue;
+    for (const Sample& sample : samples_of(entry, entry.samples)) {
+      std::unique_ptr<Norm> norm;
+      const Harness harness(at::kDouble, [&](const ParamScope& scope) {
+        norm = entry.make(*sample.settings, {scope, kModel, 1, Site::kInput, 0, 1});
+      });
+      const ParamMap params = harness.params();
+      const double neutral = entry.neutral_gain(*sample.settings);
+      ParamMap bare = params;
+      bare["gain"] = at::full_like(params.at("gain"), neutral);
+      at::Tensor bias = at::zeros_like(params.at("gain"));
+      if (params.count("bias") != 0) std::swap(bias, bare["bias"]);
+      const at::Tensor normalised = entry.reference(*sample.settings, normal_rows(), bare);
+      const at::Tensor expected = (params.at("gain") - neutral + 1) * normalised + bias;
+      EXPECT_TRUE(close(entry.reference(*sample.settings, normal_rows(), params), expected, row_tolerance()))
+          << name << " " << sample.name;
+      ++checked;
+    }
+  }
+  EXPECT_GE(checked, 10);
 }
 
 TEST(NormLeaks, AreRefusedUnlessAllowedAndOthersDoNotLeak) {

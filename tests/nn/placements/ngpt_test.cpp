@@ -5,12 +5,20 @@
 namespace ingot::testing {
 namespace {
 
-TEST(NgptPlacement, NormsQueriesAndKeysAlone) {
+TEST(NgptPlacement, HasNoNormLayers) {
   const auto placement = make_placement("ngpt");
+  for (const int depth : {-1, 0, 1}) EXPECT_EQ(sites_at(*placement, depth), Sites{}) << depth;
+  EXPECT_DOUBLE_EQ(placement->input_scale(1), std::sqrt(static_cast<double>(kModel)));
+}
+
+TEST(NgptPlacement, NormsQueriesAndKeysWithSitesOnly) {
+  const auto placement = make_placement("{type: ngpt, bundle: sites_only}");
   EXPECT_EQ(sites_at(*placement, 0), (Sites{"q", "k"}));
   EXPECT_EQ(sites_at(*placement, 1), Sites{});
   EXPECT_EQ(sites_at(*placement, -1), Sites{});
-  EXPECT_DOUBLE_EQ(placement->input_scale(1), std::sqrt(static_cast<double>(kModel)));
+  EXPECT_EQ(placement->input_scale(1), 1);
+  const auto bundle = bundle_of("{type: ngpt, bundle: sites_only}");
+  EXPECT_TRUE(bundle.residual.empty() && bundle.constraints.empty() && bundle.mixer.empty() && bundle.ffn.empty());
 }
 
 TEST(NgptPlacement, BringsItsResidualRuleUnitVectorsAndInit) {
@@ -18,6 +26,9 @@ TEST(NgptPlacement, BringsItsResidualRuleUnitVectorsAndInit) {
   EXPECT_EQ(bundle.residual, "ngpt");
   EXPECT_EQ(bundle.constraints, std::vector<std::string>{"unit_norm"});
   EXPECT_EQ(bundle.init, "{type: normal, std: 0.125}");
+  EXPECT_EQ(bundle.mixer, (BundleKeys{{"score", "ngpt"}}));
+  EXPECT_EQ(bundle.ffn, (BundleKeys{{"hidden_scale", "true"}}));
+  EXPECT_TRUE(bundle.logit_scale);
 }
 
 }  // namespace

@@ -12,5 +12,13 @@ TEST(Normformer, NormsMixersOutputsAndTheHiddenLayer) {
   EXPECT_EQ(sites_at(*without, 1), (Sites{"input", "output"}));
 }
 
+TEST(Normformer, BringsFactorsOfHeadsAndIfAskedForOfTheSkipPath) {
+  EXPECT_EQ(bundle_of("normformer").mixer, (BundleKeys{{"head_scale", "true"}}));
+  EXPECT_EQ(bundle_of("normformer").residual, "");
+  EXPECT_EQ(bundle_of("{type: normformer, residual_scale: true}").residual, "skip_gain");
+  const auto sites = bundle_of("{type: normformer, residual_scale: true, bundle: sites_only}");
+  EXPECT_TRUE(sites.mixer.empty() && sites.residual.empty());
+}
+
 }  // namespace
 }  // namespace ingot::testing

@@ -5,6 +5,7 @@
 #include <ATen/ops/full_like.h>
 #include <ATen/ops/logsumexp.h>
 #include <ATen/ops/zeros.h>
+#include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
 
 #include <limits>
@@ -31,7 +32,8 @@ struct Size {
 };
 
 /// Every fifth row has no target. Padding rows of the weight are not a number: nothing may read them.
-Problem make_problem(at::ScalarType dtype, bool normalise_rows = false, Size size = {}, std::uint64_t seed = 1) {
+Problem make_problem(at::ScalarType dtype, bool normalise_rows = false, Size size = {}, std::uint64_t seed = 1,
+                     bool scaled = false) {
   Problem p;
   p.hidden = random_normal({size.rows, size.width}, seed).to(dtype).requires_grad_();
   auto weight = random_normal({size.padded, size.width}, seed + 1) / 3;
@@ -41,6 +43,12 @@ Problem make_problem(at::ScalarType dtype, bool normalise_rows = false, Size siz
       at::zeros({size.padded, size.width}, at::TensorOptions(dtype == at::kDouble ? at::kDouble : at::kFloat));
   p.head.vocab_size = size.vocab;
   p.head.normalise_rows = normalise_rows;
+  if (scaled) {
+    p.head.scale = (1 + 0.3 * random_normal({size.padded}, seed + 2)).to(p.head.weight_grad.scalar_type());
+    p.head.scale.requires_grad_();
+    p.head.scale_grad = at::zeros_like(p.head.scale.detach());
+    p.head.scale_factor = 0.75;
+  }
   p.targets = at::zeros({size.rows}, at::kLong);
   RandomStream random(seed, "targets");
   for (std::int64_t i = 0; i < size.rows; ++i) {
@@ -51,26 +59,30 @@ Problem make_problem(at::ScalarType dtype, bool normalise_rows = false, Size siz
 
 /// The reference on the same numbers in fp64, with gradients by autograd.
 struct Reference {
-  at::Tensor total, hidden_grad, weight_grad;
+  at::Tensor total, hidden_grad, weight_grad, scale_grad;
 };
 Reference reference(const Problem& p, double z_loss) {
   const auto hidden = p.hidden.detach().to(at::kDouble).requires_grad_();
   LinearHead head = p.head;
   head.weight = p.head.weight.detach().to(at::kDouble).requires_grad_();
+  if (head.scale.defined()) head.scale = p.head.scale.detach().to(at::kDouble).requires_grad_();
   const auto total = ops::linear_cross_entropy_reference(hidden, head, p.targets, z_loss);
   total.backward();
-  return {total.detach(), hidden.grad(), head.weight.grad()};
+  return {total.detach(), hidden.grad(), head.weight.grad(), head.scale.defined() ? head.scale.grad() : at::Tensor()};
 }
 
 struct Case {
   const char* name;
   bool normalise_rows;
   double z_loss;
+  bool scaled = false;
 };
 
 class LinearCrossEntropy : public ::testing::TestWithParam<Case> {
  protected:
-  Problem problem(at::ScalarType dtype) const { return make_problem(dtype, GetParam().normalise_rows); }
+  Problem problem(at::ScalarType dtype, Size size = {}) const {
+    return make_problem(dtype, GetParam().normalise_rows, size, 1, GetParam().scaled);
+  }
 };
 
 TEST_P(LinearCrossEntropy, AgreesWithTheReference) {
@@ -84,15 +96,20 @@ TEST_P(LinearCrossEntropy, AgreesWithTheReference) {
     EXPECT_TRUE(close(total.detach(), expected.total, tolerance));
     EXPECT_TRUE(close(p.hidden.grad(), expected.hidden_grad, tolerance.chain(2)));
     EXPECT_TRUE(close(p.head.weight_grad, expected.weight_grad, tolerance.chain(2)));
+    if (p.head.scale.defined()) {
+      EXPECT_TRUE(close(p.head.scale_grad, expected.scale_grad, tolerance.reduction(p.hidden.size(0)).chain(2)));
+    }
   }
 }
 
 TEST_P(LinearCrossEntropy, GradientsMatchDifferences) {
-  const auto p = make_problem(at::kDouble, GetParam().normalise_rows, {11, 6, 9, 9});
+  const auto p = problem(at::kDouble, {11, 6, 9, 9});
   const auto f = [&](const std::vector<at::Tensor>& inputs) {
     return std::vector<at::Tensor>{ops::linear_cross_entropy(inputs[0], p.head, inputs[1], GetParam().z_loss).total};
   };
-  EXPECT_TRUE(gradcheck(f, {p.hidden, p.targets}, {{"weight", p.head.weight, p.head.weight_grad}}));
+  std::vector<CheckedParameter> checked = {{"weight", p.head.weight, p.head.weight_grad}};
+  if (p.head.scale.defined()) checked.push_back({"scale", p.head.scale, p.head.scale_grad});
+  EXPECT_TRUE(gradcheck(f, {p.hidden, p.targets}, checked));
 }
 
 TEST_P(LinearCrossEntropy, Bfloat16StaysNearTheReference) {
@@ -122,7 +139,8 @@ TEST_P(LinearCrossEntropy, SumsSplitIntoTheirParts) {
 
 INSTANTIATE_TEST_SUITE_P(Kinds, LinearCrossEntropy,
                          ::testing::Values(Case{"plain", false, 0}, Case{"z_loss", false, 0.01},
-                                           Case{"normalised", true, 0}, Case{"normalised_z_loss", true, 0.01}),
+                                           Case{"normalised", true, 0}, Case{"normalised_z_loss", true, 0.01},
+                                           Case{"scaled", false, 0.01, true}, Case{"scaled_normalised", true, 0, true}),
                          [](const auto& instance) { return instance.param.name; });
 
 TEST(LinearCrossEntropyTest, PaddingGetsNoGradient) {

@@ -1,4 +1,4 @@
-// Twenty training steps of a small hybrid against an independent implementation in fp64.
+// Training steps of small models against independent implementations in fp64.
 
 #include <ATen/core/TensorBody.h>
 #include <c10/core/GradMode.h>
@@ -17,7 +17,12 @@ namespace {
 
 using namespace testing;
 
-class HybridGolden : public ::testing::TestWithParam<const char*> {};
+struct Case {
+  const char* golden;  // tests/golden/NAME.{safetensors,yaml}
+  const char* which;   // prefix of the results
+};
+
+class TrainingGolden : public ::testing::TestWithParam<Case> {};
 
 Batch batch_of(const Golden& golden, std::int64_t step) {
   const auto read = [&](const char* name) {
@@ -35,12 +40,12 @@ Batch batch_of(const Golden& golden, std::int64_t step) {
   return batch;
 }
 
-TEST_P(HybridGolden, LossesNormsAndWeightsAgree) {
-  const std::string which = GetParam();
-  const Golden golden("hybrid");
+TEST_P(TrainingGolden, LossesNormsAndWeightsAgree) {
+  const std::string name_of_golden = GetParam().golden, which = GetParam().which;
+  const Golden golden(name_of_golden);
   const auto families = make_families();
   const bool documents = which == "documents";
-  const auto config = load_config(source_path("tests/golden/hybrid.yaml"),
+  const auto config = load_config(source_path("tests/golden/" + name_of_golden + ".yaml"),
                                   {std::string("data.reset_at_document=") + (documents ? "true" : "false")}, families);
   auto experiment = allocated_experiment(config, families, 40);
   std::map<std::string, at::Tensor> state;
@@ -59,7 +64,7 @@ TEST_P(HybridGolden, LossesNormsAndWeightsAgree) {
     EXPECT_LT(relative_error(logits(hidden, experiment.model->head()), golden.at(which + "/logits")), 1e-9);
   }
   TrainStep step(experiment);
-  for (std::int64_t i = 0; i < 20; ++i) {
+  for (std::int64_t i = 0; i < golden.at("tokens").size(0); ++i) {
     step.accumulate(batch_of(golden, i));
     const auto result = step.finish(i + 1);
     const double loss = golden.at(which + "/loss")[i].item<double>();
@@ -72,8 +77,9 @@ TEST_P(HybridGolden, LossesNormsAndWeightsAgree) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Cases, HybridGolden, ::testing::Values("plain", "documents"),
-                         [](const auto& test) { return std::string(test.param); });
+INSTANTIATE_TEST_SUITE_P(Cases, TrainingGolden,
+                         ::testing::Values(Case{"hybrid", "plain"}, Case{"hybrid", "documents"}, Case{"ngpt", "plain"}),
+                         [](const auto& test) { return std::string(test.param.golden) + "_" + test.param.which; });
 
 }  // namespace
 }  // namespace ingot

@@ -1,0 +1,35 @@
+// Scaled dot product: s_ij = q_i · k_j / sqrt(K)
+//
+//   Vaswani et al. 2017, arXiv:1706.03762, eq. 1; K: width of a head.
+
+#include <ATen/TensorOperators.h>
+
+#include <cmath>
+
+#include "config/fields.h"
+#include "nn/score.h"
+
+namespace ingot {
+namespace dot {
+
+struct Config {};
+
+void describe(Fields& /*f*/, Config& /*c*/) {}
+
+at::Tensor reference(const at::Tensor& q, const at::Tensor& k) { return (q * k).sum(-1, true); }
+
+}  // namespace dot
+
+void register_dot(Family<ScoreEntry>& family) {
+  ScoreEntry& e =
+      family.add<dot::Config>("dot", "The dot product over the root of the head's width; nothing is learned.",
+                              "Vaswani et al. 2017, arXiv:1706.03762");
+  e.make = [](const ConfigObject&, const ScoreContext&) { return std::unique_ptr<Score>(); };
+  e.factor = [](std::int64_t head_dim) { return 1 / std::sqrt(static_cast<double>(head_dim)); };
+  e.reference = [](const ConfigObject&, const at::Tensor& q, const at::Tensor& k, const ParamMap&) {
+    return dot::reference(q, k);
+  };
+  e.num_parameters = [](const ConfigObject&, std::int64_t, std::int64_t) { return std::int64_t{0}; };
+}
+
+}  // namespace ingot
