@@ -2,6 +2,7 @@
 
 #include <dlfcn.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <stdexcept>
 #include <string_view>
@@ -43,7 +44,11 @@ std::string load(Plugin& out) {
   if (handle == nullptr) return std::string("the GPU plugin cannot be loaded: ") + dlerror();
   const auto count = reinterpret_cast<decltype(&ingot_cuda_device_count)>(dlsym(handle, "ingot_cuda_device_count"));
   if (count == nullptr) return path.string() + " is not a GPU plugin of this program";
-  if (count() < 1) return "the NVIDIA driver sees no GPU";
+  if (count() < 1) {
+    const char* const visible = std::getenv("CUDA_VISIBLE_DEVICES");
+    const std::string which = visible == nullptr ? "" : std::string(" among CUDA_VISIBLE_DEVICES=") + visible;
+    return "the NVIDIA driver sees no GPU" + which;
+  }
   out.handle = handle;
   return "";
 }

@@ -194,4 +194,16 @@ LaunchPlace detect_launch(const Environment& environment) {
   return place;
 }
 
+std::optional<std::string> own_gpu(const LaunchPlace& place, const std::optional<std::string>& visible) {
+  if (place.local_world_size <= 1) return std::nullopt;
+  if (!visible) return std::to_string(place.local_rank);
+  const auto gpus = split(*visible, ',');
+  if (gpus.size() == 1) return std::nullopt;
+  if (gpus.size() < static_cast<std::size_t>(place.local_world_size)) {
+    throw DistributedError(cat("CUDA_VISIBLE_DEVICES=", *visible, " lists ", gpus.size(), " GPUs for ",
+                               place.local_world_size, " ranks on this machine, expected one for each"));
+  }
+  return gpus[static_cast<std::size_t>(place.local_rank)];
+}
+
 }  // namespace ingot

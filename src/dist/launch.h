@@ -39,6 +39,11 @@ Environment process_environment();
 /// DistributedError for a launch that contradicts itself, or whose meeting place cannot be told.
 LaunchPlace detect_launch(const Environment& environment);
 
+/// What CUDA_VISIBLE_DEVICES has to be, before CUDA is asked anything, so that this rank sees one GPU, its own; none if it may
+/// stay as it is: `visible` (absent: unset, every GPU). Throws DistributedError where it lists fewer GPUs than the machine has
+/// ranks; a list of one is left alone, as a launcher sets it for each rank.
+std::optional<std::string> own_gpu(const LaunchPlace& place, const std::optional<std::string>& visible);
+
 /// Variables by which `--nproc` tells a child its place, beside torchrun's.
 inline constexpr const char* kNprocVariable = "INGOT_NPROC";
 inline constexpr const char* kStoreFdVariable = "INGOT_STORE_FD";

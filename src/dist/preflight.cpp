@@ -41,24 +41,25 @@ std::string Preflight::text() const {
   return cat("an all-reduce of ", format_bytes(static_cast<double>(bytes)), " takes ", numbers);
 }
 
-Preflight preflight(World& world) {
+Preflight preflight(World& world, at::Device device) {
   const auto n = kBytes / static_cast<std::int64_t>(sizeof(float));
   const auto size = static_cast<std::size_t>(world.size());
   const auto me = static_cast<std::size_t>(world.rank());
-  auto values = at::zeros({n});
+  const auto on_device = at::TensorOptions(device);
+  auto values = at::zeros({n}, on_device);
   Preflight out;
   out.bytes = kBytes;
 
   const auto shares = sizes_of(even_bounds(n, world.size()));
   const Counts mine(size, shares[me]);
-  auto gathered = at::zeros({shares[me] * world.size()});
+  auto gathered = at::zeros({shares[me] * world.size()}, on_device);
   const auto own = best_seconds(world, [&] {
     world.exchange(values, shares, gathered, mine);
     world.exchange(gathered, mine, values, shares);
   });
   for (const auto& seconds : world.all_gather({own})) out.all_reduce = std::max(out.all_reduce, seconds[0]);
 
-  auto received = at::zeros({n});
+  auto received = at::zeros({n}, on_device);
   out.with_first.assign(size, 0);
   for (std::size_t other = 1; other < size; ++other) {
     Counts counts(size, 0);

@@ -44,10 +44,18 @@ GradientReducer::GradientReducer(ParameterStore& store, World& world, const Redu
   for (std::size_t i = 0; i < jobs_.size(); ++i) {
     for (const auto leaf : jobs_[i].bucket.leaves) job_of_leaf_[leaf] = i;
   }
-  const auto dtype = options.wire == Wire::kBfloat16 ? at::kBFloat16 : jobs_.front().flat.scalar_type();
-  received_ = at::empty({largest * world.size()}, dtype);
-  replicas_ = at::empty({replicas}, dtype);
-  sum_ = at::empty({largest}, jobs_.front().flat.options());
+  const auto& flat = jobs_.front().flat;
+  const auto reduction = options.reduction != Reduction::kAuto ? options.reduction
+                         : flat.is_cpu()                       ? Reduction::kRankOrder
+                                                               : Reduction::kAllReduce;
+  rank_order_ = reduction == Reduction::kRankOrder || options.shards != nullptr;
+  wire_ = options.wire == Wire::kBfloat16 ? at::kBFloat16 : flat.scalar_type();
+  if (rank_order_) {
+    received_ = at::empty({largest * world.size()}, flat.options().dtype(wire_));
+    replicas_ = at::empty({replicas}, flat.options().dtype(wire_));
+    sum_ = at::empty({largest}, flat.options());
+  }
+  side_.emplace(flat.device());
   for (std::size_t i = 0; i < leaves.size(); ++i) {
     torch::autograd::impl::set_post_acc_grad_hooks(leaves[i].weight(), std::make_unique<Hook>(*this, i));
   }
@@ -90,6 +98,7 @@ void GradientReducer::launch(std::size_t jobs) {
   {
     const std::scoped_lock lock(mutex_);
     if (jobs <= launched_) return;
+    side_->follow_current();
     launched_ = jobs;
   }
   wake_.notify_all();
@@ -119,6 +128,7 @@ void GradientReducer::finish() {
 
 void GradientReducer::work() {
   const c10::NoGradGuard no_grad;
+  const SideStream::Guard stream(*side_);
   std::unique_lock lock(mutex_);
   for (;;) {
     wake_.wait(lock, [this] { return closing_ || (done_ < launched_ && !error_); });
@@ -129,6 +139,7 @@ void GradientReducer::work() {
     const auto start = Clock::now();
     try {
       reduce(jobs_[index]);
+      side_->wait();
     } catch (...) {
       error = std::current_exception();
     }
@@ -142,13 +153,25 @@ void GradientReducer::work() {
 }
 
 void GradientReducer::reduce(const Job& job) {
+  if (rank_order_) {
+    add_in_rank_order(job);
+  } else if (wire_ == job.flat.scalar_type()) {
+    world_.all_reduce(job.flat);
+  } else {
+    const auto on_wire = job.flat.to(wire_);
+    world_.all_reduce(on_wire);
+    job.flat.copy_(on_wire);
+  }
+}
+
+void GradientReducer::add_in_rank_order(const Job& job) {
   const int world = world_.size();
   const auto rank = static_cast<std::size_t>(world_.rank());
   const auto shares = sizes_of(job.bounds);
   const auto mine = shares[rank];
   const std::vector<std::int64_t> mine_each(static_cast<std::size_t>(world), mine);
-  const bool converts = received_.scalar_type() != job.flat.scalar_type();
-  const auto outgoing = converts ? job.flat.to(received_.scalar_type()) : job.flat;
+  const bool converts = wire_ != job.flat.scalar_type();
+  const auto outgoing = converts ? job.flat.to(wire_) : job.flat;
 
   auto received = received_.narrow(0, 0, mine * world);
   world_.exchange(outgoing, shares, received, mine_each);

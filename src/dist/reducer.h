@@ -1,20 +1,22 @@
 #pragma once
 // Sums gradients over the ranks, bucket by bucket, while the backward pass of the last micro-batch still runs.
 //
-// On CPUs the sum is deterministic: every rank gets all ranks' values of its share of a bucket, adds them up in rank order,
-// and hands the result round. Its bits depend on the world size alone, neither on the size of buckets nor on timing. Where
-// the masters are shared out, each rank keeps the sum of what it owns and nothing is handed round: only those gradients are
-// sums then.
+// In rank order the sum is deterministic: every rank gets all ranks' values of its share of a bucket, adds them up in rank
+// order, and hands the result round. Its bits depend on the world size alone, neither on the size of buckets nor on timing.
+// Where the masters are shared out, it is always made so; each rank keeps the sum of what it owns and nothing is handed
+// round: only those gradients are sums then.
 
 #include <condition_variable>
 #include <cstdint>
 #include <exception>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "device/side_stream.h"
 #include "dist/buckets.h"
 #include "dist/shards.h"
 #include "dist/wire.h"
@@ -25,6 +27,7 @@ namespace ingot {
 struct ReducerOptions {
   std::int64_t bucket_bytes = 25 << 20;
   Wire wire = Wire::kFloat32;
+  Reduction reduction = Reduction::kAuto;
   const Shards* shards = nullptr;  // in place of `bucket_bytes`; outlives the reducer
 };
 
@@ -62,6 +65,7 @@ class GradientReducer {
   void launch(std::size_t jobs);
   void work();
   void reduce(const Job& job);
+  void add_in_rank_order(const Job& job);
 
   World& world_;
   std::vector<Job> jobs_;
@@ -72,7 +76,10 @@ class GradientReducer {
   std::vector<std::size_t> open_leaves_;  // of each job, not complete
   bool armed_ = false;
   bool counted_ = false;
-  at::Tensor received_, sum_, replicas_;  // staging
+  at::ScalarType wire_ = at::kFloat;
+  bool rank_order_ = true;
+  at::Tensor received_, sum_, replicas_;  // staging for sums in rank order
+  std::optional<SideStream> side_;        // of the network thread
   std::vector<WeightLeaf> hooked_;
 
   std::mutex mutex_;  // guards what follows

@@ -33,8 +33,9 @@ WeightExchange::WeightExchange(const ParameterStore& store, World& world, const 
     most_in = std::max(most_in, std::accumulate(round.counts.begin(), round.counts.end(), std::int64_t{0}));
     rounds_.push_back(std::move(round));
   }
-  outgoing_ = at::empty({most_out}, at::kByte);
-  incoming_ = at::empty({most_in}, at::kByte);
+  const auto options = at::TensorOptions(at::kByte).device(store.options().device);
+  outgoing_ = at::empty({most_out}, options);
+  incoming_ = at::empty({most_in}, options);
 }
 
 void WeightExchange::run() {

@@ -2,7 +2,8 @@
 // The ranks that train together, and what they do in common. A world of one process does all of it at once, without any
 // network, so that nobody has to ask.
 //
-// Two planes: small agreements between hosts (through the store and a Gloo group of their own), and tensors (Gloo on CPUs).
+// Two planes: small agreements between hosts (through the store and a Gloo group of their own), and tensors (Gloo on CPUs,
+// NCCL on GPUs).
 // A peer that fails makes every call here throw DistributedError that says which rank was last seen where.
 
 #include <ATen/core/Tensor.h>
@@ -19,6 +20,10 @@
 
 namespace ingot {
 
+namespace dist_detail {
+class Group;
+}
+
 struct WorldOptions {
   double timeout = 600;  // seconds: of the meeting, of a collective, of a silent peer
 };
@@ -30,8 +35,6 @@ struct RankPlace {
 };
 
 class World {
-  struct Group;
-
  public:
   /// One process.
   World();
@@ -68,10 +71,16 @@ class World {
   /// Returns when all have come; patient.
   void wait_for_all();
 
-  // -- Tensors on the CPU, contiguous. From one thread at a time.
+  /// From now on tensors may lie on this process's GPU, each rank having one of its own. Called by all ranks.
+  void connect_gpus();
+
+  // -- Tensors on the CPU, or on the GPU in the current stream: contiguous. From one thread at a time. Where they return, the
+  // work is done.
 
   /// Rank 0's values, in place.
   void broadcast(at::Tensor tensor);
+  /// The sum of all ranks' values, in place, the same bits on all ranks; the order of additions is not defined.
+  void all_reduce(at::Tensor tensor);
   /// Sends `send_counts[r]` elements of the flat `send` to rank r, in rank order, and gets `receive_counts[r]` from it.
   void exchange(const at::Tensor& send, const std::vector<std::int64_t>& send_counts, at::Tensor& receive,
                 const std::vector<std::int64_t>& receive_counts);
@@ -88,8 +97,8 @@ class World {
 
    private:
     friend class World;
-    Line(Group& group, std::string name) : group_(group), name_(std::move(name)) {}
-    Group& group_;
+    Line(dist_detail::Group& group, std::string name) : group_(group), name_(std::move(name)) {}
+    dist_detail::Group& group_;
     std::string name_;
     std::atomic<bool> hung_up_ = false;
   };
@@ -105,7 +114,7 @@ class World {
  private:
   LaunchPlace place_;
   std::vector<RankPlace> ranks_;
-  std::unique_ptr<Group> group_;  // null in a world of one
+  std::unique_ptr<dist_detail::Group> group_;  // null in a world of one
 };
 
 }  // namespace ingot

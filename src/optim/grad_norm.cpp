@@ -1,7 +1,8 @@
 #include "optim/grad_norm.h"
 
-#include <ATen/ops/as_strided.h>
+#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -38,7 +39,7 @@ GradNorm::GradNorm(const ParameterStore& store) : store_(store) {
 }
 
 double GradNorm::sum_of_squares(const SumOverRanks& sum_over_ranks) const {
-  if (!store_.flat_grads().is_cpu()) return sum_on_device();
+  if (!store_.flat_grads().is_cpu()) return sum_on_device(sum_over_ranks);
   auto partial = at::zeros({static_cast<std::int64_t>(first_block_.back())}, at::kDouble);
   auto* values = partial.mutable_data_ptr<double>();
   store_.flat_grads().scalar_type() == at::kDouble ? fill<double>(values) : fill<float>(values);
@@ -67,11 +68,22 @@ double GradNorm::sum(const double* partial) const {
   return total;
 }
 
-double GradNorm::sum_on_device() const {
-  // One reduction over all that is trained; padding and what is not trained are zero.
-  if (!store_.owns_all()) throw std::logic_error("gradients on a GPU are not shared out");
-  const double norm = at::linalg_vector_norm(store_.flat_grads(), 2, {}, false, at::kDouble).item<double>();
-  return norm * norm;
+double GradNorm::sum_on_device(const SumOverRanks& sum_over_ranks) const {
+  if (store_.owns_all()) {  // one reduction over all: padding and what is not trained are zero
+    const double norm = at::linalg_vector_norm(store_.flat_grads(), 2, {}, false, at::kDouble).item<double>();
+    return norm * norm;
+  }
+  std::vector<at::Tensor> grads;
+  for (const Master& part : store_.owned()) {
+    if (part.trained) grads.push_back(part.grad);
+  }
+  auto total = at::zeros({1}, at::kDouble);
+  if (!grads.empty()) {
+    const double norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(grads, 2, at::kDouble))).item<double>();
+    total.fill_(norm * norm);
+  }
+  sum_over_ranks(total);
+  return total.item<double>();
 }
 
 }  // namespace ingot

@@ -32,7 +32,7 @@ class GradNorm {
   template <class T>
   void fill(double* partial) const;
   double sum(const double* partial) const;
-  double sum_on_device() const;
+  double sum_on_device(const SumOverRanks& sum_over_ranks) const;
 
   const ParameterStore& store_;
   std::vector<std::size_t> first_block_;  // of each trained master, and behind the last

@@ -69,6 +69,12 @@ void describe(Fields& f, DistributedSection& c) {
           Rule{}.layout());
   f.choice("wire", c.wire, {{"fp32", Wire::kFloat32}, {"bf16", Wire::kBfloat16}}, "type of gradients on the network",
            Rule{}.numeric());
+  f.choice("reduction", c.reduction,
+           {{"auto", Reduction::kAuto}, {"rank_order", Reduction::kRankOrder}, {"all_reduce", Reduction::kAllReduce}},
+           "how gradients are added up: in rank order in fp32, bits depending on the number of ranks alone, as always where "
+           "masters are shared out; or as the network library does it, with less traffic between many nodes; auto: the "
+           "former on CPUs, the latter on GPUs",
+           Rule{}.numeric());
   f.field("timeout", c.timeout, "time after which a silent peer is given up", Rule{}.free());
   f.field("check_every", c.check_every, "steps after which the ranks compare checksums of their weights; 0: never",
           Rule{}.at_least(0).free());

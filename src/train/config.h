@@ -81,6 +81,7 @@ struct DistributedSection {
   Sharding shard = Sharding::kNone;
   ByteSize bucket{25 << 20};
   Wire wire = Wire::kFloat32;
+  Reduction reduction = Reduction::kAuto;
   Seconds timeout{600};
   std::int64_t check_every = 1000;  // steps
 };

@@ -105,6 +105,7 @@ void TrainLoop::make_model() {
     experiment_ = make_experiment(config_, families_, facts);
   }
   config_ = experiment_.config;
+  if (config_.train.device == DeviceKind::kCuda) world_.connect_gpus();
   if (!experiment_.costs && record_.active()) {
     experiment_.costs = measure_costs(experiment_, families_, Measure::kMemory);
   }
@@ -206,7 +207,7 @@ void TrainLoop::say_what_the_launch_does() {
 
 void TrainLoop::measure_network() {
   world_.set_phase(counters_.step, "measuring the network");
-  const auto measured = preflight(world_);
+  const auto measured = preflight(world_, experiment_.model->device());
   record_.say(cat("  network      ", measured.text()));
   for (const auto rank : slow_ranks(measured)) {
     const auto index = static_cast<std::size_t>(rank);

@@ -14,7 +14,8 @@ namespace {
 
 ReducerOptions reducer_options(const Experiment& experiment) {
   const auto& distributed = experiment.config.distributed;
-  return {bucket_bytes(*experiment.store, distributed), distributed.wire, experiment.shards.get()};
+  return {bucket_bytes(*experiment.store, distributed), distributed.wire, distributed.reduction,
+          experiment.shards.get()};
 }
 
 }  // namespace

@@ -134,5 +134,16 @@ TEST(Launch, ContradictionsAreNamed) {
   }
 }
 
+TEST(Launch, EachRankOfAMachineHasAGpuOfItsOwn) {
+  const auto place = detect(torchrun());  // local rank 1 of 4
+  EXPECT_EQ(own_gpu(place, std::nullopt), "1");
+  EXPECT_EQ(own_gpu(place, "4,5,6,7"), "5");
+  EXPECT_EQ(own_gpu(place, "GPU-a,GPU-b,GPU-c,GPU-d,GPU-e"), "GPU-b");
+  EXPECT_EQ(own_gpu(place, "2"), std::nullopt) << "the launcher gave each rank one";
+  EXPECT_EQ(own_gpu(place, ""), std::nullopt) << "GPUs are hidden";
+  EXPECT_THROW(own_gpu(place, "0,1,2"), DistributedError);
+  EXPECT_EQ(own_gpu(detect({}), std::nullopt), std::nullopt) << "alone, it sees all";
+}
+
 }  // namespace
 }  // namespace ingot

@@ -13,7 +13,7 @@ TEST(Preflight, AllRanksGetTheSameFigures) {
   std::mutex mutex;
   std::vector<Preflight> all;
   const auto thrown = testing::run_threads(3, [&](World& world) {
-    const auto measured = preflight(world);
+    const auto measured = preflight(world, at::kCPU);
     const std::scoped_lock lock(mutex);
     all.push_back(measured);
   });

@@ -157,5 +157,28 @@ TEST(Reducer, OnABf16WireAllRanksGetTheSameRoundedSum) {
   EXPECT_LT((results[0] - exact).abs().max().item<double>(), 0.02 * exact.abs().max().item<double>());
 }
 
+TEST(Reducer, TheLibrarysAllReduceGivesTheSameSumOnAllRanksUpToRounding) {
+  const auto exact = expected_sum(3);
+  for (const auto wire : {Wire::kFloat32, Wire::kBfloat16}) {
+    std::vector<at::Tensor> results(3);
+    expect_no_error(run_threads(3, [&](World& world) {
+      Chain chain(world.rank());
+      GradientReducer reducer(chain.store, world, {5000, wire, Reduction::kAllReduce});
+      for (int step = 0; step < 2; ++step) {
+        chain.store.zero_grads();
+        reducer.arm();
+        chain.backward();
+        reducer.finish();
+      }
+      results[static_cast<std::size_t>(world.rank())] = chain.store.flat_grads().clone();
+    }));
+    EXPECT_TRUE(at::equal(results[0], results[1]));
+    EXPECT_TRUE(at::equal(results[0], results[2]));
+    // Two additions, the rank's own rounding and that of each partial sum: in units of 2^-24 or 2^-8 of the largest value.
+    const double unit = wire == Wire::kFloat32 ? 0x1p-24 : 0x1p-8;
+    EXPECT_LE((results[0] - exact).abs().max().item<double>(), 5 * unit * exact.abs().max().item<double>());
+  }
+}
+
 }  // namespace
 }  // namespace ingot

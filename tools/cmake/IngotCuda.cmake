@@ -1,4 +1,4 @@
-# The GPU plugin, libingot_cuda.so beside the program: all src/**/*.cu and src/device/cuda/*.cpp. It is loaded at run time
+# The GPU plugin, libingot_cuda.so beside the program: all src/**/*.cu and src/*/cuda/*.cpp. It is loaded at run time
 # where there is a driver; nothing else links it.
 
 # Real architectures for data-center GPUs of today, PTX for what comes after them.
@@ -41,13 +41,20 @@ if(INGOT_HAS_CUDA)
   # CMake 3.25 does not know that this nvcc has C++20, which targets take over from CMAKE_CXX_STANDARD.
   set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
 
-  file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cu ${PROJECT_SOURCE_DIR}/src/device/cuda/*.cpp)
+  file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cu
+       ${PROJECT_SOURCE_DIR}/src/*/cuda/*.cpp)
   add_library(ingot_cuda SHARED ${cuda_sources})
   target_include_directories(ingot_cuda PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_include_directories(ingot_cuda SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
   target_compile_options(ingot_cuda PRIVATE
     $<$<COMPILE_LANGUAGE:CUDA>:--expt-relaxed-constexpr -lineinfo -Xcompiler=-Wall>
     $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra>)
+  # Without NCCL's header the plugin serves one GPU.
+  find_path(INGOT_NCCL_INCLUDE nccl.h HINTS ${INGOT_TORCH_LIB}/../../nvidia/nccl/include)
+  mark_as_advanced(INGOT_NCCL_INCLUDE)
+  if(INGOT_NCCL_INCLUDE)
+    target_include_directories(ingot_cuda SYSTEM PRIVATE ${INGOT_NCCL_INCLUDE})
+  endif()
   foreach(part c10_cuda torch_cuda)
     add_library(torch_${part} SHARED IMPORTED)
     set_target_properties(torch_${part} PROPERTIES IMPORTED_LOCATION ${INGOT_TORCH_LIB}/lib${part}.so)

@@ -182,7 +182,7 @@ function(ingot_module name)
   endif()
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/${name}/*.cpp)
   # The GPU plugin's (IngotCuda.cmake).
-  list(FILTER sources EXCLUDE REGEX "/src/device/cuda/")
+  list(FILTER sources EXCLUDE REGEX "/src/[a-z]+/cuda/")
   if(name STREQUAL "cli")
     list(REMOVE_ITEM sources ${PROJECT_SOURCE_DIR}/src/cli/main.cpp)
   endif()

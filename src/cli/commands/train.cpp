@@ -1,5 +1,7 @@
 #include <CLI/CLI.hpp>
+#include <cstdlib>
 #include <memory>
+#include <optional>
 
 #include "base/text.h"
 #include "cli/command.h"
@@ -15,6 +17,17 @@ struct Options {
   std::string resume = "auto";
   int nproc = 1;
 };
+
+/// Where the launch puts this process, which from now on sees its own GPU alone.
+LaunchPlace take_place() {
+  const auto place = detect_launch(process_environment());
+  constexpr const char* kVisible = "CUDA_VISIBLE_DEVICES";
+  const char* const visible = std::getenv(kVisible);
+  if (const auto gpu = own_gpu(place, visible == nullptr ? std::nullopt : std::optional<std::string>(visible))) {
+    ::setenv(kVisible, gpu->c_str(), /*overwrite=*/1);
+  }
+  return place;
+}
 
 ResumeChoice resume_choice(const std::string& text) {
   if (text == "auto") return {};
@@ -37,12 +50,13 @@ void add_train(CLI::App& app, CommandLine& line) {
   command->footer("Example: ingot train configs/quickstart.yaml model.placement=post run.name=post");
   command->callback([&line, options] {
     line.uses_device = true;
-    line.run = [&line, options] {
+    const auto place = take_place();  // before CUDA is loaded
+    line.run = [&line, options, place] {
       TrainRequest request;
       request.config = [&] { return load_config(options->config, options->overrides, line.families); };
       request.resume = resume_choice(options->resume);
       request.command_line = line.arguments;
-      request.place = detect_launch(process_environment());
+      request.place = place;
       if (options->nproc > 1 && request.place.launcher == Launcher::kNone) {
         request.config();  // a mistake is said once, before anything starts
         return run_ranks(options->nproc, line.arguments);
