@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Kills ranks of short runs at random moments until each run is done, and checks what is left. Standard library only.
 
-Run: python3 tools/kill_runs.py [--kills 200] [--worlds 2 4] [--shards none optimizer] [--seed 1] [--binary build/ingot]
+Run: python3 tools/kill_runs.py [--kills 200] [--worlds 2 4] [--shards none optimizer gradients] [--seed 1] [--binary build/ingot]
      [--out DIR]
 Every run must end with the bits of an undisturbed run of the same world and sharding, and each sample up to its end must have been used
 exactly once by the attempts that count: of each step the last. Prints one line per run; exits with 1 if any differs.
@@ -107,7 +107,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--worlds", type=int, nargs="+", default=[2, 4])
-    parser.add_argument("--shards", nargs="+", default=["none", "optimizer"])
+    parser.add_argument("--shards", nargs="+", default=["none", "optimizer", "gradients"])
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--longest", type=float, default=3, help="seconds an attempt lives at most")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "build/ingot")

@@ -70,7 +70,8 @@ void Group::connect_gpus() {
     auto* const made = INGOT_GPU_FUNCTION(ingot_cuda_make_nccl)(gpu_store.get(), place.rank, place.world_size);
     if (made == nullptr) {
       throw DistributedError(
-          "this build's GPU plugin has no NCCL, since nccl.h of NCCL 2.28 was not there when it was built; several GPUs need "
+          "this build's GPU plugin has no NCCL, since nccl.h of NCCL 2.28 was not there when it was built; several "
+          "GPUs need "
           "it (scripts/setup.sh --cuda gets it)");
     }
     gpus_ = c10::intrusive_ptr<c10d::Backend>::reclaim(made);

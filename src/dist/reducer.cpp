@@ -7,8 +7,10 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "base/clock.h"
+#include "device/pages.h"
 
 namespace ingot {
 class GradientReducer::Hook : public torch::autograd::PostAccumulateGradHook {
@@ -21,7 +23,8 @@ class GradientReducer::Hook : public torch::autograd::PostAccumulateGradHook {
   std::size_t leaf_;
 };
 
-GradientReducer::GradientReducer(ParameterStore& store, World& world, const ReducerOptions& options) : world_(world) {
+GradientReducer::GradientReducer(ParameterStore& store, World& world, const ReducerOptions& options)
+    : store_(store), world_(world), shares_gradients_(options.shares_gradients) {
   if (world.size() == 1) return;
   const auto buckets =
       options.shards != nullptr ? options.shards->buckets() : make_buckets(store, options.bucket_bytes);
@@ -36,6 +39,7 @@ GradientReducer::GradientReducer(ParameterStore& store, World& world, const Redu
     const auto mine = job.bounds[rank + 1] - job.bounds[rank];
     largest = std::max(largest, mine);
     replicas = std::max(replicas, job.hands_round ? mine * world.size() : mine);
+    if (!job.bucket.leaves.empty()) ++gradient_jobs_;
     jobs_.push_back(std::move(job));
   }
   const auto leaves = store.leaves();
@@ -60,6 +64,7 @@ GradientReducer::GradientReducer(ParameterStore& store, World& world, const Redu
     torch::autograd::impl::set_post_acc_grad_hooks(leaves[i].weight(), std::make_unique<Hook>(*this, i));
   }
   hooked_ = leaves;
+  if (shares_gradients_) clear();
   thread_ = std::thread([this] { work(); });
 }
 
@@ -92,6 +97,10 @@ void GradientReducer::ready(std::size_t leaf) {
   std::size_t complete = 0;
   while (complete < jobs_.size() && open_leaves_[complete] == 0 && !jobs_[complete].bucket.leaves.empty()) ++complete;
   launch(complete);
+  if (shares_gradients_) {
+    std::unique_lock lock(mutex_);
+    wake_.wait(lock, [this] { return launched_ - done_ <= kBucketsOnTheWay || error_; });
+  }
 }
 
 void GradientReducer::launch(std::size_t jobs) {
@@ -106,6 +115,16 @@ void GradientReducer::launch(std::size_t jobs) {
 
 void GradientReducer::finish() {
   if (jobs_.empty()) return;
+  finish(jobs_.size());
+  times_ = std::exchange(sum_of_rounds_, {});
+}
+
+void GradientReducer::finish_round() {
+  if (!shares_gradients_) throw std::logic_error("a round for each micro-batch is for gradients that are shared out");
+  if (gradient_jobs_ > 0) finish(gradient_jobs_);
+}
+
+void GradientReducer::finish(std::size_t jobs) {
   if (armed_ && !counted_) {
     expected_ = seen_;
     counted_ = true;
@@ -114,16 +133,26 @@ void GradientReducer::finish() {
   const auto start = Clock::now();
   {
     const std::scoped_lock lock(mutex_);
-    times_.hidden = busy_;
+    sum_of_rounds_.hidden += busy_;
   }
-  launch(jobs_.size());
+  launch(jobs);
   std::unique_lock lock(mutex_);
-  wake_.wait(lock, [this] { return done_ == jobs_.size() || error_; });
+  wake_.wait(lock, [&] { return done_ == jobs || error_; });
   if (error_) std::rethrow_exception(error_);
-  times_.busy = busy_;
-  times_.waited = seconds_since(start);
+  sum_of_rounds_.busy += busy_;
+  sum_of_rounds_.waited += seconds_since(start);
   launched_ = done_ = 0;
   busy_ = 0;
+}
+
+void GradientReducer::clear() {
+  if (!shares_gradients_) {
+    store_.zero_grads();
+    return;
+  }
+  release_pages(store_.flat_grads());
+  if (store_.flat_weight_grads().defined()) release_pages(store_.flat_weight_grads());
+  if (store_.flat_accumulators().defined()) at::Tensor(store_.flat_accumulators()).zero_();
 }
 
 void GradientReducer::work() {
@@ -176,13 +205,23 @@ void GradientReducer::add_in_rank_order(const Job& job) {
   auto received = received_.narrow(0, 0, mine * world);
   world_.exchange(outgoing, shares, received, mine_each);
   auto sum = sum_.narrow(0, 0, mine);
-  sum.copy_(received.narrow(0, 0, mine));
-  for (int r = 1; r < world; ++r) sum.add_(received.narrow(0, mine * r, mine));
+  // With shared gradients the rank's own stretch holds the sum of earlier rounds, which is not rounded again.
+  const auto own = job.flat.narrow(0, job.bounds[rank], mine);
+  const bool accumulates = shares_gradients_ && !job.hands_round;
+  const auto values_of = [&](int r) {
+    return accumulates && r == world_.rank() ? own : received.narrow(0, mine * r, mine);
+  };
+  sum.copy_(values_of(0));
+  for (int r = 1; r < world; ++r) sum.add_(values_of(r));
 
   if (!job.hands_round) {
     // Rounded as it would be on its way to the others, so that sharing out changes no bit.
-    if (converts) sum.copy_(replicas_.narrow(0, 0, mine).copy_(sum));
-    job.flat.narrow(0, job.bounds[rank], mine).copy_(sum);
+    if (converts && !accumulates) sum.copy_(replicas_.narrow(0, 0, mine).copy_(sum));
+    own.copy_(sum);
+    if (accumulates) {
+      release_pages(job.flat.narrow(0, 0, job.bounds[rank]));
+      release_pages(job.flat.narrow(0, job.bounds[rank + 1], job.flat.numel() - job.bounds[rank + 1]));
+    }
     return;
   }
   auto replicas = replicas_.narrow(0, 0, mine * world);

@@ -98,16 +98,14 @@ void World::broadcast(at::Tensor tensor) {
   if (!group_ || tensor.numel() == 0) return;
   const auto device = tensor.device();
   std::vector<at::Tensor> tensors{std::move(tensor)};
-  group_->attempt("sending weights",
-                  [&] { group_->complete(group_->carrier(device).broadcast(tensors), device); });
+  group_->attempt("sending weights", [&] { group_->complete(group_->carrier(device).broadcast(tensors), device); });
 }
 
 void World::all_reduce(at::Tensor tensor) {
   if (!group_ || tensor.numel() == 0) return;
   const auto device = tensor.device();
   std::vector<at::Tensor> tensors{std::move(tensor)};
-  group_->attempt("adding up gradients",
-                  [&] { group_->complete(group_->carrier(device).allreduce(tensors), device); });
+  group_->attempt("adding up gradients", [&] { group_->complete(group_->carrier(device).allreduce(tensors), device); });
 }
 
 void World::exchange(const at::Tensor& send, const std::vector<std::int64_t>& send_counts, at::Tensor& receive,

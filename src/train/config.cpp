@@ -62,19 +62,23 @@ void describe(Fields& f, LogSection& c) {
 }
 
 void describe(Fields& f, DistributedSection& c) {
-  f.choice("shard", c.shard, {{"none", Sharding::kNone}, {"optimizer", Sharding::kOptimizer}},
-           "what the ranks share out, so that each holds less: nothing, or optimizer state and fp32 masters");
+  f.choice(
+      "shard", c.shard,
+      {{"none", Sharding::kNone}, {"optimizer", Sharding::kOptimizer}, {"gradients", Sharding::kGradients}},
+      "what the ranks share out, so that each holds less: nothing; optimizer state and fp32 masters; or gradients as "
+      "well, which go out after each micro-batch");
   f.field("bucket", c.bucket,
           "gradients that are added up over the ranks at a time, at most; an eighth of all if that is less",
           Rule{}.layout());
   f.choice("wire", c.wire, {{"fp32", Wire::kFloat32}, {"bf16", Wire::kBfloat16}}, "type of gradients on the network",
            Rule{}.numeric());
-  f.choice("reduction", c.reduction,
-           {{"auto", Reduction::kAuto}, {"rank_order", Reduction::kRankOrder}, {"all_reduce", Reduction::kAllReduce}},
-           "how gradients are added up: in rank order in fp32, bits depending on the number of ranks alone, as always where "
-           "masters are shared out; or as the network library does it, with less traffic between many nodes; auto: the "
-           "former on CPUs, the latter on GPUs",
-           Rule{}.numeric());
+  f.choice(
+      "reduction", c.reduction,
+      {{"auto", Reduction::kAuto}, {"rank_order", Reduction::kRankOrder}, {"all_reduce", Reduction::kAllReduce}},
+      "how gradients are added up: in rank order in fp32, bits depending on the number of ranks alone, as always where "
+      "masters are shared out; or as the network library does it, with less traffic between many nodes; auto: the "
+      "former on CPUs, the latter on GPUs",
+      Rule{}.numeric());
   f.field("timeout", c.timeout, "time after which a silent peer is given up", Rule{}.free());
   f.field("check_every", c.check_every, "steps after which the ranks compare checksums of their weights; 0: never",
           Rule{}.at_least(0).free());

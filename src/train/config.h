@@ -75,7 +75,7 @@ struct LogSection {
 void describe(Fields& f, LogSection& c);
 
 /// What the ranks share out: nothing, or masters and optimizer state.
-enum class Sharding { kNone, kOptimizer };
+enum class Sharding { kNone, kOptimizer, kGradients };
 
 struct DistributedSection {
   Sharding shard = Sharding::kNone;

@@ -11,13 +11,16 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
 #include <map>
+#include <numeric>
 #include <optional>
 #include <string>
 
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "device/tensor_memory.h"
+#include "dist/reducer.h"
 #include "ops/linear/linear.h"
 #include "ops/linear_cross_entropy/linear_cross_entropy.h"
 #include "train/experiment.h"
@@ -263,12 +266,36 @@ ModelCosts measure_costs(const Experiment& experiment, const Families& families,
   return costs;
 }
 
+namespace {
+
+/// Of the rank that holds most: what it owns, and others' parts of the buckets that are filled or on their way.
+std::int64_t shared_gradient_bytes(const Experiment& experiment) {
+  const auto& shards = *experiment.shards;
+  std::int64_t most = 0;
+  for (std::size_t rank = 0; rank < static_cast<std::size_t>(experiment.world_size); ++rank) {
+    std::int64_t owned = 0;
+    std::vector<std::int64_t> others;  // elements, by bucket
+    for (std::size_t b = 0; b < shards.buckets().size(); ++b) {
+      const auto mine = sizes_of(shards.bounds(b))[rank];
+      owned += mine;
+      others.push_back(shards.buckets()[b].numel() - mine);
+    }
+    std::sort(others.begin(), others.end(), std::greater<>());
+    others.resize(std::min(others.size(), kBucketsOnTheWay + 1));
+    most = std::max(most, std::accumulate(others.begin(), others.end(), owned));
+  }
+  return most * static_cast<std::int64_t>(c10::elementSize(experiment.store->options().master_dtype));
+}
+
+}  // namespace
+
 MemoryPlan plan_memory(const Experiment& experiment, const ModelCosts* costs, std::int64_t rows) {
   const auto store = experiment.store->memory();
   MemoryPlan plan;
   plan.weights = store.weights;
   plan.masters = store.masters;
-  plan.gradients = store.gradients;
+  plan.gradients =
+      shares_gradients(experiment) ? std::min(store.gradients, shared_gradient_bytes(experiment)) : store.gradients;
   plan.optimizer = experiment.optimizer->state_bytes();
   if (costs != nullptr) plan.activations = static_cast<std::int64_t>(activation_peak(experiment, *costs, rows));
   return plan;

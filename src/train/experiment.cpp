@@ -39,6 +39,10 @@ void choose_precision(Experiment& experiment, bool measure) {
 }
 
 void share_out(Experiment& experiment, const DataFacts& facts) {
+  const auto& config = experiment.config;
+  if (config.distributed.shard == Sharding::kGradients && config.train.device == DeviceKind::kCuda) {
+    throw ConfigError("distributed.shard: gradients is there for CPUs only, expected none or optimizer on GPUs");
+  }
   auto& store = *experiment.store;
   experiment.shards = std::make_unique<Shards>(store, experiment.optimizer->granularities(), facts.world_size,
                                                bucket_bytes(store, experiment.config.distributed));
@@ -55,6 +59,10 @@ constexpr std::int64_t kSmallestBucket = 256 << 10;  // bytes
 std::int64_t bucket_bytes(const ParameterStore& store, const DistributedSection& distributed) {
   const auto all = store.memory().gradients;
   return std::min(distributed.bucket.bytes, std::max(all / kFewestBuckets, kSmallestBucket));
+}
+
+bool shares_gradients(const Experiment& experiment) {
+  return experiment.shards && experiment.config.distributed.shard == Sharding::kGradients;
 }
 
 ModelOptions model_options(const RunConfig& config, std::int64_t vocab_size, at::ScalarType float_type) {
@@ -118,7 +126,7 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   schedule.tokens_per_epoch = facts.tokens_per_epoch.value_or(0);
   schedule.num_parameters = out.store->num_parameters();
   out.optimizer = std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), schedule);
-  if (config.distributed.shard == Sharding::kOptimizer && facts.world_size > 1) share_out(out, facts);
+  if (config.distributed.shard != Sharding::kNone && facts.world_size > 1) share_out(out, facts);
   for (const auto& warning : config_warnings(out)) log::warning_once(warning, warning);
   if (train.micro_batch.is_auto()) {
     if (facts.measure != Measure::kNothing) out.costs = measure_costs(out, families, facts.measure);

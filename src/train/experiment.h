@@ -64,6 +64,8 @@ std::string precision_name(Precision precision);
 /// Vocabulary size that the tokenizer's settings tell; throws ConfigError if only the data can tell it.
 std::int64_t planned_vocab_size(const RunConfig& config);
 
+/// Whether each rank keeps only the gradients of what it owns.
+bool shares_gradients(const Experiment& experiment);
 /// Bytes of a bucket of gradients.
 std::int64_t bucket_bytes(const ParameterStore& store, const DistributedSection& distributed);
 

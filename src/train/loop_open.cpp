@@ -151,7 +151,7 @@ void TrainLoop::check_shared_folder() {
   if (world_.is_first()) fs::remove(dir_ / name);
   for (std::size_t rank = 0; rank < seen.size(); ++rank) {
     if (seen[rank].empty()) continue;
-    throw ConfigError(cat("distributed.shard: optimizer needs a run.dir that all ranks share; rank ", rank, " (",
+    throw ConfigError(cat("distributed.shard needs a run.dir that all ranks share; rank ", rank, " (",
                           world_.ranks()[rank].host, ") does not see in '", seen[rank],
                           "' what rank 0 wrote; use a shared file system or distributed.shard: none"));
   }

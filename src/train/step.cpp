@@ -8,6 +8,7 @@
 #include <cmath>
 
 #include "objective/objective.h"
+#include "train/micro_batches.h"
 
 namespace ingot {
 namespace {
@@ -15,7 +16,14 @@ namespace {
 ReducerOptions reducer_options(const Experiment& experiment) {
   const auto& distributed = experiment.config.distributed;
   return {bucket_bytes(*experiment.store, distributed), distributed.wire, distributed.reduction,
-          experiment.shards.get()};
+          experiment.shards.get(), shares_gradients(experiment)};
+}
+
+/// Rounds of the reducer before the step's last one, the same on all ranks.
+std::int64_t early_rounds(const Experiment& experiment, const World& world) {
+  if (!shares_gradients(experiment)) return 0;
+  const auto all = MicroBatches::in_step(experiment.rows_per_step, experiment.micro_batch);
+  return (all + world.size() - 1) / world.size() - 1;
 }
 
 }  // namespace
@@ -33,19 +41,24 @@ BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device d
 }
 
 TrainStep::TrainStep(Experiment& experiment, World& world)
-    : experiment_(experiment), world_(world), reducer_(*experiment.store, world, reducer_options(experiment)) {
+    : experiment_(experiment),
+      shares_gradients_(shares_gradients(experiment)),
+      world_(world),
+      reducer_(*experiment.store, world, reducer_options(experiment)),
+      rounds_left_(early_rounds(experiment, world)) {
   if (experiment.shards) exchange_ = std::make_unique<WeightExchange>(*experiment.store, world, *experiment.shards);
 }
 
 TrainStep::TrainStep(Experiment& experiment)
     : experiment_(experiment),
+      shares_gradients_(false),
       alone_(std::make_unique<World>()),
       world_(*alone_),
       reducer_(*experiment.store, world_, {}) {}
 
 void TrainStep::accumulate(const Batch& batch, bool last) {
   if (batch.target_count == 0) return;
-  if (last) reducer_.arm();
+  if (last || shares_gradients_) reducer_.arm();
   auto& model = *experiment_.model;
   const auto tensors = to_tensors(batch, experiment_.config.data.reset_at_document, model.device());
   const auto hidden = model.forward(tensors.tokens, tensors.documents, true);
@@ -54,6 +67,12 @@ void TrainStep::accumulate(const Batch& batch, bool last) {
   const auto sums = at::stack({loss.cross_entropy.detach(), loss.z_loss.detach()}).to(at::kDouble);
   sums_ = sums_.defined() ? sums_.add_(sums) : sums;
   targets_ += batch.target_count;
+  if (rounds_left_ > 0) finish_round();
+}
+
+void TrainStep::finish_round() {
+  reducer_.finish_round();
+  --rounds_left_;
 }
 
 TrainStep::Sums TrainStep::sum_over_ranks() {
@@ -82,7 +101,9 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
   auto& store = *experiment_.store;
   auto& optimizer = *experiment_.optimizer;
   StepResult result;
+  while (rounds_left_ > 0) finish_round();  // other ranks had more micro-batches
   reducer_.finish();
+  rounds_left_ = early_rounds(experiment_, world_);
   const auto total = sum_over_ranks();
   result.targets = total.targets;
   if (total.targets > 0) {
@@ -102,7 +123,7 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
       refresh_weights();
     }
   }
-  store.zero_grads();
+  reducer_.clear();
   sums_.reset();
   targets_ = 0;
   return result;

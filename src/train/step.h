@@ -46,15 +46,18 @@ class TrainStep {
     double cross_entropy = 0, z_loss = 0;
     std::int64_t targets = 0;
   };
+  void finish_round();
   Sums sum_over_ranks();
 
   Experiment& experiment_;
+  const bool shares_gradients_;
   std::unique_ptr<World> alone_;  // if nobody gave one
   World& world_;
   GradientReducer reducer_;
   std::unique_ptr<WeightExchange> exchange_;  // null: every rank has all masters
   at::Tensor sums_;  // [2] fp64 on the model's device: cross-entropy, z-loss; undefined before the first micro-batch
   std::int64_t targets_ = 0;
+  std::int64_t rounds_left_ = 0;  // of the reducer before the step's last one
 };
 
 /// Rows of a batch as int64 tensors on `device`; `documents` is undefined unless rows may hold several.

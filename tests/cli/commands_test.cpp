@@ -150,6 +150,10 @@ TEST_F(Commands, PlanOfOneOfSeveralRanks) {
   EXPECT_LT(shared.at("masters"), 0.5 * alone.at("masters").get<double>());
   EXPECT_EQ(shared.at("gradients"), alone.at("gradients"));
   EXPECT_EQ(shared.at("weights"), alone.at("weights"));
+  const auto optimizer = memory({"--nproc", "4", "model.d_model=256", "distributed.shard=optimizer"});
+  const auto gradients = memory({"--nproc", "4", "model.d_model=256", "distributed.shard=gradients"});
+  EXPECT_LT(gradients.at("gradients"), 0.7 * optimizer.at("gradients").get<double>());  // a quarter, and most of three buckets of an eighth
+  EXPECT_EQ(gradients.at("masters"), optimizer.at("masters"));
 }
 
 TEST_F(Commands, TheStreamIsRecordedByDepth) {

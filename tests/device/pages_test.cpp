@@ -3,37 +3,27 @@
 #include <ATen/ops/full.h>
 #include <ATen/ops/zeros_like.h>
 #include <gtest/gtest.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include <vector>
+#include <utility>
+
+#include "support/resident.h"
 
 namespace ingot {
 namespace {
 
-/// Pages of the tensor's memory that the system holds.
-std::size_t resident_pages(const at::Tensor& tensor) {
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  const auto begin = reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr()) / page * page;
-  const auto end = reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr()) + tensor.nbytes();
-  std::vector<unsigned char> states((end - begin + page - 1) / page);
-  EXPECT_EQ(::mincore(reinterpret_cast<void*>(begin), end - begin, states.data()), 0);
-  std::size_t count = 0;
-  for (const auto state : states) count += state & 1;
-  return count;
-}
+using testing::resident_bytes;
 
 TEST(Pages, AReleasedTensorIsZeroAndTakesNoMemory) {
   const auto x = at::full({1 << 20}, 3.0F);
-  const auto before = resident_pages(x);
-  EXPECT_GE(before, x.nbytes() / static_cast<std::size_t>(::sysconf(_SC_PAGESIZE)));
+  EXPECT_GE(resident_bytes(x), x.nbytes());
   release_pages(x);
-  EXPECT_LE(resident_pages(x), 2U);  // those that it shares with others
+  EXPECT_LE(resident_bytes(x), std::size_t{16} << 10);  // the pages that it shares with others
   EXPECT_TRUE(x.equal(at::zeros_like(x)));
 }
 
 TEST(Pages, WhatLiesBesideAPartStays) {
-  for (const auto& [begin, length] : {std::pair<std::int64_t, std::int64_t>{0, 7}, {5, 1000}, {1, 5000}, {1023, 9001}}) {
+  for (const auto& [begin, length] :
+       {std::pair<std::int64_t, std::int64_t>{0, 7}, {5, 1000}, {1, 5000}, {1023, 9001}}) {
     const auto x = at::full({1 << 16}, 3.0F);
     release_pages(x.narrow(0, begin, length));
     auto expected = at::full({1 << 16}, 3.0F);

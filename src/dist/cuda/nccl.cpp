@@ -12,7 +12,8 @@
 
 c10d::Backend* ingot_cuda_make_nccl(c10d::Store* store, int rank, int size) {
   // Its watchdogs end the process; ours give the reason first.
-  for (const char* name : {"TORCH_NCCL_ASYNC_ERROR_HANDLING", "TORCH_NCCL_ENABLE_MONITORING", "TORCH_NCCL_DUMP_ON_TIMEOUT"}) {
+  for (const char* name :
+       {"TORCH_NCCL_ASYNC_ERROR_HANDLING", "TORCH_NCCL_ENABLE_MONITORING", "TORCH_NCCL_DUMP_ON_TIMEOUT"}) {
     setenv(name, "0", 1);
   }
   auto options = c10d::ProcessGroupNCCL::Options::create(/*is_high_priority_stream=*/true);
