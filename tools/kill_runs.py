@@ -84,7 +84,9 @@ def survive(args, name, case, rng, phases):
     run, kills, odd = args.out / "runs" / name, 0, []
     while True:
         process = start(args, name, case)
-        deadline = time.monotonic() + rng.uniform(0.02, args.longest)
+        while process.poll() is None and not ranks_of(process.pid):
+            time.sleep(0.005)
+        deadline = time.monotonic() + rng.uniform(0, args.longest)
         while time.monotonic() < deadline and process.poll() is None:
             time.sleep(0.005)
         ranks = ranks_of(process.pid)
@@ -109,7 +111,7 @@ def main():
     parser.add_argument("--worlds", type=int, nargs="+", default=[2, 4])
     parser.add_argument("--shards", nargs="+", default=["none", "optimizer", "gradients"])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--longest", type=float, default=3, help="seconds an attempt lives at most")
+    parser.add_argument("--longest", type=float, default=3, help="seconds that the ranks of an attempt live at most")
     parser.add_argument("--binary", type=pathlib.Path, default=ROOT / "build/ingot")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/kills"))
     args = parser.parse_args()

@@ -200,7 +200,7 @@ BenchReport bench_step(const RunConfig& config, const StepBenchOptions& options,
                 {"peak_resident_bytes", memory_use().peak_resident},
                 {"program_bytes", program_bytes},
                 {"peak_tensor_bytes", tensor_memory(device).peak_allocated - bytes_before},
-                {"planned_bytes", plan_memory(experiment).total()}};
+                {"planned_bytes", plan_memory(experiment).step_tensors()}};
   report.results.push_back({"step", times, facts});
   const bool on_cpu = experiment.config.train.device == DeviceKind::kCpu;
   if (on_cpu && options.profiled > 0) add_profile(report, experiment, stepper, options.profiled, peak_flops);

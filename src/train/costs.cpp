@@ -4,6 +4,8 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
+#include <ATen/ops/mm.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/randn.h>
 #include <ATen/ops/zeros.h>
@@ -235,6 +237,14 @@ double activation_peak(const Experiment& experiment, const ModelCosts& costs, st
   return peak;
 }
 
+/// Of the process without tensors, once the libraries behind products are at work.
+std::int64_t program_bytes(const Experiment& experiment) {
+  if (experiment.config.train.device == DeviceKind::kCuda) return 0;
+  const auto x = at::ones({256, 256}, experiment.compute_dtype());
+  at::mm(x, x);
+  return std::max<std::int64_t>(0, memory_use().resident - tensor_memory(at::kCPU).allocated);
+}
+
 }  // namespace
 
 ModelCosts measure_costs(const Experiment& experiment, const Families& families, Measure measure) {
@@ -242,6 +252,7 @@ ModelCosts measure_costs(const Experiment& experiment, const Families& families,
   const bool emulated =
       train.device != DeviceKind::kCuda && train.precision == Precision::kBfloat16 && !multiplies_bfloat16();
   ModelCosts costs;
+  costs.program_bytes = program_bytes(experiment);
   costs.timed = measure == Measure::kMemoryAndTime && !emulated;
   std::vector<int> depths;
   costs.kind = kinds_of(*experiment.model, depths);
@@ -297,7 +308,12 @@ MemoryPlan plan_memory(const Experiment& experiment, const ModelCosts* costs, st
   plan.gradients =
       shares_gradients(experiment) ? std::min(store.gradients, shared_gradient_bytes(experiment)) : store.gradients;
   plan.optimizer = experiment.optimizer->state_bytes();
-  if (costs != nullptr) plan.activations = static_cast<std::int64_t>(activation_peak(experiment, *costs, rows));
+  if (costs != nullptr) {
+    plan.activations = static_cast<std::int64_t>(activation_peak(experiment, *costs, rows));
+    plan.program = costs->program_bytes;
+  }
+  const bool copies = experiment.config.checkpoint.async && experiment.config.train.device != DeviceKind::kCuda;
+  if (copies) plan.checkpoint = plan.masters + plan.optimizer;
   return plan;
 }
 

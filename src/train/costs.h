@@ -39,16 +39,20 @@ struct ModelCosts {
   bool timed = false;           // else what follows, and seconds_per_token of the parts, are 0
   double head_seconds_per_token = 0;
   double update_seconds = 0;
+  std::int64_t program_bytes = 0;  // of the process without tensors, on CPUs
 };
 
 /// Takes memory for one sub-layer, and from milliseconds to a few seconds. Time is left out where bf16 is emulated.
 ModelCosts measure_costs(const Experiment& experiment, const Families& families, Measure measure);
 
-/// Memory of one rank at its peak in bytes.
+/// Memory of one rank at its peak in bytes: on a CPU that of the process, on a GPU that of its tensors there.
 struct MemoryPlan {
   std::int64_t weights = 0, masters = 0, gradients = 0, optimizer = 0;
   std::int64_t activations = 0;  // and gradients of activations, logits: what a micro-batch needs beside the rest
-  std::int64_t total() const { return weights + masters + gradients + optimizer + activations; }
+  std::int64_t checkpoint = 0;   // the copy of masters and optimizer that is written while training goes on
+  std::int64_t program = 0;      // code, threads, libraries, open data
+  std::int64_t step_tensors() const { return weights + masters + gradients + optimizer + activations; }
+  std::int64_t total() const { return step_tensors() + checkpoint + program; }
 };
 /// For micro-batches of `rows` sequences; without `costs` no activations are counted.
 MemoryPlan plan_memory(const Experiment& experiment, const ModelCosts* costs, std::int64_t rows);

@@ -78,7 +78,9 @@ std::vector<std::string> start_table(const Experiment& experiment, const DataMod
                                     format_bytes(static_cast<double>(memory.masters)), ", gradients ",
                                     format_bytes(static_cast<double>(memory.gradients)), ", optimizer ",
                                     format_bytes(static_cast<double>(memory.optimizer)), ", activations ",
-                                    format_bytes(static_cast<double>(memory.activations)))));
+                                    format_bytes(static_cast<double>(memory.activations)), ", copy for checkpoints ",
+                                    format_bytes(static_cast<double>(memory.checkpoint)), ", program ",
+                                    format_bytes(static_cast<double>(memory.program)))));
   return lines;
 }
 

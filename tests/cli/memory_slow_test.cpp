@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "cli/program.h"
+#include "train/run_metrics.h"
 
 namespace ingot {
 namespace {
@@ -25,6 +27,29 @@ TEST_F(ProcessMemory, PeaksWithinATenthOfThePlanAndFaultsNoMore) {
   const double program = step["program_bytes"], peak = step["peak_resident_bytes"], planned = step["planned_bytes"];
   EXPECT_NEAR((peak - program) / planned, 1, 0.1) << "peak " << peak << ", program " << program << ", plan " << planned;
   EXPECT_LT(step["minor_faults"].get<double>(), 100);
+}
+
+/// With a checkpoint on its way, and the program itself.
+TEST_F(ProcessMemory, OfARunIsWithinATenthOfThePlan) {
+#ifdef __SANITIZE_ADDRESS__
+  GTEST_SKIP() << "AddressSanitizer keeps freed blocks";
+#endif
+  const std::vector<std::string> config{
+      source_path("configs/test/tiny.yaml"), "model.d_model=384", "data.seq_len=128", "train.micro_batch=8",
+      "train.global_batch=8 sequences", "train.duration=8 steps", "checkpoint.every=2 steps"};
+  auto plan = config, train = config;
+  plan.insert(plan.begin(), {"plan", "--json"});
+  train.insert(train.begin(), "train");
+  const auto planned = ingot(plan);
+  ASSERT_EQ(planned.exit_code, 0) << planned.err;
+  const auto trained = ingot(train);
+  ASSERT_EQ(trained.exit_code, 0) << trained.err;
+  double most = 0;
+  for (const auto& line : read_metrics(folder / "runs/tiny/metrics.jsonl")) {
+    if (line.at("kind") == "train") most = std::max(most, line.at("memory_bytes").get<double>());
+  }
+  const json memory = json::parse(planned.out)["memory"];
+  EXPECT_NEAR(most / memory["total"].get<double>(), 1, 0.1) << "resident " << most << ", plan " << memory;
 }
 
 }  // namespace

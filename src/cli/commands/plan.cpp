@@ -93,6 +93,8 @@ nlohmann::ordered_json plan_json(const Experiment& experiment, bool with_params)
                                   {"gradients", memory.gradients},
                                   {"optimizer", memory.optimizer},
                                   {"activations", memory.activations},
+                                  {"checkpoint", memory.checkpoint},
+                                  {"program", memory.program},
                                   {"total", memory.total()},
                                   {"available", available}}},
                                 {"fits", memory.total() <= available},
@@ -132,6 +134,8 @@ std::string plan_text(const Experiment& experiment) {
               bytes(memory.total()), ", ", memory.total() <= available ? "fits" : "does NOT fit", " in ",
               bytes(available), "\n", "  weights ", bytes(memory.weights), "\n  masters ", bytes(memory.masters),
               "\n  gradients ", bytes(memory.gradients), "\n  optimizer ", bytes(memory.optimizer), "\n");
+  if (memory.checkpoint > 0) text += cat("  checkpoint ", bytes(memory.checkpoint), " (a copy, while one is written)\n");
+  if (memory.program > 0) text += cat("  program ", bytes(memory.program), "\n");
   if (experiment.costs) {
     text += cat("  activations ", bytes(memory.activations), " (micro-batch ", experiment.micro_batch, "; at most ",
                 fitting_rows(experiment, *experiment.costs), " fit)\n",
