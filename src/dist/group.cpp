@@ -61,7 +61,12 @@ Group::Group(const LaunchPlace& where, const std::vector<std::pair<std::string, 
 }
 
 Group::~Group() {
-  if (gpus_) gpus_->shutdown();
+  if (!gpus_) return;
+  if (left) {
+    gpus_->shutdown();
+  } else {
+    gpus_->abort();  // `shutdown` would wait for what the others have queued
+  }
 }
 
 void Group::connect_gpus() {
@@ -70,9 +75,8 @@ void Group::connect_gpus() {
     auto* const made = INGOT_GPU_FUNCTION(ingot_cuda_make_nccl)(gpu_store.get(), place.rank, place.world_size);
     if (made == nullptr) {
       throw DistributedError(
-          "this build's GPU plugin has no NCCL, since nccl.h of NCCL 2.28 was not there when it was built; several "
-          "GPUs need "
-          "it (scripts/setup.sh --cuda gets it)");
+          "the GPU plugin was built without NCCL, which several GPUs need: nccl.h of NCCL 2.28 was not found "
+          "(scripts/setup.sh --cuda gets it)");
     }
     gpus_ = c10::intrusive_ptr<c10d::Backend>::reclaim(made);
   });

@@ -66,6 +66,7 @@ class Group {
   c10::intrusive_ptr<c10d::Backend> control;  // for agreements
   std::int64_t next_text = 0;
   std::atomic<bool> store_lost = false;
+  bool left = false;  // all ranks came to the orderly end
 
  private:
   class Vigil;

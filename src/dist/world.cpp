@@ -163,6 +163,7 @@ World::Report World::report_failure(const Error& error) {
 void World::leave() {
   if (!group_) return;
   wait_for_all();
+  group_->left = true;
   try {
     if (is_first()) {
       group_->linger();

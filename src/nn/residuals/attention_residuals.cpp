@@ -4,12 +4,16 @@
 //   h_n [B, T, D] is what sub-layer n reads, w_n [D] learned, starting at 0: then h_n is the mean of what came before. The head
 //   reads one more such sum. The stream is the list of outputs; the sum keeps nothing for the backward pass beside them and
 //   one number for each token and output.
-//   "Attention Residuals", arXiv:2603.15031, the full form (without blocks).
+//   Block form: the v_i are the embedding and, for each block of S = ceil(N/blocks) of the N sub-layers, the sum of its outputs so
+//   far. The stream then has blocks + 1 tensors instead of N + 1.
+//   "Attention Residuals", arXiv:2603.15031.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/rsqrt.h>
 #include <ATen/ops/softmax.h>
 #include <ATen/ops/stack.h>
+
+#include <algorithm>
 
 #include "base/text.h"
 #include "config/fields.h"
@@ -20,14 +24,21 @@
 namespace ingot {
 namespace attention_residuals {
 
-struct Config {};
+struct Config {
+  std::optional<std::int64_t> blocks;
+};
 
-void describe(Fields& /*f*/, Config& /*c*/) {}
+void describe(Fields& f, Config& c) {
+  f.field("blocks", c.blocks, "runs of sub-layers whose outputs are added up to one; absent: each output stands alone",
+          Rule{}.at_least(1));
+}
 
 class AttentionResiduals final : public Residual {
  public:
-  AttentionResiduals(const Config& /*config*/, const ResidualContext& context) {
+  AttentionResiduals(const Config& config, const ResidualContext& context) {
     residuals::refuse_factors(context, "attention_residuals");
+    const int blocks = static_cast<int>(config.blocks.value_or(context.num_sublayers));
+    block_size_ = std::max(1, (context.num_sublayers + blocks - 1) / blocks);
     const ParamSpec spec = norms::vector_spec("query", context.d_model, 0);
     query_.emplace_back();  // the first sub-layer has the embedding alone
     for (int depth = 1; depth < context.num_sublayers; ++depth) query_.push_back(context.scope(depth).declare(spec));
@@ -38,23 +49,31 @@ class AttentionResiduals final : public Residual {
   at::Tensor read(int depth, const Stream& stream) const override {
     return attend(query_.at(static_cast<std::size_t>(depth)), stream.tensors);
   }
-  Stream join(int /*depth*/, const Stream& stream, const at::Tensor& branch) const override {
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override {
     Stream next = stream;
-    next.tensors.push_back(branch.to(stream.tensors.front().scalar_type()));
+    const at::Tensor output = branch.to(stream.tensors.front().scalar_type());
+    if (depth % block_size_ == 0) {
+      next.tensors.push_back(output);
+    } else {
+      next.tensors.back() = next.tensors.back() + output;
+    }
     return next;
   }
   at::Tensor end(const Stream& stream) const override { return attend(query_.back(), stream.tensors); }
-  /// The norm of the output that has just joined.
+  /// The norm of what the last output has just joined.
   Stream map(Stream stream, const NormFunction& norm) const override {
     stream.tensors.back() = norm(stream.tensors.back());
     return stream;
   }
   Stream begin_at(int depth, const at::Tensor& x) const override {
-    return {std::vector<at::Tensor>(static_cast<std::size_t>(depth) + 1, x)};
+    return {std::vector<at::Tensor>(static_cast<std::size_t>(num_values(depth)), x)};
   }
-  std::string text(int depth) const override { return cat("reads ", depth + 1, " outputs"); }
+  std::string text(int depth) const override { return cat("reads ", num_values(depth), " outputs"); }
 
  private:
+  /// That sub-layer `depth` reads.
+  int num_values(int depth) const { return 1 + (depth + block_size_ - 1) / block_size_; }
+
   static at::Tensor attend(const Param& query, const std::vector<at::Tensor>& values) {
     if (values.size() == 1) return values[0];
     const at::ScalarType type = values[0].scalar_type(), wide = ops::wide_type(type);
@@ -70,6 +89,7 @@ class AttentionResiduals final : public Residual {
     return sum;
   }
 
+  int block_size_ = 1;        // sub-layers
   std::vector<Param> query_;  // of the sub-layers and the head
 };
 

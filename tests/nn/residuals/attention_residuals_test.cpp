@@ -34,5 +34,19 @@ TEST(AttentionResiduals, WeighOutputsBySoftmaxOfTheirNormalisedScores) {
   EXPECT_TRUE(close(built.rule->end(stream), attended(built.param("residual.query")), tolerance));
 }
 
+TEST(AttentionResiduals, OfBlocksWeighSumsOfOutputs) {
+  // Five sub-layers in two blocks: 0 to 2, and 3 to 4.
+  const auto built = build_residual("{type: attention_residuals, blocks: 2}", 5, /*random=*/false);
+  const at::Tensor x = hidden(1), a = hidden(2), b = hidden(3), c = hidden(4), d = hidden(5), e = hidden(6);
+  const Tolerance tolerance = Tolerance::of(at::kDouble).chain(6);
+  EXPECT_TRUE(close(built.rule->read(2, built.after(x, {a, b})), (x + (a + b)) / 2, tolerance));
+  EXPECT_TRUE(close(built.rule->read(3, built.after(x, {a, b, c})), (x + (a + b + c)) / 2, tolerance));
+  EXPECT_TRUE(close(built.rule->read(4, built.after(x, {a, b, c, d})), (x + (a + b + c) + d) / 3, tolerance));
+  EXPECT_TRUE(close(built.rule->end(built.after(x, {a, b, c, d, e})), (x + (a + b + c) + (d + e)) / 3, tolerance));
+  for (const int depth : {0, 1, 3, 4}) {
+    EXPECT_EQ(built.rule->begin_at(depth, x).tensors.size(), depth == 0 ? 1U : depth <= 3 ? 2U : 3U) << depth;
+  }
+}
+
 }  // namespace
 }  // namespace ingot::testing
