@@ -130,8 +130,8 @@ def hyper_connections(code):
     length = lambda x, dim: x / torch.sqrt((x * x).sum(dim, keepdim=True) + D * 1e-6)
     scope = code.take("lucidrains/hyper-connections", "hyper_connections/hyper_connections.py", "exists", "divisible_by",
                       "default", "add", "RMSNorm", "HyperConnections", einsum=einsum, rearrange=rearrange, cat=torch.cat,
-                      F=SimpleNamespace(normalize=length), Rearrange=Rearrange, partial=partial, randrange=randrange, tree_flatten=tree_flatten,
-                      tree_unflatten=tree_unflatten)
+                      F=SimpleNamespace(normalize=length), Rearrange=Rearrange, partial=partial, randrange=randrange,
+                      tree_flatten=tree_flatten, tree_unflatten=tree_unflatten)
     streams = 3
 
     def run(stack, x):
