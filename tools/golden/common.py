@@ -26,9 +26,9 @@ MAX_BYTES = 200_000
 
 
 class InDouble(TorchFunctionMode):
-    """Reads every request for float32 as one for float64.
+    """Reads every request for float32 or bfloat16 as one for float64.
 
-    The published implementations cast to float32 inside (`.float()`, `softmax(dtype=torch.float32)`). Under this mode
+    The published implementations cast inside (`.float()`, `softmax(dtype=torch.float32)`). Under this mode
     the same code runs in float64 throughout, so its result is the formula's value rather than one rounding of it.
     """
 
@@ -37,7 +37,7 @@ class InDouble(TorchFunctionMode):
             return args[0].double()
 
         def widen(value):
-            return torch.float64 if value is torch.float32 else value
+            return torch.float64 if value is torch.float32 or value is torch.bfloat16 else value
 
         kwargs = {key: widen(value) for key, value in (kwargs or {}).items()}
         return func(*[widen(value) for value in args], **kwargs)

@@ -1,4 +1,7 @@
-"""Makes every golden file again. Packages: see common.py. Run: python tools/golden/make_all.py"""
+"""Makes every golden file again but those of authors_*.py, which need checkouts of the authors' code (authors.py).
+
+Packages: see common.py. Run: python tools/golden/make_all.py
+"""
 
 import pathlib
 import subprocess

@@ -3,17 +3,18 @@
 //   read:  h = Σ_i p_i H_i                                      p = σ(s_p x̄ W_p + c_p) [n]
 //   join:  H'_j = Σ_i R_ji H_i + q_j f(h)                       q = 2σ(s_q x̄ W_q + c_q) [n]
 //                                                               R = Sinkhorn(exp(s_R x̄ W_R + c_R)) [n, n]
-//   x̄ [nD]: all streams of the token over their common root mean square. Sinkhorn divides rows and then columns by their sums,
-//   again and again: R neither lets the streams grow nor lose their mean. The s start at 0.01, the c at 0, W with Xavier's
+//   x̄ [nD]: all streams of the token over their common root mean square. Sinkhorn divides columns and then rows by their sums,
+//   again and again, so that each new stream is a weighted mean of the old ones and their sum is kept but for what the rounds
+//   leave. The s start at 0.01, the c at 0, W with Xavier's
 //   variance. Every stream starts as the embedding and the head reads their mean, so that the start is plain addition but
 //   for s.
 //   Xie et al. 2025, "mHC: Manifold-Constrained Hyper-Connections", arXiv:2512.24880, section 4; start values as in
 //   Megatron-LM.
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/amax.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/sigmoid.h>
+#include <ATen/ops/softmax.h>
 
 #include <cmath>
 
@@ -33,15 +34,15 @@ struct Config {
 
 void describe(Fields& f, Config& c) {
   f.field("streams", c.streams, "number of streams", Rule{}.at_least(1));
-  f.field("iterations", c.iterations, "rounds of dividing rows and columns by their sums", Rule{}.at_least(1));
+  f.field("iterations", c.iterations, "rounds of dividing columns and rows by their sums", Rule{}.at_least(1));
 }
 
-/// exp(z) [..., n, n] with rows and columns divided by their sums in turn.
+/// exp(z) [..., n, n] with columns and rows divided by their sums in turn, rows last.
 at::Tensor sinkhorn(const at::Tensor& z, std::int64_t iterations) {
-  at::Tensor m = (z - at::amax(z, {-2, -1}, true)).exp();
+  at::Tensor m = at::softmax(z, -2);
   for (std::int64_t i = 0; i < iterations; ++i) {
+    if (i > 0) m = m / m.sum(-2, true);
     m = m / m.sum(-1, true);
-    m = m / m.sum(-2, true);
   }
   return m;
 }

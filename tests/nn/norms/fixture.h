@@ -26,9 +26,9 @@ struct NormFixture {
   void start() { harness->store().initialise(1); }
 };
 
-/// Output and gradients against a case of tests/golden/norms.safetensors.
-inline void expect_norm_golden(const std::string& yaml, const std::string& name) {
-  const GoldenCase golden = golden_case(Golden("norms"), name + "/");
+/// Output and gradients against a case of tests/golden/FILE.safetensors.
+inline void expect_norm_golden(const std::string& yaml, const std::string& name, const std::string& file = "norms") {
+  const GoldenCase golden = golden_case(Golden(file), name + "/");
   NormFixture f(yaml, at::kDouble, golden.at("in/x").size(-1));
   load_params(*f.harness, golden);
   expect_golden(golden, *f.harness, [&](const at::Tensor& x) { return f(x); });

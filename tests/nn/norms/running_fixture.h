@@ -47,9 +47,10 @@ struct RunningFixture : NormFixture {
   }
 };
 
-/// Every step's outputs, gradients and buffers against a case of tests/golden/running_norms.safetensors.
-inline void expect_running_golden(const std::string& yaml, const std::string& name) {
-  const GoldenCase golden = golden_case(Golden("running_norms"), name + "/");
+/// Every step's outputs, gradients and buffers against a case of tests/golden/FILE.safetensors.
+inline void expect_running_golden(const std::string& yaml, const std::string& name,
+                                  const std::string& file = "running_norms") {
+  const GoldenCase golden = golden_case(Golden(file), name + "/");
   const auto at = [&](const std::string& key) { return golden.at(key); };
   RunningFixture f(yaml, at::kDouble, at("in/x").size(-1));
   load_params(*f.harness, golden);

@@ -17,9 +17,9 @@ TEST(Mhc, MixesWithADoublyStochasticMatrix) {
   // Columns of ones sum to the row sums of R, and the sum over streams to its column sums.
   const at::Tensor ones = at::ones_like(h);
   const at::Tensor mixed = built.rule->join(1, {{h}}, none).tensors[0];
-  EXPECT_TRUE(close(mixed.sum(2), h.sum(2), Tolerance::of(at::kDouble).chain(8)));
+  EXPECT_LT((mixed.sum(2) - h.sum(2)).abs().max().item<double>(), 1e-5);  // what 20 rounds leave
   const at::Tensor rows = built.rule->join(1, {{ones}}, none).tensors[0];
-  EXPECT_LT((rows - 1).abs().max().item<double>(), 1e-6);                 // what 20 rounds leave
+  EXPECT_TRUE(close(rows, ones, Tolerance::of(at::kDouble).chain(8)));
   EXPECT_GT((mixed - h.mean(2, true)).abs().max().item<double>(), 1e-3);  // not the uniform matrix
 }
 

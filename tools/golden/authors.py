@@ -1,0 +1,84 @@
+"""Runs classes of the authors' released code, unchanged, out of checkouts of their repositories.
+
+`--sources DIR` holds a checkout of each repository at the commit named in SOURCES, as DIR/OWNER+NAME. Nothing of theirs is
+in this repository: a maker reads the file, picks the definitions that it needs by name and executes them with the names that
+they use from outside (`names`): torch, or a stand-in where the original needs a GPU kernel, a registry or a whole framework.
+What a maker stands in for says so beside it.
+"""
+
+import argparse
+import ast
+import hashlib
+import pathlib
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+SOURCES = {
+    "BryceZhuo/HybridNorm": "f0dd60589c4cafcbd5496d60884d2745ff340805",
+    "Cerebras/online-normalization": "fe08b9f8e288d628eee4f9991e562cdb4f9e997b",
+    "CyndxAI/QKNorm": "c628cb5d21f1475ba95db779a175748ff9efe940",
+    "LiamMa/PPGT": "62cafd3abbb8d72e9a8b3146f947a192cf0aacaf",
+    "MLAI-Yonsei/BHyT": "e170c9bd2daf4f61cc1726652d7a3362a27cd0a8",
+    "NVIDIA/ngpt": "ed19eb232380d41a9d71024b58d2403937d8f2c9",
+    "ZixuanJiang/pre-rmsnorm-transformer": "025d43a094a98ff681f12564b0ec567925c0232c",
+    "bzhangGo/rmsnorm": "2e726f1a3f106bb719056422f4f9b6aca03d3ce6",
+    "dandingsky/ProRes": "5253e0dea6cff62f69c8f7fe1cc3151ec572fab6",
+    "facebookresearch/deit": "7e160fe43f0252d17191b71cbb5826254114ea5b",
+    "facebookresearch/fairseq": "3d262bb25690e4eb2e7d3c1309b1e9c406ca4b99",
+    "hikvision-research/Unified-Normalization": "0ce9bf26837f94c58ae5dd0d206ad3aa32d82d07",
+    "hongyi-zhang/Fixup": "f3fa449fbb8906ccb7143cea822f8b964b3d9258",
+    "jiachenzhu/DyT": "aab5dde0bc1bdd4410f687dad404c87b31808f90",
+    "karpathy/nanochat": "92d63d4e8bb4df75c3b71618f31ddde2378b2bcd",
+    "lmsdss/LayerNorm-Scaling": "3ac54dde961b04780b152bc8b38b71b2f8e1c16a",
+    "lucidrains/hyper-connections": "47751035f6e92f73121f1da56603f0d410115799",
+    "majumderb/rezero": "e2c94a825c5564217e8cf4d75a28d59cab1d7029",
+    "microsoft/ResiDual": "8682f7510be105a0caf5b98a021e712f44f90ace",
+    "microsoft/torchscale": "4d1e0e82e5adf86dd424f1463192635b73fc8efc",
+    "pixeli99/MixLN": "ff458269dff837f1900025fb7cc864b404b9c7e6",
+    "sIncerass/powernorm": "9ea6226a3203d5d6fcee07a5c6dec38ec6bc5e9f",
+    "takase/b2t_connection": "c8e2ad4ed0b137bf267272419dbf71771dff9f64",
+    "tnq177/transformers_without_tears": "c2dfaaa93c2437a75f08b52de88b1132f78e7cad",
+    "zlab-princeton/Derf": "8dd9ea3cc70370f423a80a80af6f72466bc621db",
+}
+
+
+class Checkouts:
+    """Definitions out of the checkouts, and a record of where each case comes from."""
+
+    def __init__(self, folder):
+        self.folder = pathlib.Path(folder)
+        self.used = []
+
+    def take(self, repository, file, *wanted, **names):
+        """Executes the definitions `wanted` of a file, in its order, with `names` in scope; returns the scope."""
+        text = (self.folder / repository.replace("/", "+") / file).read_bytes()
+        tree = ast.parse(text)
+        picked = [node for node in tree.body if getattr(node, "name", None) in wanted]
+        assert {node.name for node in picked} == set(wanted), f"{repository}:{file} lacks some of {wanted}"
+        scope = {"torch": torch, "nn": nn, "F": F, "Parameter": nn.Parameter, "Module": nn.Module} | names
+        # Annotations name types of the whole framework: they are not evaluated.
+        future = ast.parse("from __future__ import annotations").body
+        exec(compile(ast.Module(future + picked, []), f"{repository}:{file}", "exec"), scope)
+        blob = hashlib.sha1(b"blob %d\0" % len(text) + text).hexdigest()
+        self.used.append({"repository": repository, "commit": SOURCES[repository], "file": file, "blob": blob,
+                          "definitions": list(wanted)})
+        return scope
+
+    def note(self, package, *definitions):
+        """Records definitions of an installed package."""
+        self.used.append({"package": package, "definitions": list(definitions)})
+
+    def origin(self, **more):
+        """What was taken since the last call: the metadata of a case."""
+        used, self.used = self.used, []
+        return ({"sources": used} if used else {}) | more
+
+
+def checkouts(doc):
+    parser = argparse.ArgumentParser(description=doc.splitlines()[0])
+    parser.add_argument("--sources", required=True, help="folder of checkouts, OWNER+NAME each")
+    torch.set_default_dtype(torch.float64)
+    torch.manual_seed(0)  # starts that the releases draw
+    return Checkouts(parser.parse_args().sources)
