@@ -18,8 +18,10 @@ std::string variant_text(const AnyVariant& variant) {
 
 namespace {
 
-void add_norm(std::vector<std::string>& parts, Site site, const Variant<NormEntry>* norm) {
-  if (norm != nullptr && norm->name() != "none") parts.push_back(cat(site_name(site), " ", variant_text(*norm)));
+void add_norm(std::vector<std::string>& parts, Site site, int depth, const Variant<NormEntry>* norm) {
+  if (norm == nullptr || norm->name() == "none") return;
+  const auto more = norm->entry().text ? cat(" (", norm->entry().text(norm->settings(), depth), ")") : "";
+  parts.push_back(cat(site_name(site), " ", variant_text(*norm), more));
 }
 
 }  // namespace
@@ -29,7 +31,7 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
   std::vector<std::pair<std::string, std::string>> lines;
   std::vector<std::string> start{cat("position ", variant_text(config.position)),
                                  cat("meta tokens ", config.meta_tokens)};
-  add_norm(start, Site::kEmbedding, impl_->norms->choose(Site::kEmbedding, -1, ""));
+  add_norm(start, Site::kEmbedding, -1, impl_->norms->choose(Site::kEmbedding, -1, ""));
   lines.emplace_back("embedding", join(start, "; "));
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
     const auto& layer = impl_->layers[i];
@@ -39,7 +41,7 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
          {Site::kInput, Site::kOutput, Site::kStream, Site::kQ, Site::kK, Site::kV, Site::kHead, Site::kHidden}) {
       const bool inside = site != Site::kInput && site != Site::kOutput && site != Site::kStream;
       if (inside && !impl_->has_site(depth, site)) continue;
-      add_norm(parts, site, impl_->norms->choose(site, depth, layer.op));
+      add_norm(parts, site, depth, impl_->norms->choose(site, depth, layer.op));
     }
     if (layer.mixer) {
       for (const auto& own : layer.mixer->own_norms()) parts.push_back(cat("own ", own));
@@ -55,7 +57,7 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
     lines.emplace_back(cat(depth, " ", layer.op), join(parts, "; "));
   }
   std::vector<std::string> end;
-  add_norm(end, Site::kFinal, impl_->norms->choose(Site::kFinal, -1, ""));
+  add_norm(end, Site::kFinal, -1, impl_->norms->choose(Site::kFinal, -1, ""));
   end.push_back(config.tie_embeddings ? "head tied" : "head untied");
   if (config.normalise_head) end.push_back("logits divided by the norm of their row");
   if (config.logit_scale) end.push_back("logits times a learned factor of each token");

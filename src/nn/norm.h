@@ -52,6 +52,13 @@ class Norm {
 /// Parameters by their name below the scope ("gain"), for references.
 using ParamMap = std::map<std::string, at::Tensor>;
 
+/// y = gain ⊙ (x - mean x) / divisor + bias, or without the mean: what a trained norm may have become.
+struct LinearNorm {
+  bool centres = false;
+  double divisor = 1;
+  std::string reason;  // why it is not linear, a clause; empty if it is
+};
+
 struct NormEntry : Entry {
   static constexpr const char* kFamily = "norms";
   /// A null norm means identity (`none`).
@@ -70,6 +77,11 @@ struct NormEntry : Entry {
   /// Where y = (gain - neutral + 1) ⊙ n(x) + bias with neither gain nor bias in n, so that a product behind it can take over
   /// both: `neutral`, the gain that does nothing. Null for other norms.
   std::function<double(const ConfigObject& settings)> neutral_gain;
+  /// Of a norm that training makes linear, so that a product behind it can take over all of it: what it is with these buffers,
+  /// by their name below the scope. Null for other norms.
+  std::function<LinearNorm(const ConfigObject& settings, int depth, const ParamMap& buffers)> linear_form;
+  /// What `plan` says of a site of sub-layer `depth` (-1: of the model) beside the settings. May be null.
+  std::function<std::string(const ConfigObject& settings, int depth)> text;
   Samples samples;
 };
 

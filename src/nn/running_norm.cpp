@@ -67,10 +67,7 @@ RunningNorm::RunningNorm(const RunningOptions& options, const NormContext& conte
                           ": its statistics are pooled over tokens, so that in training a token may see later ones; "
                           "'allow_leak: true' accepts that"));
   }
-  if (!passes_sequence(context.site)) {
-    throw ConfigError(
-        cat(options.name, ": has running statistics, which the site '", site_name(context.site), "' does not keep"));
-  }
+  check_running_site(options.name, context.site);
   gain_ = context.scope.declare(vector_spec("gain", context.width, context.gain_start));
   bias_ = context.scope.declare(bias_spec("bias", context.width));
 }
@@ -84,6 +81,11 @@ at::Tensor RunningNorm::forward(const at::Tensor& x, const NormInput& input) con
   }
   const Moments m = frozen();
   return (standardised(wide(x), m.scale, m.mean) * gain + bias).to(type);
+}
+
+void check_running_site(const char* name, Site site) {
+  if (passes_sequence(site)) return;
+  throw ConfigError(cat(name, ": has running statistics, which the site '", site_name(site), "' does not keep"));
 }
 
 Buffer mean_buffer(const ParamScope& scope, const std::string& name, std::vector<std::int64_t> shape, double initial,
@@ -103,6 +105,13 @@ void record_rows(const Buffer& buffer, const at::Tensor& rows) {
   const at::Tensor& accumulator = buffer.accumulator();
   accumulator.narrow(0, 0, width).add_(rows.sum(0));
   accumulator.narrow(0, width, 1).add_(rows.size(0));
+}
+
+void record_rows(const Buffer& buffer, const at::Tensor& rows, const at::Tensor& weights) {
+  const std::int64_t width = rows.size(1);
+  const at::Tensor& accumulator = buffer.accumulator();
+  accumulator.narrow(0, 0, width).add_((rows * weights).sum(0));
+  accumulator.narrow(0, width, 1).add_(weights.sum(0));
 }
 
 Buffer step_buffer(const ParamScope& scope) {

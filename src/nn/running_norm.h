@@ -63,13 +63,17 @@ class RunningNorm : public Norm {
   Param gain_, bias_;
 };
 
+/// Throws ConfigError at a site inside an operator, which passes no SequenceContext.
+void check_running_site(const char* name, Site site);
+
 /// Per channel, `shape` [d] or [window, d], with an accumulator [d + 1] for the sum over rows and their number. `update` gets the
 /// mean of the rows; a step without rows leaves the value as it is.
 using MeanUpdate = std::function<at::Tensor(const at::Tensor& value, const at::Tensor& mean)>;
 Buffer mean_buffer(const ParamScope& scope, const std::string& name, std::vector<std::int64_t> shape, double initial,
                    const MeanUpdate& update);
-/// Adds rows [n, d] to such a buffer's accumulator.
+/// Adds rows [n, d] to such a buffer's accumulator; with weights [n, 1] of 0 or 1, those of weight 1.
 void record_rows(const Buffer& buffer, const at::Tensor& rows);
+void record_rows(const Buffer& buffer, const at::Tensor& rows, const at::Tensor& weights);
 /// [1]: the number of steps that were applied.
 Buffer step_buffer(const ParamScope& scope);
 

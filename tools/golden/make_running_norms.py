@@ -107,10 +107,52 @@ class OnlineNorm:
         return y.detach(), dx, (dy * z).sum((0, 1))
 
 
+class FrozenNorm:
+    """Baroni et al. 2025: the norm itself, then c / s with a fixed s; autograd differentiates it, the penalty included."""
+
+    def __init__(self, normal, centred, freeze, merge, momentum, penalty, eps):
+        self.centred, self.freeze, self.merge = centred, freeze, merge
+        self.momentum, self.penalty, self.eps = momentum, penalty, eps
+        self.t, self.std, self.first_std = 0, 0.0, 0.0
+
+    def buffers(self):
+        first = {} if self.merge is None else {"first_std": torch.as_tensor(self.first_std, dtype=torch.float64).view(1)}
+        return {"steps": self.t, "std": torch.as_tensor(self.std, dtype=torch.float64).view(1)} | first
+
+    def moved(self, old, now):
+        return now if self.t == 1 else self.momentum * old + (1 - self.momentum) * now
+
+    def step(self, x, dy, weight, bias):
+        x, weight, bias = (v.clone().requires_grad_() for v in (x, weight, bias))
+        c = x - x.mean(-1, keepdim=True) if self.centred else x
+        own = torch.sqrt(c.square().mean(-1) + self.eps)  # [B, T]
+        if self.t < self.freeze:
+            s = own
+        else:
+            s = torch.full_like(own, float(self.std))
+            if self.merge is not None and self.t < self.merge:
+                s[:, 0] = float(self.first_std)
+        y = weight * c / s[..., None] + bias
+        loss = (y * dy).sum()
+        if self.t > 0:
+            loss = loss + self.penalty * (own - float(self.std)).square().sum()
+        loss.backward()
+        self.dbias = bias.grad
+        self.t += 1
+        if self.t <= self.freeze:
+            others = own.detach() if self.merge is None else own.detach()[:, 1:]
+            self.std = self.moved(self.std, others.mean())
+            self.first_std = self.moved(self.first_std, own.detach()[:, 0].mean())
+        return y.detach(), x.grad, weight.grad
+
+
 CASES = {
     "power_norm": (PowerNorm, {"groups": 2, "warmup": 3, "momentum": 0.9, "eps": 1e-5}),
     "unified_norm": (UnifiedNorm, {"window": 3, "warmup": 1003, "momentum": 0.9, "eps": 1e-5, "steps_before": 1000}),
     "online_norm": (OnlineNorm, {"forward_decay": 0.9, "backward_decay": 0.8, "eps": 1e-5}),
+    "frozen_norm": (FrozenNorm, {"centred": True, "freeze": 2, "merge": 4, "momentum": 0.7, "penalty": 0.1, "eps": 1e-5}),
+    "frozen_norm_rms": (FrozenNorm, {"centred": False, "freeze": 3, "merge": None, "momentum": 0.9, "penalty": 0,
+                                     "eps": 1e-6}),
 }
 
 
