@@ -37,3 +37,12 @@ class Ingot:
         file = pathlib.Path(run_dir) / "batches.safetensors"
         call([self.program, "data", "export", run_dir, "--steps", steps, "--out", file])
         return file
+
+    def resolved_config(self):
+        """The text of the config with every default."""
+        return call([self.program, "config", "show", self.config, *(["--set", *self.overrides] if self.overrides else [])])
+
+    def bench_step(self, vocab_size, steps, warm_up, *overrides):
+        """The report of `ingot bench step`: random tokens, no tables."""
+        return json.loads(call([self.program, "bench", "step", self.config, *self.overrides, *overrides, "--vocab-size", vocab_size,
+                                "--steps", steps, "--warm-up", warm_up, "--profiled", 0, "--json"]))
