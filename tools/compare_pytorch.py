@@ -80,7 +80,7 @@ def contestants(options):
             facts = report["results"][0]
             return {"parameters": report["settings"]["parameters"], "threads": report["machine"]["threads"],
                     "tokens_per_second": facts["tokens_per_second"]["median"],
-                    "peak_resident_bytes": facts["peak_resident_bytes"]}
+                    "peak_resident_bytes": facts["peak_resident_bytes"], "program_bytes": facts["program_bytes"]}
         return run
 
     def run_torch(mode, precision):

@@ -6,8 +6,8 @@ Packages: those of torch_model.py, numpy safetensors pyyaml; --mode compile need
     python tools/compare/torch_train.py RUN/config.yaml --checkpoint DIR --batches FILE     # Ingot's start and data
 
 A step is forward, backward, clipping, the fused AdamW and reading the loss. Prints one JSON line: seconds of the steps after
-the warm-up, tokens/s of their median, the peak of the resident memory, the losses; with the validation windows of `ingot data
-export` in FILE also the loss over all of these.
+the warm-up, tokens/s of their median, the peak of the resident memory (and that of Python and torch before the model), the
+losses; with the validation windows of `ingot data export` in FILE also the loss over all of these.
 """
 
 import argparse
@@ -75,6 +75,10 @@ def train(model, parameters, config, batches, steps, total, precision):
     return losses, seconds
 
 
+def peak_resident_bytes():
+    return 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+
+
 @torch.no_grad()
 def held_out_loss(model, tokens, targets, rows=256):
     """Mean loss over all targets of windows [N,T]."""
@@ -113,6 +117,7 @@ def main():
         batches = zip(given["tokens"], given["targets"])
         held_out = [value for part in ("/tokens", "/targets") for name, value in given.items()
                     if name.startswith("validation/") and name.endswith(part)]
+    program_bytes = peak_resident_bytes()
     model = LanguageModel(config, vocab_size)
     if weights:
         model.load(weights)
@@ -127,7 +132,7 @@ def main():
     result = {"mode": options.mode, "precision": options.precision, "threads": torch.get_num_threads(),
               "parameters": sum(value.numel() for value in model.parameters()), "seconds": seconds,
               "tokens_per_second": rows * seq_len / statistics.median(seconds),
-              "peak_resident_bytes": 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, "losses": losses}
+              "peak_resident_bytes": peak_resident_bytes(), "program_bytes": program_bytes, "losses": losses}
     if held_out:
         with autocast(options.precision):
             result["held_out_loss"] = held_out_loss(model.eval(), *held_out)
