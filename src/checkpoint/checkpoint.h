@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -107,6 +108,9 @@ enum class LoadWhat { kWeights, kAll };
 /// extra or different, and nothing is changed. Verifies checksums first, unless told that the caller just did.
 void load_checkpoint(const fs::path& dir, LoadWhat what, const StateTensors& model, const StateTensors& optimizer,
                      bool already_verified = false);
+
+/// Names of the model's tensors there.
+std::set<std::string> stored_names(const fs::path& dir);
 
 /// state.json, checked against the manifest. `step` is always present.
 nlohmann::json read_state(const fs::path& dir);

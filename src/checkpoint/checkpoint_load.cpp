@@ -128,6 +128,10 @@ void load_checkpoint(const fs::path& dir, LoadWhat what, const StateTensors& mod
   });
 }
 
+std::set<std::string> stored_names(const fs::path& dir) {
+  return reading(dir, [&] { return TensorGroup(dir, read_manifest(dir).files_with(kModelPrefix)).names(); });
+}
+
 nlohmann::json read_state(const fs::path& dir) {
   return reading(dir, [&] {
     nlohmann::json state = nlohmann::json::parse(read_checked(dir, read_manifest(dir), kStateFile), nullptr, false);

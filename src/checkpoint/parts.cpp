@@ -107,6 +107,12 @@ void TensorGroup::add(const SafetensorsFile& file) {
   }
 }
 
+std::set<std::string> TensorGroup::names() const {
+  std::set<std::string> out;
+  for (const auto& entry : tensors_) out.insert(entry.first);
+  return out;
+}
+
 void TensorGroup::compare(const StateTensors& wanted, std::vector<std::string>& missing,
                           std::vector<std::string>& extra, std::vector<std::string>& different) const {
   auto rest = tensors_;

@@ -3,6 +3,7 @@
 
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -29,6 +30,7 @@ class TensorGroup {
   /// Throws Damage if a tensor is there twice or in part.
   TensorGroup(const fs::path& dir, const std::vector<std::string>& files);
 
+  std::set<std::string> names() const;
   /// Adds to the lists of what is missing, extra and different.
   void compare(const StateTensors& wanted, std::vector<std::string>& missing, std::vector<std::string>& extra,
                std::vector<std::string>& different) const;

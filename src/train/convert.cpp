@@ -39,6 +39,9 @@ class Conversion {
         row += rows;
       }
     }
+    for (const auto& state : trained.store->state()) {
+      if (find(state.name) == nullptr) buffers[state.name] = state.tensor;
+    }
     untie();
     drop_parametrizations();
   }
@@ -46,14 +49,19 @@ class Conversion {
   void fold();
   void centre();
   void drop_last_channel();
+  void remove_linear_norms();
 
   RunConfig config;
   std::map<std::string, at::Tensor> weights;
+  std::map<std::string, at::Tensor> buffers;  // of norms that stay
 
  private:
   void untie();
   void drop_parametrizations();
+  void fold_head_norm();
   void fold_site(const std::string& scope, Site site, int depth, double scale);
+  bool remove_site(const std::string& scope, Site site, int depth, double scale);
+  void check_linear_norms_precede_products() const;
   void check_centred_form() const;
   void replace_layer_norms(const std::function<std::string(const std::string& eps, bool has_bias)>& text);
   void fix_sizes(AnyVariant& variant, const std::string& path);
@@ -102,12 +110,15 @@ at::Tensor* Conversion::bias_of(const std::string& weight_name) {
   return find(weight_name.substr(0, weight_name.size() - suffix.size()) + "bias");
 }
 
+void Conversion::fold_head_norm() {
+  if (!config.model.normalise_head) return;
+  at::Tensor& head = weights.at(kHead);
+  head = head / at::linalg_vector_norm(head, 2, {1}, true);
+  config.model.normalise_head = false;
+}
+
 void Conversion::fold() {
-  if (config.model.normalise_head) {
-    at::Tensor& head = weights.at(kHead);
-    head = head / at::linalg_vector_norm(head, 2, {1}, true);
-    config.model.normalise_head = false;
-  }
+  fold_head_norm();
   for (int depth = 0; depth < model_.num_sublayers(); ++depth) {
     fold_site(sublayer(depth) + ".input_norm", Site::kInput, depth, model_.input_scale(depth));
   }
@@ -136,6 +147,61 @@ void Conversion::fold_site(const std::string& scope, Site site, int depth, doubl
   }
   gain.fill_(neutral);
   if (bias != nullptr) bias->zero_();
+}
+
+/// Sites whose output no product alone reads.
+void Conversion::check_linear_norms_precede_products() const {
+  const auto expect_other = [&](Site site, int depth, const std::string& path) {
+    const auto* norm = model_.norm_at(site, depth);
+    if (norm == nullptr || !norm->entry().linear_form) return;
+    refuse(path, cat(norm->name(), " is not before a product, expected it at the sites input and final alone"));
+  };
+  for (int depth = 0; depth < model_.num_sublayers(); ++depth) {
+    expect_other(Site::kOutput, depth, sublayer(depth) + ".output_norm");
+    expect_other(Site::kStream, depth, sublayer(depth) + ".stream_norm");
+  }
+  expect_other(Site::kEmbedding, -1, "embedding_norm");
+}
+
+void Conversion::remove_linear_norms() {
+  check_linear_norms_precede_products();
+  const auto* last = model_.norm_at(Site::kFinal, -1);
+  if (last != nullptr && last->entry().linear_form) fold_head_norm();
+  bool any = remove_site("final_norm", Site::kFinal, -1, 1);
+  for (int depth = 0; depth < model_.num_sublayers(); ++depth) {
+    any = remove_site(sublayer(depth) + ".input_norm", Site::kInput, depth, model_.input_scale(depth)) || any;
+  }
+  if (!any) refuse("model", "has no norm that can be removed, expected frozen_norm at the sites input or final");
+  const auto none = read_variant<NormEntry>("none", families_, "conversion");
+  const auto replace = [&](NamedMap<Variant<NormEntry>>& sites) {
+    for (auto& [site, norm] : sites) {
+      if (norm.entry().linear_form) norm = none;
+    }
+  };
+  if (config.model.norm.entry().linear_form) config.model.norm = none;
+  for (auto& [name, op] : config.model.operators) replace(op.sites);
+  for (auto& change : config.model.overrides) replace(change.sites);
+  replace(config.model.sites);
+}
+
+/// The whole norm goes into what reads it. False if there is none that training made linear.
+bool Conversion::remove_site(const std::string& scope, Site site, int depth, double scale) {
+  const auto* norm = model_.norm_at(site, depth);
+  if (norm == nullptr || !norm->entry().linear_form) return false;
+  ParamMap state;
+  const auto prefix = scope + ".";
+  for (const auto& [name, value] : buffers) {
+    if (name.compare(0, prefix.size(), prefix) == 0) state[name.substr(prefix.size())] = value;
+  }
+  const auto linear = norm->entry().linear_form(norm->settings(), depth, state);
+  if (!linear.reason.empty()) refuse(scope, linear.reason);
+  fold_site(scope, site, depth, scale);
+  for (const auto& name : readers(depth)) {
+    at::Tensor& weight = weights.at(name);
+    weight = weight / linear.divisor;
+    if (linear.centres) weight = weight - weight.mean(1, true);
+  }
+  return true;
 }
 
 /// LayerNorm is RMSNorm where its input has mean zero: in a sum of the embedding and of branches.
@@ -277,6 +343,10 @@ void make_store(const Conversion& conversion, std::int64_t vocab_size, const Fam
     }
     master.value.copy_(weight);
   }
+  for (const auto& state : store.state()) {
+    const auto buffer = conversion.buffers.find(state.name);
+    if (buffer != conversion.buffers.end()) state.tensor.copy_(buffer->second);
+  }
 }
 
 }  // namespace
@@ -288,9 +358,10 @@ Converted convert_model(const fs::path& run_or_checkpoint, ConvertTo form, const
   }
   const auto trained = open_trained_model(run_or_checkpoint, families, Precision::kFloat32);
   Conversion conversion(trained, families);
-  if (form != ConvertTo::kRmsNorm) conversion.fold();
-  if (form != ConvertTo::kFolded) conversion.centre();
+  if (form == ConvertTo::kFolded || form == ConvertTo::kCrmsNorm) conversion.fold();
+  if (form == ConvertTo::kRmsNorm || form == ConvertTo::kCrmsNorm) conversion.centre();
   if (form == ConvertTo::kCrmsNorm) conversion.drop_last_channel();
+  if (form == ConvertTo::kNormFree) conversion.remove_linear_norms();
 
   ParameterStore store;
   make_store(conversion, trained.tokenizer->vocab_size(), families, store);

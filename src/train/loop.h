@@ -54,6 +54,7 @@ class TrainLoop {
   bool shares_masters() const { return experiment_.shards != nullptr; }
   void check_shared_folder();
   void load(const fs::path& checkpoint, LoadWhat what);
+  void load_weights(const fs::path& checkpoint);
   void share_start();
   void begin_record();
   void say_what_the_launch_does();

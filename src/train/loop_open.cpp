@@ -226,6 +226,22 @@ void TrainLoop::load(const fs::path& checkpoint, LoadWhat what) {
   load_checkpoint(checkpoint, what, experiment_.store->state(), experiment_.optimizer->state(), true);
 }
 
+/// Of a run that may have had norms without running statistics: what it lacks of these starts anew.
+void TrainLoop::load_weights(const fs::path& checkpoint) {
+  if (!world_.is_first() && !shares_masters()) return;
+  const auto& store = *experiment_.store;
+  auto accepted = stored_names(checkpoint);
+  for (const auto& master : store.masters()) accepted.insert(master.name);
+  StateTensors wanted;
+  for (const auto& state : store.state()) {
+    if (accepted.count(state.name) != 0) wanted.push_back(state);
+  }
+  load_checkpoint(checkpoint, LoadWhat::kWeights, wanted, {}, true);
+  if (const auto rest = store.state().size() - wanted.size(); rest > 0) {
+    record_.say(cat("  ", rest, " running statistics that ", checkpoint.string(), " does not have start anew"));
+  }
+}
+
 void TrainLoop::load_start() {
   world_.set_phase(0, "loading weights");
   auto& store = *experiment_.store;
@@ -259,7 +275,11 @@ void TrainLoop::start_from(const StartFrom& from) {
     if (all) counters_.updates = counters_from_json(read_state(checkpoint)).updates;
   }
   checkpoint = world_.broadcast(checkpoint.string());
-  load(checkpoint, all ? LoadWhat::kAll : LoadWhat::kWeights);
+  if (all) {
+    load(checkpoint, LoadWhat::kAll);
+  } else {
+    load_weights(checkpoint);
+  }
   if (world_.is_first() || shares_masters()) experiment_.store->constrain();
   share_start();
   counters_.updates = static_cast<std::int64_t>(world_.all_gather({static_cast<double>(counters_.updates)})[0][0]);

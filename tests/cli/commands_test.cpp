@@ -152,7 +152,8 @@ TEST_F(Commands, PlanOfOneOfSeveralRanks) {
   EXPECT_EQ(shared.at("weights"), alone.at("weights"));
   const auto optimizer = memory({"--nproc", "4", "model.d_model=256", "distributed.shard=optimizer"});
   const auto gradients = memory({"--nproc", "4", "model.d_model=256", "distributed.shard=gradients"});
-  EXPECT_LT(gradients.at("gradients"), 0.7 * optimizer.at("gradients").get<double>());  // a quarter, and most of three buckets of an eighth
+  EXPECT_LT(gradients.at("gradients"),
+            0.7 * optimizer.at("gradients").get<double>());  // a quarter, and most of three buckets of an eighth
   EXPECT_EQ(gradients.at("masters"), optimizer.at("masters"));
 }
 

@@ -19,9 +19,11 @@ using namespace testing;
 class Convert : public Program {
  protected:
   /// Trains configs/test/tiny.yaml with these changes of its model to runs/tiny.
-  void train(const std::string& model) {
+  void train(const std::string& model, const std::vector<std::string>& more = {}) {
     write_raw(folder / "model.yaml", "extends: " + tiny() + "\nmodel: " + model + "\n");
-    const auto result = ingot({"train", "model.yaml", "train.duration=6 steps", "evaluation.sample_tokens=8"});
+    std::vector<std::string> command{"train", "model.yaml", "train.duration=6 steps", "evaluation.sample_tokens=8"};
+    command.insert(command.end(), more.begin(), more.end());
+    const auto result = ingot(command);
     ASSERT_EQ(result.exit_code, 0) << result.err;
   }
 
@@ -105,6 +107,75 @@ TEST_F(Convert, TrainingGoesOnFromTheConvertedModel) {
   const auto result = ingot({"train", "runs/rms_norm/config.yaml", "run.dir=runs/more",
                              "train.start_from.path=runs/rms_norm", "train.start_from.load=weights"});
   EXPECT_EQ(result.exit_code, 0) << result.err;
+}
+
+/// Norms with running statistics keep them.
+TEST_F(Convert, GainsOfRunningNormsFoldToo) {
+  train(
+      "{norm: {type: unified_norm, allow_leak: true, warmup: 2}, sites: {final: {type: layer_norm, bias: false}}, "
+      "operators: {F: {ffn: {type: mlp, width: 2x, bias: true}, sites: {input: {type: unified_norm, allow_leak: true, "
+      "warmup: 2}}}}, layers: FF}");
+  expect_equal("folded");
+}
+
+const char* const kFrozen =
+    "{norm: {type: frozen_norm, freeze: {at: 2, gap: 0.25}, merge: {at: 5}}, position: learned, "
+    "sites: {final: {type: frozen_norm, of: rms_norm, freeze: {at: 4}, penalty: 0.1}}, "
+    "operators: {D: {sites: {input: rms_norm}}}}";
+
+TEST_F(Convert, FrozenNormsBecomePartOfTheProductsThatFollow) {
+  train(kFrozen);
+  EXPECT_NE(weight("runs/tiny", "layers.1.input_norm.std").item<float>(), 1);
+  const auto sizes = expect_equal("norm_free");
+  EXPECT_EQ(sizes["parameters_after"], sizes["parameters_before"].get<std::int64_t>() + (257 - 8) * 32)
+      << "a head of its own, and no gains but those of D";
+  const auto config = read_file(folder / "runs/norm_free/config.yaml");
+  EXPECT_TRUE(has(config, "none"));
+  EXPECT_FALSE(has(config, "frozen_norm"));
+  const SafetensorsFile file(resolve_checkpoint(folder / "runs/norm_free") / "model-00001.safetensors");
+  for (const auto& entry : file.entries()) EXPECT_EQ(entry.name.find("std"), std::string::npos) << entry.name;
+}
+
+TEST_F(Convert, BiasesOfFrozenNormsBecomeBiases) {
+  train(
+      "{norm: {type: frozen_norm, bias: true, freeze: {at: 3}}, layers: FF, placement: layernorm_scaling, "
+      "operators: {F: {ffn: {type: mlp, width: 2x, bias: true}}}, normalise_head: true, "
+      "sites: {final: {type: frozen_norm, freeze: {at: 3}}}}");
+  expect_equal("norm_free");
+}
+
+TEST_F(Convert, NormsThatAreNotLinearStayNorms) {
+  train("{norm: rms_norm}");
+  EXPECT_TRUE(has(convert("norm_free", "runs/out").err, "expected frozen_norm"));
+  train("{norm: {type: frozen_norm, freeze: {at: 2}, merge: {at: 50}}}", {"run.dir=runs/early"});
+  const auto early = ingot({"convert", "runs/early", "--to", "norm_free", "--out", "runs/out"});
+  EXPECT_EQ(early.exit_code, 2);
+  EXPECT_TRUE(has(early.err, "final_norm", "is linear after 50 updates", "merged", "has seen 6")) << early.err;
+  train("{norm: {type: frozen_norm, freeze: {at: 2}}, placement: sandwich}", {"run.dir=runs/sandwich"});
+  const auto sandwich = ingot({"convert", "runs/sandwich", "--to", "norm_free", "--out", "runs/out"});
+  EXPECT_EQ(sandwich.exit_code, 2);
+  EXPECT_TRUE(has(sandwich.err, "layers.0.output_norm", "not before a product")) << sandwich.err;
+  EXPECT_FALSE(fs::exists(folder / "runs/out"));
+}
+
+/// A run of another norm is where the removal starts; a resume in the midst of it is exact.
+TEST_F(Convert, NormsAreRemovedFromATrainedModel) {
+  train("{norm: {type: layer_norm, bias: false}}");
+  const std::string start = "train.start_from.path=runs/tiny";
+  const std::string frozen = "{norm: {type: frozen_norm, freeze: {at: 2, gap: 0.25}, merge: {at: 5}}}";
+  train(frozen, {start, "run.dir=runs/whole"});
+  train(frozen, {start, "run.dir=runs/cut", "checkpoint.every=3 steps", "checkpoint.keep_last=9"});
+  fs::remove_all(checkpoint_path(folder / "runs/cut", 6));
+  train(frozen, {start, "run.dir=runs/cut", "checkpoint.every=3 steps", "checkpoint.keep_last=9"});
+  const auto whole = checkpoint_path(folder / "runs/whole", 6), cut = checkpoint_path(folder / "runs/cut", 6);
+  for (const char* name : {"model-00001.safetensors", "optimizer-00001.safetensors"}) {
+    EXPECT_EQ(read_file(cut / name), read_file(whole / name)) << name;
+  }
+  EXPECT_TRUE(has(read_file(folder / "runs/cut/log.txt"), "running statistics", "start anew"));
+  EXPECT_TRUE(has(read_file(folder / "runs/cut/log.txt"), "resumed from", "at step 3"));
+  const auto other =
+      ingot({"train", "model.yaml", "model.norm={type: layer_norm, bias: true}", start, "run.dir=runs/b"});
+  EXPECT_EQ(other.exit_code, 4) << "weights must be there";
 }
 
 TEST_F(Convert, SaysWhyThereIsNoSuchForm) {

@@ -35,8 +35,8 @@ TEST_F(ProcessMemory, OfARunIsWithinATenthOfThePlan) {
   GTEST_SKIP() << "AddressSanitizer keeps freed blocks";
 #endif
   const std::vector<std::string> config{
-      source_path("configs/test/tiny.yaml"), "model.d_model=384", "data.seq_len=128", "train.micro_batch=8",
-      "train.global_batch=8 sequences", "train.duration=8 steps", "checkpoint.every=2 steps"};
+      source_path("configs/test/tiny.yaml"), "model.d_model=384",      "data.seq_len=128",        "train.micro_batch=8",
+      "train.global_batch=8 sequences",      "train.duration=8 steps", "checkpoint.every=2 steps"};
   auto plan = config, train = config;
   plan.insert(plan.begin(), {"plan", "--json"});
   train.insert(train.begin(), "train");

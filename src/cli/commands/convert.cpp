@@ -19,8 +19,10 @@ struct Options {
 };
 
 const std::map<std::string, ConvertTo>& form_names() {
-  static const std::map<std::string, ConvertTo> kNames = {
-      {"folded", ConvertTo::kFolded}, {"rms_norm", ConvertTo::kRmsNorm}, {"crms_norm", ConvertTo::kCrmsNorm}};
+  static const std::map<std::string, ConvertTo> kNames = {{"folded", ConvertTo::kFolded},
+                                                          {"rms_norm", ConvertTo::kRmsNorm},
+                                                          {"crms_norm", ConvertTo::kCrmsNorm},
+                                                          {"norm_free", ConvertTo::kNormFree}};
   return kNames;
 }
 
@@ -48,7 +50,8 @@ void add_convert(CLI::App& app, CommandLine& line) {
       ->add_option(
           "--to", options->form,
           "folded: gains of norms become part of the products that follow; rms_norm: LayerNorms become RMSNorms; "
-          "crms_norm: these CRMSNorms, the stream one channel narrower")
+          "crms_norm: these CRMSNorms, the stream one channel narrower; norm_free: norms that training froze "
+          "(frozen_norm) become part of the products that follow")
       ->required()
       ->transform(CLI::CheckedTransformer(form_names()).description(""));
   command->add_option("--out", options->out, "directory of the new run")->required();

@@ -134,7 +134,8 @@ std::string plan_text(const Experiment& experiment) {
               bytes(memory.total()), ", ", memory.total() <= available ? "fits" : "does NOT fit", " in ",
               bytes(available), "\n", "  weights ", bytes(memory.weights), "\n  masters ", bytes(memory.masters),
               "\n  gradients ", bytes(memory.gradients), "\n  optimizer ", bytes(memory.optimizer), "\n");
-  if (memory.checkpoint > 0) text += cat("  checkpoint ", bytes(memory.checkpoint), " (a copy, while one is written)\n");
+  if (memory.checkpoint > 0)
+    text += cat("  checkpoint ", bytes(memory.checkpoint), " (a copy, while one is written)\n");
   if (memory.program > 0) text += cat("  program ", bytes(memory.program), "\n");
   if (experiment.costs) {
     text += cat("  activations ", bytes(memory.activations), " (micro-batch ", experiment.micro_batch, "; at most ",
