@@ -9,6 +9,14 @@
 
 namespace ingot::testing {
 
+/// Keeps huge pages away from a tensor's memory, so that bytes count page by page on every machine.
+inline void use_small_pages(const at::Tensor& tensor) {
+  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto address = reinterpret_cast<std::uintptr_t>(tensor.const_data_ptr());
+  const auto begin = address / page * page;
+  ::madvise(reinterpret_cast<void*>(begin), address + tensor.nbytes() - begin, MADV_NOHUGEPAGE);
+}
+
 /// Bytes of the pages of a CPU tensor's memory that the system holds, those at its ends as a whole.
 inline std::size_t resident_bytes(const at::Tensor& tensor) {
   const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));

@@ -177,6 +177,7 @@ TEST(SharedGradients, TakeNoMemoryOnOtherRanks) {
       2,
       [&](World& world) {
         auto experiment = make(config, families, world);
+        use_small_pages(experiment.store->flat_grads());
         TrainStep step(experiment, world);
         experiment.store->initialise(1);
         step.refresh_weights();
