@@ -365,6 +365,8 @@ Converted convert_model(const fs::path& run_or_checkpoint, ConvertTo form, const
 
   ParameterStore store;
   make_store(conversion, trained.tokenizer->vocab_size(), families, store);
+  auto& cache = conversion.config.data.cache;
+  if (cache.is_auto()) cache = (trained.run_dir / "data").string();  // the same data
   conversion.config.run.dir = fs::absolute(out).lexically_normal().string();
   CheckpointState state;
   state.step = trained.step;

@@ -19,23 +19,19 @@ RunConfig saved_config(const fs::path& checkpoint, const Families& families) {
   return read_run_config(document, families, UnsetNames::kAccept);
 }
 
-/// RUN of RUN/checkpoints/step-…
-fs::path run_of(const fs::path& checkpoint) {
-  return fs::absolute(checkpoint).lexically_normal().parent_path().parent_path();
-}
-
 }  // namespace
 
 TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families,
                                 std::optional<Precision> precision) {
   TrainedModel out;
   out.checkpoint = resolve_checkpoint(run_or_checkpoint);
+  out.run_dir = fs::absolute(out.checkpoint).lexically_normal().parent_path().parent_path();
   out.step = read_state(out.checkpoint).at("step").get<std::int64_t>();
   out.config = saved_config(out.checkpoint, families);
   if (precision) out.config.train.precision = *precision;
   // Wherever it was trained.
   out.config.train.device = gpu_available() ? DeviceKind::kCuda : DeviceKind::kCpu;
-  out.tokenizer = open_run_tokenizer(families.get<TokenizerEntry>(), run_of(out.checkpoint));
+  out.tokenizer = open_run_tokenizer(families.get<TokenizerEntry>(), out.run_dir);
   set_threads(usable_cores());
   keep_freed_memory();
   out.store = std::make_unique<ParameterStore>();

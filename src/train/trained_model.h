@@ -13,6 +13,7 @@ namespace ingot {
 
 struct TrainedModel {
   fs::path checkpoint;
+  fs::path run_dir;  // RUN of RUN/checkpoints/step-…, absolute
   std::int64_t step = 0;
   RunConfig config;
   std::shared_ptr<const Tokenizer> tokenizer;

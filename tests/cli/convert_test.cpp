@@ -80,6 +80,17 @@ TEST_F(Convert, BiasesBecomePartOfTheProductsBiases) {
   EXPECT_EQ(weight("runs/folded", "layers.1.input_norm.bias").abs().max().item<float>(), 0);
 }
 
+TEST_F(Convert, HeldOutDataIsThatOfTheTrainedRun) {
+  train("{norm: rms_norm}");
+  expect_equal("folded");
+  const auto loss = [&](const std::string& run) {
+    const auto result = ingot({"eval", run, "--held-out", "--json"});
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    return result.exit_code == 0 ? nlohmann::json::parse(result.out).at("loss").get<double>() : 0;
+  };
+  EXPECT_NEAR(loss("runs/folded"), loss("runs/tiny"), 1e-6);
+}
+
 TEST_F(Convert, PreLayerNormBecomesPreRmsNorm) {
   train(kHybrid);
   expect_equal("rms_norm");
