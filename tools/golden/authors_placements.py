@@ -16,8 +16,7 @@ from torch.nn import functional as F
 
 from authors import checkouts
 from authors_stacks import (BLOCKS, D, HEADS, HIDDEN, Attention, Mlp, Stack, affine, attend, attention_names, block_names,
-                            fairseq_config, fairseq_scope, ffn_names, gain_only, in_turn, run_stack, time_first)
-from common import prefixed, save
+                            fairseq_config, fairseq_scope, ffn_names, gain_only, in_turn, save_cases, time_first)
 
 
 def each_block(names_of):
@@ -332,15 +331,5 @@ CASES = {
 }
 
 
-def main():
-    code = checkouts(__doc__)
-    tensors, settings = {}, {}
-    for seed, (name, builder) in enumerate(CASES.items(), start=700):
-        stack, names, fixed = builder(code)
-        tensors |= prefixed(name, run_stack(seed, stack, names, fixed))
-        settings[name] = code.origin() or {"formula": True}
-    save("authors_placements", tensors, **settings)
-
-
 if __name__ == "__main__":
-    main()
+    save_cases("authors_placements", CASES, checkouts(__doc__), first_seed=700)

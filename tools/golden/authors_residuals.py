@@ -13,8 +13,7 @@ from torch.nn import functional as F
 from authors import checkouts
 from authors_placements import Rms, each_block, fairseq, first_of, llama, llama_pre_names, pre_norms
 from authors_stacks import (BATCH, BLOCKS, D, HEADS, HIDDEN, LENGTH, Attention, Mlp, Stack, affine, attention_names,
-                            block_names, ffn_names, gain_only, in_turn, run_stack, time_first)
-from common import prefixed, save
+                            block_names, ffn_names, gain_only, in_turn, save_cases, time_first)
 
 DEPTHS = range(2 * BLOCKS)
 
@@ -261,15 +260,5 @@ CASES = {"add": add, "rezero": rezero, "layer_scale": layer_scale, "fixup": fixu
          "attention_residuals": attention_residuals, "scaled": scaled, "qk_cosine": qk_cosine}
 
 
-def main():
-    code = checkouts(__doc__)
-    tensors, settings = {}, {}
-    for seed, (name, builder) in enumerate(CASES.items(), start=800):
-        stack, names, fixed = builder(code)
-        tensors |= prefixed(name, run_stack(seed, stack, names, fixed))
-        settings[name] = code.origin() or {"formula": True}
-    save("authors_residuals", tensors, **settings)
-
-
 if __name__ == "__main__":
-    main()
+    save_cases("authors_residuals", CASES, checkouts(__doc__), first_seed=800)

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from common import evaluate, random_stream
+from common import evaluate, prefixed, random_stream, save
 
 D, HEADS, HIDDEN, BATCH, LENGTH, BLOCKS = 4, 2, 8, 2, 4, 2
 
@@ -152,3 +152,13 @@ def run_stack(seed, stack, names, fixed=None):
         for kind in ("param", "grad"):
             tensors[f"{kind}/{ours}"] = turn(*(made[f"{kind}/{name}"].detach() for name in theirs))
     return tensors
+
+
+def save_cases(file, cases, code, first_seed):
+    """Writes the goldens of all cases: name -> builder of (stack, names, fixed) for `run_stack` out of the checkouts."""
+    tensors, settings = {}, {}
+    for seed, (name, builder) in enumerate(cases.items(), start=first_seed):
+        stack, names, fixed = builder(code)
+        tensors |= prefixed(name, run_stack(seed, stack, names, fixed))
+        settings[name] = code.origin() or {"formula": True}
+    save(file, tensors, **settings)
