@@ -151,8 +151,8 @@ void GradientReducer::clear() {
     return;
   }
   release_pages(store_.flat_grads());
-  if (store_.flat_weight_grads().defined()) release_pages(store_.flat_weight_grads());
-  if (store_.flat_accumulators().defined()) at::Tensor(store_.flat_accumulators()).zero_();
+  release_pages(store_.flat_weight_grads());
+  at::Tensor(store_.flat_accumulators()).zero_();
 }
 
 void GradientReducer::work() {

@@ -36,10 +36,17 @@ at::Tensor document_positions(const at::Tensor& documents, std::int64_t prefix) 
 }  // namespace
 
 void LanguageModel::Impl::check_length(std::int64_t length) const {
+  const auto longest = max_document_length();
+  const auto tokens = length - meta_tokens();
+  if (!longest || tokens <= *longest) return;
+  throw ConfigError(cat("a document of ", tokens, " tokens, expected at most ", *longest,
+                        ": the model has learned no more positions"));
+}
+
+std::optional<std::int64_t> LanguageModel::Impl::max_document_length() const {
   const auto longest = position ? position->max_length() : std::nullopt;
-  if (!longest || length <= *longest) return;
-  throw ConfigError(cat("a document of ", length - meta_tokens(), " tokens, expected at most ",
-                        *longest - meta_tokens(), ": the model has learned no more positions"));
+  if (!longest) return std::nullopt;
+  return *longest - meta_tokens();
 }
 
 SequenceContext LanguageModel::Impl::context(std::int64_t rows, std::int64_t length, std::int64_t first_position,
@@ -232,11 +239,7 @@ at::Tensor LanguageModel::forward_concatenated(const at::Tensor& tokens) const {
   return impl_->run(impl_->finish_embedding(x, context), context, &none, nullptr, nullptr).slice(1, prefix);
 }
 
-std::optional<std::int64_t> LanguageModel::max_document_length() const {
-  const auto longest = impl_->position ? impl_->position->max_length() : std::nullopt;
-  if (!longest) return std::nullopt;
-  return *longest - impl_->meta_tokens();
-}
+std::optional<std::int64_t> LanguageModel::max_document_length() const { return impl_->max_document_length(); }
 
 void LanguageModel::check_document_length(std::int64_t tokens) const {
   impl_->check_length(impl_->meta_tokens() + tokens);

@@ -35,6 +35,7 @@ struct LanguageModel::Impl {
   std::int64_t meta_tokens() const { return config.meta_tokens; }
   /// ConfigError where `length` positions, the prefix included, are more than the model has.
   void check_length(std::int64_t length) const;
+  std::optional<std::int64_t> max_document_length() const;
   SequenceContext context(std::int64_t rows, std::int64_t length, std::int64_t first_position,
                           const at::Tensor& documents, bool training) const;
   at::Tensor embed(const at::Tensor& tokens, const SequenceContext& context) const;

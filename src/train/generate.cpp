@@ -31,6 +31,12 @@ TokenId choose_token(const at::Tensor& logits, const GenerateOptions& options, d
   return static_cast<TokenId>(order[chosen].item<std::int64_t>());
 }
 
+std::optional<std::int64_t> room_after(const LanguageModel& model, const std::vector<TokenId>& prompt) {
+  const auto longest = model.max_document_length();
+  if (!longest) return std::nullopt;
+  return *longest - std::max<std::int64_t>(1, static_cast<std::int64_t>(prompt.size())) + 1;
+}
+
 std::vector<TokenId> generate(const LanguageModel& model, const std::vector<TokenId>& prompt,
                               std::optional<TokenId> eos, const GenerateOptions& options,
                               const std::function<void(TokenId)>& on_token) {
@@ -42,10 +48,7 @@ std::vector<TokenId> generate(const LanguageModel& model, const std::vector<Toke
   const auto head = model.head();
   RandomStream random(options.seed, "sample");
   std::vector<TokenId> out;
-  std::int64_t max_tokens = options.max_tokens;
-  if (const auto longest = model.max_document_length()) {  // the last token is not fed
-    max_tokens = std::min(max_tokens, *longest - static_cast<std::int64_t>(start.size()) + 1);
-  }
+  const auto max_tokens = std::min(options.max_tokens, room_after(model, prompt).value_or(options.max_tokens));
   for (std::int64_t i = 0; i < max_tokens; ++i) {
     const auto scores = logits(hidden.select(1, hidden.size(1) - 1).select(0, 0), head);
     const auto token = choose_token(scores, options, random.uniform());

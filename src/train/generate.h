@@ -23,6 +23,10 @@ struct GenerateOptions {
 /// Chooses a token from fp32 logits [V]; `uniform` in [0, 1) decides.
 TokenId choose_token(const at::Tensor& logits, const GenerateOptions& options, double uniform);
 
+/// Tokens that can follow the prompt by the model's positions (the last one is not fed); absent: any number. An empty prompt
+/// counts as one token.
+std::optional<std::int64_t> room_after(const LanguageModel& model, const std::vector<TokenId>& prompt);
+
 /// Ids after the prompt, as many as the model has positions for. An empty prompt starts from the end-of-document token.
 /// `on_token` (may be empty) sees each id as it comes.
 std::vector<TokenId> generate(const LanguageModel& model, const std::vector<TokenId>& prompt,

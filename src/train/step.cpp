@@ -42,7 +42,6 @@ BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device d
 
 TrainStep::TrainStep(Experiment& experiment, World& world)
     : experiment_(experiment),
-      shares_gradients_(shares_gradients(experiment)),
       world_(world),
       reducer_(*experiment.store, world, reducer_options(experiment)),
       rounds_left_(early_rounds(experiment, world)) {
@@ -51,14 +50,13 @@ TrainStep::TrainStep(Experiment& experiment, World& world)
 
 TrainStep::TrainStep(Experiment& experiment)
     : experiment_(experiment),
-      shares_gradients_(false),
       alone_(std::make_unique<World>()),
       world_(*alone_),
       reducer_(*experiment.store, world_, {}) {}
 
 void TrainStep::accumulate(const Batch& batch, bool last) {
   if (batch.target_count == 0) return;
-  if (last || shares_gradients_) reducer_.arm();
+  if (last || shares_gradients(experiment_)) reducer_.arm();
   auto& model = *experiment_.model;
   const auto tensors = to_tensors(batch, experiment_.config.data.reset_at_document, model.device());
   const auto hidden = model.forward(tensors.tokens, tensors.documents, true);

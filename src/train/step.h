@@ -50,7 +50,6 @@ class TrainStep {
   Sums sum_over_ranks();
 
   Experiment& experiment_;
-  const bool shares_gradients_;
   std::unique_ptr<World> alone_;  // if nobody gave one
   World& world_;
   GradientReducer reducer_;

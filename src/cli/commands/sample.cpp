@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <memory>
@@ -27,12 +26,10 @@ ExitCode sample(const Options& options, const Families& families) {
   const auto& tokenizer = *trained.tokenizer;
   if (!tokenizer.has_text()) throw DataError("this run's tokenizer has no text: it was trained on foreign shards");
   const auto prompt = tokenizer.encode(options.prompt);
-  const auto prompt_tokens = std::max<std::int64_t>(1, static_cast<std::int64_t>(prompt.size()));
-  trained.model->check_document_length(prompt_tokens);
-  if (const auto longest = trained.model->max_document_length();
-      longest && prompt_tokens + options.generate.max_tokens - 1 > *longest) {
-    log::warning(cat("the text ends after at most ", *longest - prompt_tokens + 1, " tokens: the model has learned ",
-                     *longest, " positions"));
+  trained.model->check_document_length(static_cast<std::int64_t>(prompt.size()));
+  if (const auto room = room_after(*trained.model, prompt); room && options.generate.max_tokens > *room) {
+    log::warning(cat("the text ends after at most ", *room, " tokens: the model has learned ",
+                     *trained.model->max_document_length(), " positions"));
   }
   nlohmann::ordered_json samples = nlohmann::json::array();
   auto generate_options = options.generate;
