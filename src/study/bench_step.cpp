@@ -9,6 +9,7 @@
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "device/tensor_memory.h"
+#include "study/gpu_profile.h"
 #include "study/op_profile.h"
 #include "train/plan.h"
 #include "train/step.h"
@@ -131,6 +132,21 @@ void add_profile(BenchReport& report, Experiment& experiment, Stepper& stepper, 
   report.details["operations"] = operations_json(profiler, median, steps);
 }
 
+/// Of one step.
+void add_gpu_profile(BenchReport& report, Stepper& stepper, const std::string& trace_path) {
+  const auto profile = profile_gpu([&] { stepper.run(); }, trace_path);
+  Json kernels = Json::array();
+  for (const auto& kernel : profile.kernels) {
+    kernels.push_back({{"kernel", kernel.name},
+                       {"seconds", kernel.seconds},
+                       {"share", kernel.seconds / profile.seconds},
+                       {"calls", kernel.calls}});
+  }
+  report.details["gpu_seconds"] = profile.seconds;
+  report.details["gpu_busy_share"] = profile.busy / profile.seconds;
+  report.details["kernels"] = kernels;
+}
+
 }  // namespace
 
 Batch random_batch(std::int64_t rows, std::int64_t seq_len, std::int64_t vocab_size, bool documents,
@@ -204,6 +220,11 @@ BenchReport bench_step(const RunConfig& config, const StepBenchOptions& options,
   report.results.push_back({"step", times, facts});
   const bool on_cpu = experiment.config.train.device == DeviceKind::kCpu;
   if (on_cpu && options.profiled > 0) add_profile(report, experiment, stepper, options.profiled, peak_flops);
+  if (!on_cpu && options.profiled > 0) {
+    add_gpu_profile(report, stepper, options.trace);
+  } else if (!options.trace.empty()) {
+    profile_gpu([&] { stepper.run(); }, options.trace);
+  }
   if (stepper.skipped() > 0) log::warning(cat(stepper.skipped(), " steps were not finite, so nothing was updated"));
   return report;
 }
@@ -237,6 +258,19 @@ Table operations_table(const Json& operations) {
   return table;
 }
 
+/// Below a thousandth of the step left out.
+Table kernels_table(const Json& kernels) {
+  Table table{"kernel", {"time", "share", "calls"}, {}};
+  for (const auto& row : kernels) {
+    if (row["share"].get<double>() < 0.001) break;
+    table.rows.push_back({row["kernel"],
+                          {short_time(row["seconds"].get<double>()),
+                           cat(short_number(100 * row["share"].get<double>()), " %"),
+                           short_number(row["calls"].get<double>())}});
+  }
+  return table;
+}
+
 }  // namespace
 
 std::string step_bench_text(const BenchReport& report) {
@@ -258,6 +292,11 @@ std::string step_bench_text(const BenchReport& report) {
           format_bytes(f["peak_tensor_bytes"].get<double>()), " of them in tensors (planned ",
           format_bytes(f["planned_bytes"].get<double>()), "), ", format_bytes(f["program_bytes"].get<double>()),
           " before the model, ", integer(f["minor_faults"]), " minor page faults a step\n");
+  if (report.details.contains("kernels")) {
+    return cat(text, "\nwhere it goes, from one more step of ", short_time(report.details["gpu_seconds"].get<double>()),
+               " on the GPU, in kernels ", percent(report.details["gpu_busy_share"].get<double>()), " of the time\n",
+               table_text(kernels_table(report.details["kernels"])));
+  }
   if (!report.details.contains("operators")) return text;
   Table places{"operator", {"time", "share", "products at peak", "rest"}, {}};
   for (const auto& row : report.details["operators"]) {

@@ -10,12 +10,15 @@
 #include "ops/attention/attention.h"
 #include "ops/chunk/documents.h"
 #include "ops/embedding/embedding.h"
+#include "ops/dyt/dyt.h"
 #include "ops/gpu_compare.h"
+#include "ops/layer_norm/layer_norm.h"
 #include "ops/linear/linear.h"
 #include "ops/linear_cross_entropy/linear_cross_entropy.h"
 #include "ops/rms_norm/rms_norm.h"
 #include "ops/rotary/rotary.h"
 #include "ops/scale_heads/scale_heads.h"
+#include "ops/seed_norm/seed_norm.h"
 #include "ops/short_conv/short_conv.h"
 #include "ops/swiglu/swiglu.h"
 #include "support/gpu.h"
@@ -56,6 +59,28 @@ TEST(NormKernels, HeadsInsideWiderRows) {
   expect_alike([&](const Tensors& t) { return ops::rms_norm(heads(t[0]), t[1], 1e-6); },
                [&](const Tensors& t) { return ops::rms_norm_reference(heads(t[0]), t[1], 1e-6); },
                {{random_normal({2, 50, 192}, 1)}, {random_normal({32}, 2), true}}, 300);
+}
+
+TEST(NormKernels, LayerNormDytAndSeedNorm) {
+  INGOT_NEEDS_GPU();
+  for (const std::int64_t width : {7, 96, 256, 1000, 2048}) {
+    SCOPED_TRACE(width);
+    // A mean that is large beside the deviations.
+    const Input x = {random_normal({3, 41, width}, 1) + 3}, gain = {random_normal({width}, 2), true},
+                bias = {random_normal({width}, 3), true}, small = {0.1 * random_normal({width}, 4), true};
+    expect_alike([](const Tensors& t) { return ops::layer_norm(t[0], t[1], t[2], 1e-5); },
+                 [](const Tensors& t) { return ops::layer_norm_reference(t[0], t[1], t[2], 1e-5); }, {x, gain, bias},
+                 width, 6);
+    expect_alike([](const Tensors& t) { return ops::layer_norm(t[0], t[1], {}, 1e-5); },
+                 [](const Tensors& t) { return ops::layer_norm_reference(t[0], t[1], {}, 1e-5); }, {x, gain}, width, 6);
+    const Input slope = {at::full({1}, 0.7, at::kDouble), true};
+    expect_alike([](const Tensors& t) { return ops::dyt(t[0], t[1], t[2], t[3]); },
+                 [](const Tensors& t) { return ops::dyt_reference(t[0], t[1], t[2], t[3]); }, {x, slope, gain, bias},
+                 123 * width);
+    expect_alike([](const Tensors& t) { return ops::seed_norm(t[0], t[1], t[2], t[3], 1, 1e-5); },
+                 [](const Tensors& t) { return ops::seed_norm_reference(t[0], t[1], t[2], t[3], 1, 1e-5); },
+                 {x, gain, small, bias}, width, 6);
+  }
 }
 
 TEST(SwigluKernels, AgreeWithTheReference) {

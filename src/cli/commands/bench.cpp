@@ -118,6 +118,7 @@ void add_step(CLI::App* parent, CommandLine& line) {
   command->add_option("--profiled", bench.profiled, "steps after, for the tables; 0: no tables")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
+  command->add_option("--trace", bench.trace, "write a Chrome trace of one more step to this file");
   command->add_option("--vocab-size", bench.vocab_size, "in place of the tokenizer's")->check(CLI::PositiveNumber);
   add_output(command, options->output);
   command->footer("Example: ingot bench step configs/quickstart.yaml train.precision=fp32 --steps 20");

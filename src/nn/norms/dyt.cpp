@@ -13,7 +13,7 @@
 
 #include "config/fields.h"
 #include "nn/norm_parts.h"
-#include "ops/kernel_types.h"
+#include "ops/row_norm/row_norm.h"
 
 namespace ingot {
 namespace dyt {
@@ -40,7 +40,7 @@ class Dyt final : public norms::ClosedFormNorm {
 
   at::Tensor forward(const at::Tensor& x, const NormInput& input) const override {
     const at::ScalarType type = input.out_type.value_or(x.scalar_type());
-    if (!ops::has_cpu_kernel(x) || !ops::can_write(x, type)) return ClosedFormNorm::forward(x, input);
+    if (!ops::has_row_norm_kernel(x, type)) return ClosedFormNorm::forward(x, input);
     return ops::dyt(x, inner(0), gain_.compute(), bias_ ? bias_.compute() : at::Tensor(), type);
   }
 

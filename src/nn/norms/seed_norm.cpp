@@ -14,7 +14,6 @@
 #include "base/text.h"
 #include "config/fields.h"
 #include "nn/norm_parts.h"
-#include "ops/kernel_types.h"
 
 namespace ingot {
 namespace seed_norm {
@@ -44,7 +43,7 @@ class SeedNorm final : public norms::ClosedFormNorm {
 
   at::Tensor forward(const at::Tensor& x, const NormInput& input) const override {
     const at::ScalarType type = input.out_type.value_or(x.scalar_type());
-    if (!ops::has_cpu_kernel(x) || !ops::can_write(x, type)) return ClosedFormNorm::forward(x, input);
+    if (!ops::has_seed_norm_kernel(x, groups_, type)) return ClosedFormNorm::forward(x, input);
     return ops::seed_norm(x, inner(0), inner(1), inner(2), groups_, eps_, type);
   }
 

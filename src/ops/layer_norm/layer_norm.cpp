@@ -2,22 +2,27 @@
 
 #include <ATen/ops/layer_norm.h>
 
-#include "ops/kernel_types.h"
+#include "device/gpu.h"
 #include "ops/layer_norm/cpu.h"
+#include "ops/layer_norm/cuda.h"
 #include "ops/row_norm/row_norm.h"
 
 namespace ingot::ops {
 
 namespace {
 
-constexpr RowNorm kNorm{"layer_norm", layer_norm_cpu::kernels};
+row_norm::GpuKernels gpu_kernels() {
+  return {INGOT_GPU_FUNCTION(ingot_cuda_layer_norm_forward), INGOT_GPU_FUNCTION(ingot_cuda_layer_norm_backward)};
+}
+
+constexpr RowNorm kNorm{"layer_norm", layer_norm_cpu::kernels, gpu_kernels};
 
 }  // namespace
 
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& bias, double eps,
                       std::optional<at::ScalarType> out_type) {
   const at::ScalarType type = out_type.value_or(x.scalar_type());
-  if (!has_cpu_kernel(x) || !can_write(x, type)) {
+  if (!has_row_norm_kernel(x, type)) {
     return at::layer_norm(x.to(gain.scalar_type()), gain.sizes(), gain, bias, eps).to(type);
   }
   return row_norm_of({&kNorm, {eps}, 2, type}, x, {}, {gain, bias, {}});

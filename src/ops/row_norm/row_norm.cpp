@@ -2,12 +2,14 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "device/gpu.h"
 #include "device/parallel.h"
 #include "ops/kernel_types.h"
 
@@ -37,6 +39,19 @@ void for_ranges(const Rows& rows, F f) {
     }
   });
 }
+
+struct RowNormInputs : RowNormCall {
+  at::Tensor x, gate;  // gate may be undefined
+  Parameters parameters;
+  Rows x_rows, gate_rows;
+
+  /// Numbers of all parameters.
+  std::int64_t length() const {
+    std::int64_t length = 0;
+    for (const at::Tensor& parameter : parameters) length += parameter.defined() ? parameter.numel() : 0;
+    return length;
+  }
+};
 
 /// Calls f.template operator()<T, Out, A>() with the types of x, y and sums.
 template <class F>
@@ -90,6 +105,26 @@ void forward_as(const RowNormInputs& in, const at::Tensor& y, const at::Tensor& 
   });
 }
 
+IngotCudaRowNorm gpu_pass(const RowNormInputs& in) {
+  IngotCudaRowNorm pass{};
+  pass.type = gpu_type(in.x);
+  pass.out_type = in.out_type == at::kBFloat16 ? GpuType::kBfloat16 : GpuType::kFloat;
+  pass.x = raw<void>(in.x);
+  pass.gate = raw<void>(in.gate);
+  pass.x_rows = in.x_rows;
+  pass.gate_rows = in.gate_rows;
+  for (int i = 0; i < kMaxParameters; ++i) {
+    pass.parameters[i] = raw<float>(in.parameters[i]);
+    pass.lengths[i] = in.parameters[i].defined() ? in.parameters[i].numel() : 0;
+  }
+  pass.num_statistics = in.num_statistics;
+  pass.eps = static_cast<float>(in.settings.eps);
+  pass.factor = static_cast<float>(in.settings.factor);
+  pass.scale = static_cast<float>(in.settings.scale);
+  pass.stream = gpu_stream();
+  return pass;
+}
+
 struct Forward {
   at::Tensor y, statistics;
 };
@@ -100,7 +135,7 @@ Forward forward(RowNormInputs& in) {
   Forward out{at::empty(in.x.sizes(), in.x.options().dtype(in.out_type)),
               at::empty({in.x_rows.count(), in.num_statistics}, in.x.options().dtype(wide))};
   if (in.x.is_cuda()) {
-    in.norm->gpu_forward(in, out.y, out.statistics);
+    in.norm->gpu_kernels().forward(gpu_pass(in), raw<void>(out.y), raw<float>(out.statistics));
   } else {
     with_norm_types(in, [&]<class T, class Out, class A>() { forward_as<T, Out, A>(in, out.y, out.statistics); });
   }
@@ -134,21 +169,37 @@ void backward_as(const RowNormInputs& in, const at::Tensor& statistics, const at
   }
 }
 
+/// The same on a GPU. The result is the sum, [elements of all parameters], or undefined without any.
+at::Tensor gpu_backward(const RowNormInputs& in, const at::Tensor& statistics, const at::Tensor& dy,
+                        const at::Tensor& dx, const at::Tensor& dgate) {
+  const IngotCudaRowNorm pass = gpu_pass(in);
+  at::Tensor parts;
+  if (const std::int64_t length = in.length(); length > 0) {
+    parts = at::empty({INGOT_GPU_FUNCTION(ingot_cuda_row_norm_partials)(pass), length}, statistics.options());
+  }
+  in.norm->gpu_kernels().backward(pass, raw<float>(statistics), raw<void>(dy), raw<void>(dx), raw<void>(dgate),
+                                  raw<float>(parts));
+  return parts.defined() ? parts.sum(0) : parts;
+}
+
 /// Gradients of the parameters, undefined for undefined ones.
 Parameters backward(const RowNormInputs& in, const at::Tensor& statistics, const at::Tensor& dy, const at::Tensor& dx,
                     const at::Tensor& dgate) {
-  if (in.x.is_cuda()) return in.norm->gpu_backward(in, statistics, dy, dx, dgate);
-  std::int64_t length = 0;
-  for (const at::Tensor& parameter : in.parameters) length += parameter.defined() ? parameter.numel() : 0;
-  const at::Tensor sums = at::zeros({kRanges, length}, statistics.options());
-  with_norm_types(in,
-                  [&]<class T, class Out, class A>() { backward_as<T, Out, A>(in, statistics, dy, dx, dgate, sums); });
+  at::Tensor sum;
+  if (in.x.is_cuda()) {
+    sum = gpu_backward(in, statistics, dy, dx, dgate);
+  } else {
+    const at::Tensor sums = at::zeros({kRanges, in.length()}, statistics.options());
+    with_norm_types(
+        in, [&]<class T, class Out, class A>() { backward_as<T, Out, A>(in, statistics, dy, dx, dgate, sums); });
+    sum = sums.select(0, 0);
+  }
   Parameters gradients;
   std::int64_t first = 0;
   for (int i = 0; i < kMaxParameters; ++i) {
     if (!in.parameters[i].defined()) continue;
     const std::int64_t count = in.parameters[i].numel();
-    gradients[i] = sums.select(0, 0).narrow(0, first, count).view(in.parameters[i].sizes());
+    gradients[i] = sum.narrow(0, first, count).view(in.parameters[i].sizes());
     first += count;
   }
   return gradients;
@@ -186,6 +237,16 @@ struct NormFunction : torch::autograd::Function<NormFunction> {
 };
 
 }  // namespace
+
+bool has_row_norm_kernel(const at::Tensor& x, at::ScalarType out_type) {
+  if (!can_write(x, out_type)) return false;
+  if (!has_gpu_kernel(x)) return has_cpu_kernel(x);
+  IngotCudaRowNorm norm{};
+  norm.type = gpu_type(x);
+  norm.x_rows.width = x.size(-1);
+  norm.x_rows.stride = 1;  // the worst case: no packed access
+  return INGOT_GPU_FUNCTION(ingot_cuda_row_norm_fits)(norm);
+}
 
 at::Tensor row_norm_of(const RowNormCall& call, const at::Tensor& x, const at::Tensor& gate, Parameters parameters) {
   for (at::Tensor& parameter : parameters) {

@@ -6,22 +6,16 @@
 #include <array>
 #include <cstdint>
 
+#include "ops/row_norm/cuda.h"
 #include "ops/row_norm/kernels.h"
 
 namespace ingot::ops {
-
-struct RowNormInputs;
 
 /// A norm of rows. It has no state: there is one object for each norm.
 struct RowNorm {
   const char* name;
   const row_norm::Kernels& (*kernels)();  // CPU
-  /// GPU, or null. y and statistics are written; dx and, with a gate, dgate too. The result is the parameters' gradients.
-  void (*gpu_forward)(const RowNormInputs& in, const at::Tensor& y, const at::Tensor& statistics) = nullptr;
-  std::array<at::Tensor, row_norm::kMaxParameters> (*gpu_backward)(const RowNormInputs& in,
-                                                                   const at::Tensor& statistics, const at::Tensor& dy,
-                                                                   const at::Tensor& dx,
-                                                                   const at::Tensor& dgate) = nullptr;
+  row_norm::GpuKernels (*gpu_kernels)();   // looked up in the plugin
 };
 
 /// A norm, its settings and the type of y.
@@ -32,13 +26,11 @@ struct RowNormCall {
   at::ScalarType out_type;
 };
 
-struct RowNormInputs : RowNormCall {
-  at::Tensor x, gate;  // gate may be undefined
-  std::array<at::Tensor, row_norm::kMaxParameters> parameters;
-  Rows x_rows, gate_rows;
-};
+/// Whether kernels take the rows of x and can write them as `out_type`: fp32, bf16 and on CPUs fp64, in x's type or bf16 for
+/// fp32, on GPUs up to some thousands of elements.
+bool has_row_norm_kernel(const at::Tensor& x, at::ScalarType out_type);
 
-/// The norm of x's last axis. x is one that the norm has kernels for, and `can_write` y. The gate has x's type, the parameters
+/// The norm of x's last axis. `has_row_norm_kernel(x, call.out_type)` holds. The gate has x's type, the parameters
 /// any; both may be undefined. Differentiable once.
 at::Tensor row_norm_of(const RowNormCall& call, const at::Tensor& x, const at::Tensor& gate,
                        std::array<at::Tensor, row_norm::kMaxParameters> parameters);
