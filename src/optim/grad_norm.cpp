@@ -1,20 +1,36 @@
 #include "optim/grad_norm.h"
 
-#include <ATen/ops/_foreach_norm.h>
-#include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/stack.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/full.h>
+#include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
 #include <stdexcept>
 
+#include "device/gpu.h"
 #include "device/parallel.h"
+#include "optim/kernels/cuda.h"
 #include "optim/kernels/update_kernels.h"
 
 namespace ingot {
 namespace {
 
 constexpr std::int64_t kBlock = kOwnedUnit;  // part of the order of additions
+
+/// The sum of squares of fp32 tensors on a GPU; waits for it.
+double gpu_squares(const std::vector<at::Tensor>& tensors) {
+  auto* const partials = INGOT_GPU_FUNCTION(ingot_cuda_square_partials);
+  std::int64_t count = 0;
+  for (const at::Tensor& x : tensors) count += partials(x.numel());
+  const at::Tensor parts = at::empty({count}, tensors.front().options().dtype(at::kDouble));
+  double* next = parts.data_ptr<double>();
+  for (const at::Tensor& x : tensors) {
+    INGOT_GPU_FUNCTION(ingot_cuda_squares)(x.const_data_ptr<float>(), x.numel(), next, gpu_stream());
+    next += partials(x.numel());
+  }
+  return parts.sum().item<double>();
+}
 
 }  // namespace
 
@@ -69,19 +85,17 @@ double GradNorm::sum(const double* partial) const {
 }
 
 double GradNorm::sum_on_device(const SumOverRanks& sum_over_ranks) const {
-  if (store_.owns_all()) {  // one reduction over all: padding and what is not trained are zero
-    const double norm = at::linalg_vector_norm(store_.flat_grads(), 2, {}, false, at::kDouble).item<double>();
-    return norm * norm;
-  }
   std::vector<at::Tensor> grads;
-  for (const Master& part : store_.owned()) {
-    if (part.trained) grads.push_back(part.grad);
+  if (store_.owns_all()) {  // one reduction over all: padding and what is not trained are zero
+    grads.push_back(store_.flat_grads());
+  } else {
+    for (const Master& part : store_.owned()) {
+      if (part.trained) grads.push_back(part.grad);
+    }
   }
-  auto total = at::zeros({1}, at::kDouble);
-  if (!grads.empty()) {
-    const double norm = at::linalg_vector_norm(at::stack(at::_foreach_norm(grads, 2, at::kDouble))).item<double>();
-    total.fill_(norm * norm);
-  }
+  const double own = grads.empty() ? 0 : gpu_squares(grads);
+  if (store_.owns_all()) return own;
+  auto total = at::full({1}, own, at::kDouble);
   sum_over_ranks(total);
   return total.item<double>();
 }

@@ -1,5 +1,6 @@
 #include "study/gpu_profile.h"
 
+#include <kineto/ActivityType.h>
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <algorithm>
@@ -57,7 +58,11 @@ GpuProfile profile_gpu(const std::function<void()>& work, const std::string& tra
   std::map<std::string, KernelTime> kernels;
   std::vector<std::pair<std::uint64_t, std::uint64_t>> spans;
   for (const auto& event : result->events()) {
-    if (event.deviceType() != c10::DeviceType::CUDA) continue;
+    const auto kind = static_cast<libkineto::ActivityType>(event.activityType());
+    if (kind != libkineto::ActivityType::CONCURRENT_KERNEL && kind != libkineto::ActivityType::GPU_MEMCPY &&
+        kind != libkineto::ActivityType::GPU_MEMSET) {
+      continue;
+    }
     KernelTime& kernel = kernels[event.name()];
     kernel.seconds += 1e-9 * static_cast<double>(event.durationNs());
     ++kernel.calls;

@@ -41,7 +41,7 @@ TEST(NormKernels, AgreeWithTheReference) {
 
 TEST(NormKernels, UnitLengthAndGate) {
   INGOT_NEEDS_GPU();
-  for (const std::int64_t width : {64, 512}) {
+  for (const std::int64_t width : {64, 512, 4096}) {
     expect_alike([](const Tensors& t) { return ops::l2_norm(t[0], 1e-6, 0.125); },
                  [](const Tensors& t) { return ops::l2_norm_reference(t[0], 1e-6, 0.125); },
                  {{random_normal({3, 41, width}, 1)}}, 1);
@@ -51,6 +51,18 @@ TEST(NormKernels, UnitLengthAndGate) {
         {{random_normal({3, 41, width}, 1)}, {random_normal({3, 41, width}, 2)}, {random_normal({width}, 3), true}},
         123);
   }
+}
+
+TEST(NormKernels, LongRowsThatBeginBetweenPacks) {
+  INGOT_NEEDS_GPU();
+  constexpr std::int64_t kRows = 9, kWidth = 4096;
+  const auto rows = [](const at::Tensor& x) { return x.narrow(0, 1, kRows * kWidth).view({kRows, kWidth}); };
+  expect_alike([&](const Tensors& t) { return ops::gated_rms_norm(rows(t[0]), rows(t[1]), t[2], 1e-5); },
+               [&](const Tensors& t) { return ops::gated_rms_norm_reference(rows(t[0]), rows(t[1]), t[2], 1e-5); },
+               {{random_normal({kRows * kWidth + 1}, 1)},
+                {random_normal({kRows * kWidth + 1}, 2)},
+                {random_normal({kWidth}, 3), true}},
+               kRows);
 }
 
 TEST(NormKernels, HeadsInsideWiderRows) {
@@ -159,6 +171,17 @@ TEST(ShortConvKernels, AgreeWithTheReference) {
         }
       }
     }
+  }
+}
+
+TEST(CudnnAttention, AgreesWithTheReference) {
+  INGOT_NEEDS_GPU();
+  for (const std::int64_t width : {32, 64, 128}) {
+    SCOPED_TRACE(width);
+    const std::vector<Input> inputs = {
+        {random_normal({2, 96, 4, width}, 1)}, {random_normal({2, 96, 4, width}, 2)}, {random_normal({2, 96, 4, width}, 3)}};
+    expect_alike([=](const Tensors& t) { return ops::attention(t[0], t[1], t[2], {}, 0.17); },
+                 [=](const Tensors& t) { return ops::attention_reference(t[0], t[1], t[2], {}, 0.17); }, inputs, 96);
   }
 }
 

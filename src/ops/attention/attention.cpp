@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/_flash_attention_forward.h>
+#include <ATen/ops/_scaled_dot_product_cudnn_attention.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/scaled_dot_product_attention.h>
@@ -9,6 +10,7 @@
 
 #include <limits>
 
+#include "device/gpu.h"
 #include "ops/attention/cpu.h"
 #include "ops/kernel_types.h"
 
@@ -34,6 +36,22 @@ at::Tensor flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
   }
   return std::get<0>(at::_flash_attention_forward(q, k, v, std::nullopt, std::nullopt, q.size(1), k.size(1), 0.0,
                                                   /*is_causal=*/true, /*return_debug_mask=*/false, scale, left, right));
+}
+
+/// Whether cuDNN's causal kernel is taken: in training, where a shape pays for its set-up, from Hopper on, where it is faster.
+bool prefers_cudnn(const at::Tensor& q, const at::Tensor& k, const VisibleKeys& seen) {
+  static const bool is_recent = gpu_info().major >= 9;
+  return is_recent && q.size(1) == k.size(1) && q.size(2) == k.size(2) && seen.window == 0 && q.size(3) <= 128 &&
+         needs_grad({q, k});
+}
+
+at::Tensor cudnn(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, double scale) {
+  const auto heads_first = [](const at::Tensor& x) { return x.transpose(1, 2); };
+  return std::get<0>(at::_scaled_dot_product_cudnn_attention(heads_first(q), heads_first(k), heads_first(v),
+                                                             /*attn_bias=*/std::nullopt, /*compute_log_sumexp=*/true,
+                                                             0.0, /*is_causal=*/true, /*return_debug_mask=*/false,
+                                                             scale))
+      .transpose(1, 2);
 }
 
 at::Tensor library_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& mask,
@@ -99,7 +117,7 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   if (seen.mask.defined()) return library_attention(q, k, v, seen.mask, scale);
   if (has_cpu_kernel(q) && !better_in_library(q, k, seen)) return cpu_attention(q, k, v, seen, scale);
   if (attention_needs_mask(q, seen)) return library_attention(q, k, v, attention_mask(q, k.size(1), seen), scale);
-  if (has_flash(q)) return flash(q, k, v, scale, seen.window);
+  if (has_flash(q)) return prefers_cudnn(q, k, seen) ? cudnn(q, k, v, scale) : flash(q, k, v, scale, seen.window);
   const bool square = q.size(1) == k.size(1) && seen.window == 0, one = q.size(1) == 1 && seen.window == 0;
   return library_attention(q, k, v, square || one ? at::Tensor() : attention_mask(q, k.size(1), seen), scale);
 }

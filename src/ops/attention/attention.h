@@ -44,8 +44,8 @@ at::Tensor attention_mask(const at::Tensor& query_position, const at::Tensor& ke
 /// y = softmax(scale · q kᵀ) v over the visible keys. q [B, T, H, K]; k, v [B, S, H', K], S >= T, H' a divisor of H (query
 /// head h reads head h / (H/H')). Every query must see a key. y [B, T, H, K] has q's dtype. Differentiable once.
 /// Scores never exist as a whole: on CPUs they are made block by block (Dao et al. 2022, arXiv:2205.14135), fp32 sums for
-/// bf16, with bits that do not depend on the number of threads; on GPUs in bf16 by FlashAttention-2 (Dao 2023,
-/// arXiv:2307.08691) where no mask is needed.
+/// bf16, with bits that do not depend on the number of threads; on GPUs in bf16, where no mask is needed, by
+/// FlashAttention-2 (Dao 2023, arXiv:2307.08691) or cuDNN.
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const VisibleKeys& seen,
                      double scale);
 

@@ -1,5 +1,7 @@
 #include "ops/linear_cross_entropy/chunk.h"
 
+#include <ATen/ops/empty.h>
+#include <ATen/ops/sum.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -62,7 +64,7 @@ void kernel_gradient(const LogitChunk& chunk, double factor, const at::Tensor& g
   for (std::int64_t block = 0; sums != nullptr && block < blocks; ++block) at::Tensor(moments).add_(partial[block]);
 }
 
-IngotCudaLogits gpu_chunk(const LogitChunk& chunk) {
+IngotCudaLogits gpu_chunk(const LogitChunk& chunk, const at::Tensor& log_partition) {
   return {raw<float>(chunk.logits),
           chunk.logits.size(0),
           chunk.logits.stride(0),
@@ -72,20 +74,29 @@ IngotCudaLogits gpu_chunk(const LogitChunk& chunk) {
           static_cast<float>(chunk.z_loss),
           raw<float>(chunk.cross_entropy),
           raw<float>(chunk.z),
+          raw<float>(log_partition),
           gpu_stream()};
 }
 
 void gpu_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient, const at::Tensor& moments) {
+  const std::int64_t rows = chunk.logits.size(0);
+  const at::Tensor log_partition = at::empty({rows}, chunk.logits.options());
+  const auto pass = gpu_chunk(chunk, log_partition);
+  INGOT_GPU_FUNCTION(ingot_cuda_chunk_losses)(pass);
   void* const low = gradient.scalar_type() == at::kBFloat16 ? gradient.data_ptr() : nullptr;
-  INGOT_GPU_FUNCTION(ingot_cuda_chunk_gradient)(gpu_chunk(chunk), static_cast<float>(factor), low);
-  if (moments.defined()) at::Tensor(moments).add_(chunk.logits.sum(0));
+  at::Tensor parts;
+  if (moments.defined()) {
+    parts = at::empty({INGOT_GPU_FUNCTION(ingot_cuda_moment_partials)(rows), chunk.logits.size(1)}, moments.options());
+  }
+  INGOT_GPU_FUNCTION(ingot_cuda_chunk_gradient)(pass, static_cast<float>(factor), low, raw<float>(parts));
+  if (parts.defined()) at::Tensor(moments).add_(parts.sum(0));
 }
 
 }  // namespace
 
 void chunk_losses(const LogitChunk& chunk) {
   if (has_gpu_kernel(chunk.logits)) {
-    INGOT_GPU_FUNCTION(ingot_cuda_chunk_losses)(gpu_chunk(chunk));
+    INGOT_GPU_FUNCTION(ingot_cuda_chunk_losses)(gpu_chunk(chunk, {}));
   } else if (!has_cpu_kernel(chunk.logits)) {
     chunk_reference(chunk, 1, {}, {});
   } else if (chunk.logits.scalar_type() == at::kDouble) {
@@ -97,9 +108,7 @@ void chunk_losses(const LogitChunk& chunk) {
 
 void chunk_losses_and_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient,
                                const at::Tensor& moments) {
-  // The GPU kernel leaves what the moments are summed from where the logits were.
-  const bool in_place = gradient.is_same(chunk.logits) || gradient.data_ptr() == chunk.logits.data_ptr();
-  if (has_gpu_kernel(chunk.logits) && !(moments.defined() && in_place)) {
+  if (has_gpu_kernel(chunk.logits)) {
     gpu_gradient(chunk, factor, gradient, moments);
   } else if (!has_cpu_kernel(chunk.logits)) {
     chunk_reference(chunk, factor, gradient, moments);

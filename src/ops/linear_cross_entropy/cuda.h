@@ -13,11 +13,14 @@ struct IngotCudaLogits {
   float z_loss;
   float* cross_entropy;  // [rows] out
   float* z;              // [rows] out
+  float* log_partition;  // [rows] out, or null
   void* stream;
 };
 void ingot_cuda_chunk_losses(const IngotCudaLogits& chunk);
 
-/// Then the gradient, times `factor`, of the logits before scaling: into `low` [rows, stride] as bf16, the logits then holding
-/// gradient · logit of the scaled ones; `low` null: over the logits.
-void ingot_cuda_chunk_gradient(const IngotCudaLogits& chunk, float factor, void* low);
+/// After that, the gradient, times `factor`, of the logits before scaling: into `low` [rows, stride] as bf16, or, if that is
+/// null, over the logits. The sums over rows of gradient · logit, both of scaled logits, are those over the first axis of
+/// `moment_parts` [partials, vocab], or not wanted (null).
+void ingot_cuda_chunk_gradient(const IngotCudaLogits& chunk, float factor, void* low, float* moment_parts);
+std::int64_t ingot_cuda_moment_partials(std::int64_t rows);
 }

@@ -64,7 +64,7 @@ void with_norm_types(const RowNormInputs& in, F f) {
   });
 }
 
-void lay_out(RowNormInputs& in) {
+void find_rows(RowNormInputs& in) {
   in.x_rows = rows_of(in.x);
   if (!in.gate.defined()) return;
   in.gate_rows = rows_of(in.gate, in.x_rows.inner);
@@ -73,6 +73,36 @@ void lay_out(RowNormInputs& in) {
   in.gate = in.gate.contiguous();
   in.x_rows = rows_of(in.x);
   in.gate_rows = rows_of(in.gate);
+}
+
+IngotCudaRowNorm gpu_pass(const RowNormInputs& in) {
+  IngotCudaRowNorm pass{};
+  pass.type = gpu_type(in.x);
+  pass.out_type = in.out_type == at::kBFloat16 ? GpuType::kBfloat16 : GpuType::kFloat;
+  pass.x = raw<void>(in.x);
+  pass.gate = raw<void>(in.gate);
+  pass.x_rows = in.x_rows;
+  pass.gate_rows = in.gate_rows;
+  for (int i = 0; i < kMaxParameters; ++i) {
+    pass.parameters[i] = raw<float>(in.parameters[i]);
+    pass.lengths[i] = in.parameters[i].defined() ? in.parameters[i].numel() : 0;
+  }
+  pass.num_statistics = in.num_statistics;
+  pass.eps = static_cast<float>(in.settings.eps);
+  pass.factor = static_cast<float>(in.settings.factor);
+  pass.scale = static_cast<float>(in.settings.scale);
+  pass.stream = gpu_stream();
+  return pass;
+}
+
+/// Rows that the kernels take.
+void lay_out(RowNormInputs& in) {
+  find_rows(in);
+  if (!in.x.is_cuda() || INGOT_GPU_FUNCTION(ingot_cuda_row_norm_fits)(gpu_pass(in))) return;
+  // They are long and lie askew; copies begin where packs do.
+  in.x = in.x.clone(at::MemoryFormat::Contiguous);
+  if (in.gate.defined()) in.gate = in.gate.clone(at::MemoryFormat::Contiguous);
+  find_rows(in);
 }
 
 template <class T, class Out, class A>
@@ -103,26 +133,6 @@ void forward_as(const RowNormInputs& in, const at::Tensor& y, const at::Tensor& 
     auto scratch = scratch_for<A>(in.x_rows);
     kernel.forward(pass, begin, end, scratch.data());
   });
-}
-
-IngotCudaRowNorm gpu_pass(const RowNormInputs& in) {
-  IngotCudaRowNorm pass{};
-  pass.type = gpu_type(in.x);
-  pass.out_type = in.out_type == at::kBFloat16 ? GpuType::kBfloat16 : GpuType::kFloat;
-  pass.x = raw<void>(in.x);
-  pass.gate = raw<void>(in.gate);
-  pass.x_rows = in.x_rows;
-  pass.gate_rows = in.gate_rows;
-  for (int i = 0; i < kMaxParameters; ++i) {
-    pass.parameters[i] = raw<float>(in.parameters[i]);
-    pass.lengths[i] = in.parameters[i].defined() ? in.parameters[i].numel() : 0;
-  }
-  pass.num_statistics = in.num_statistics;
-  pass.eps = static_cast<float>(in.settings.eps);
-  pass.factor = static_cast<float>(in.settings.factor);
-  pass.scale = static_cast<float>(in.settings.scale);
-  pass.stream = gpu_stream();
-  return pass;
 }
 
 struct Forward {
@@ -243,8 +253,7 @@ bool has_row_norm_kernel(const at::Tensor& x, at::ScalarType out_type) {
   if (!has_gpu_kernel(x)) return has_cpu_kernel(x);
   IngotCudaRowNorm norm{};
   norm.type = gpu_type(x);
-  norm.x_rows.width = x.size(-1);
-  norm.x_rows.stride = 1;  // the worst case: no packed access
+  norm.x_rows.width = x.size(-1);  // rows that lie askew are copied
   return INGOT_GPU_FUNCTION(ingot_cuda_row_norm_fits)(norm);
 }
 

@@ -1,5 +1,6 @@
 // A thread walks along a stretch of tokens with a pack of channels and keeps the last inputs in registers, so that each
-// element is read once. Stretches of the backward pass also sum the parameters' gradients on the way.
+// element is read once, those of a few tokens together. Stretches of the backward pass also sum the parameters' gradients on
+// the way.
 
 #include "device/cuda/kernel.cuh"
 #include "ops/short_conv/cuda.h"
@@ -10,6 +11,7 @@ namespace {
 constexpr int kBlock = 128;
 constexpr int kForwardStretch = 32;  // tokens of a thread
 constexpr int kBackwardStretch = 128;
+constexpr int kAtOnce = 4;  // tokens that are read together; divides kForwardStretch
 
 /// Where the taps of a token read: the first row of its document, and which tail lies before it.
 struct Place {
@@ -80,11 +82,16 @@ struct Walker {
     }
   }
 
-  /// Moves the window to token t and gives what its taps meet, tails included.
-  __device__ void advance(std::int64_t t, const Place& place, Wide<N> (&window)[kTaps], Wide<N> (&seen)[kTaps]) const {
+  __device__ Wide<N> output_gradient(const T* dy, std::int64_t t) const {
+    return read<T, N>(dy + (b * c.length + t) * c.channels + channel);
+  }
+
+  /// Moves the window to token t, whose input is x, and gives what its taps meet, tails included.
+  __device__ void advance(std::int64_t t, const Wide<N>& x, const Place& place, Wide<N> (&window)[kTaps],
+                          Wide<N> (&seen)[kTaps]) const {
 #pragma unroll
     for (int j = 0; j < kTaps - 1; ++j) window[j] = window[j + 1];
-    window[kTaps - 1] = input(t);
+    window[kTaps - 1] = x;
 #pragma unroll
     for (int j = 0; j < kTaps; ++j) {
       const std::int64_t row = t - kTaps + 1 + j;
@@ -103,9 +110,8 @@ struct Walker {
     return out;
   }
 
-  /// Gradient before the activation.
-  __device__ Wide<N> pre_gradient(const T* dy, std::int64_t t, const Wide<N> (&seen)[kTaps]) const {
-    Wide<N> d = read<T, N>(dy + (b * c.length + t) * c.channels + channel);
+  /// Gradient before the activation, from that after it.
+  __device__ Wide<N> pre_gradient(Wide<N> d, const Wide<N> (&seen)[kTaps]) const {
     if (!c.silu) return d;
     const Wide<N> z = convolve(seen);
 #pragma unroll
@@ -141,14 +147,27 @@ __global__ void __launch_bounds__(kBlock) forward(IngotCudaConv c, T* y) {
   const Walker<T, kTaps, N> walker(c, share.b, share.channel);
   Wide<N> window[kTaps], seen[kTaps];
   walker.fill(share.begin, window);
-  for (std::int64_t t = share.begin; t < share.end; ++t) {
-    walker.advance(t, place_of(c, share.b, t), window, seen);
-    Wide<N> out = walker.convolve(seen);
-    if (c.silu) {
+  for (std::int64_t first = share.begin; first < share.end; first += kAtOnce) {
+    Wide<N> x[kAtOnce];
+    Place place[kAtOnce];
 #pragma unroll
-      for (int i = 0; i < N; ++i) out.v[i] *= sigmoid(out.v[i]);
+    for (int u = 0; u < kAtOnce; ++u) {
+      if (first + u >= share.end) continue;
+      x[u] = walker.input(first + u);
+      place[u] = place_of(c, share.b, first + u);
     }
-    write<T, N>(y + (share.b * c.length + t) * c.channels + share.channel, out);
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) {
+      const std::int64_t t = first + u;
+      if (t >= share.end) continue;
+      walker.advance(t, x[u], place[u], window, seen);
+      Wide<N> out = walker.convolve(seen);
+      if (c.silu) {
+#pragma unroll
+        for (int i = 0; i < N; ++i) out.v[i] *= sigmoid(out.v[i]);
+      }
+      write<T, N>(y + (share.b * c.length + t) * c.channels + share.channel, out);
+    }
   }
 }
 
@@ -165,29 +184,43 @@ __global__ void __launch_bounds__(kBlock) backward(IngotCudaConv c, IngotCudaCon
   float dweight[kTaps][N] = {}, dbias[N] = {};
   walker.fill(share.begin, window);
   const std::int64_t last = share.end + kTaps - 1;  // later tokens still reach back into the stretch
-  for (std::int64_t t = share.begin; t < last; ++t) {
+  for (std::int64_t first = share.begin; first < last; first += kAtOnce) {
+    Wide<N> x[kAtOnce], after[kAtOnce];
+    Place place[kAtOnce];
 #pragma unroll
-    for (int j = 0; j < kTaps - 1; ++j) pending[j] = pending[j + 1];
-    pending[kTaps - 1] = Wide<N>{};
-    if (t < c.length) {
-      const Place place = place_of(c, share.b, t);
-      walker.advance(t, place, window, seen);
-      const Wide<N> d = walker.pre_gradient(dy, t, seen);
-#pragma unroll
-      for (int j = 0; j < kTaps; ++j) {
-        const bool reaches = t - kTaps + 1 + j >= place.start;
-#pragma unroll
-        for (int i = 0; i < N; ++i) {
-          if (t < share.end) dweight[j][i] += d.v[i] * seen[j].v[i];
-          if (reaches) pending[j].v[i] += d.v[i] * walker.weight[j][i];
-        }
-      }
-#pragma unroll
-      for (int i = 0; i < N; ++i) dbias[i] += t < share.end ? d.v[i] : 0.0f;
+    for (int u = 0; u < kAtOnce; ++u) {
+      const std::int64_t t = first + u;
+      if (t >= last || t >= c.length) continue;
+      x[u] = walker.input(t);
+      after[u] = walker.output_gradient(dy, t);
+      place[u] = place_of(c, share.b, t);
     }
-    const std::int64_t done = t - kTaps + 1;
-    if (done >= share.begin && done < share.end) {
-      write<T, N>(dx + (share.b * c.length + done) * c.channels + share.channel, pending[0]);
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) {
+      const std::int64_t t = first + u;
+      if (t >= last) continue;
+#pragma unroll
+      for (int j = 0; j < kTaps - 1; ++j) pending[j] = pending[j + 1];
+      pending[kTaps - 1] = Wide<N>{};
+      if (t < c.length) {
+        walker.advance(t, x[u], place[u], window, seen);
+        const Wide<N> d = walker.pre_gradient(after[u], seen);
+#pragma unroll
+        for (int j = 0; j < kTaps; ++j) {
+          const bool reaches = t - kTaps + 1 + j >= place[u].start;
+#pragma unroll
+          for (int i = 0; i < N; ++i) {
+            if (t < share.end) dweight[j][i] += d.v[i] * seen[j].v[i];
+            if (reaches) pending[j].v[i] += d.v[i] * walker.weight[j][i];
+          }
+        }
+#pragma unroll
+        for (int i = 0; i < N; ++i) dbias[i] += t < share.end ? d.v[i] : 0.0f;
+      }
+      const std::int64_t done = t - kTaps + 1;
+      if (done >= share.begin && done < share.end) {
+        write<T, N>(dx + (share.b * c.length + done) * c.channels + share.channel, pending[0]);
+      }
     }
   }
 #pragma unroll
@@ -217,8 +250,8 @@ __global__ void __launch_bounds__(kBlock)
     if (t - place.start >= kTaps - 1) continue;
     Wide<1> window[kTaps], seen[kTaps];
     walker.fill(t, window);
-    walker.advance(t, place, window, seen);
-    const float d = walker.pre_gradient(static_cast<const T*>(g.dy), t, seen).v[0];
+    walker.advance(t, walker.input(t), place, window, seen);
+    const float d = walker.pre_gradient(walker.output_gradient(static_cast<const T*>(g.dy), t), seen).v[0];
 #pragma unroll
     for (int j = 0; j < kTaps - 1; ++j) {
       const std::int64_t row = t - kTaps + 1 + j;

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "device/cuda/kernel.cuh"
 #include "optim/kernels/cuda.h"
 
@@ -52,6 +54,25 @@ __global__ void __launch_bounds__(kBlock) sgd(float* w, const float* g, float* b
   if (b != nullptr) store(b + at, momentum);
 }
 
+/// parts[block]: the sum of x² over what the block's threads walk through.
+template <int N>
+__global__ void __launch_bounds__(kBlock) squares(const float* x, std::int64_t n, double* parts) {
+  __shared__ double sums[kBlock];
+  double sum = 0;
+  for (std::int64_t at = (static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x) * N; at < n;
+       at += static_cast<std::int64_t>(gridDim.x) * kBlock * N) {
+    const auto pack = load<N>(x + at);
+#pragma unroll
+    for (int i = 0; i < N; ++i) sum += static_cast<double>(pack.v[i]) * pack.v[i];
+  }
+  sums[threadIdx.x] = sum;
+  for (int half = kBlock / 2; half > 0; half /= 2) {
+    __syncthreads();
+    if (threadIdx.x < half) sums[threadIdx.x] += sums[threadIdx.x + half];
+  }
+  if (threadIdx.x == 0) parts[blockIdx.x] = sums[0];
+}
+
 /// Calls f.template operator()<N>(elements per thread).
 template <class F>
 void with_pack(std::initializer_list<const void*> pointers, std::int64_t n, F f) {
@@ -76,6 +97,18 @@ void ingot_cuda_adam(float* w, const float* g, float* m, float* v, std::int64_t 
     adam<N><<<blocks_for(n / N, kBlock), kBlock, 0, stream_of(stream)>>>(w, g, m, v, n, constants);
   });
   check_launch("adam");
+}
+
+std::int64_t ingot_cuda_square_partials(std::int64_t n) {
+  constexpr std::int64_t kMost = 132 * 16;
+  return std::clamp<std::int64_t>(n / (kBlock * kPack), 1, kMost);
+}
+
+void ingot_cuda_squares(const float* x, std::int64_t n, double* parts, void* stream) {
+  with_pack({x}, n, [&]<int N>() {
+    squares<N><<<static_cast<unsigned>(ingot_cuda_square_partials(n)), kBlock, 0, stream_of(stream)>>>(x, n, parts);
+  });
+  check_launch("sum of squares");
 }
 
 void ingot_cuda_sgd(float* w, const float* g, float* b, std::int64_t n, const Sgd<float>& constants, void* stream) {
