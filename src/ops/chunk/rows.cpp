@@ -112,27 +112,46 @@ void spread_rows(const at::Tensor& rows, const at::Tensor& factor, const at::Ten
   if (scaled.defined()) scaled.copy_(chunks * beside(factor, out));
 }
 
+namespace {
+
+/// out = factor x + y where there is a kernel; out lies at `out_at`.
+bool combine(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& y, const at::Tensor& out,
+             const Place& out_at, const Extent& extent) {
+  if (has_kernel(out, x)) {
+    with_types(out.scalar_type(), x.scalar_type(), [&]<class Row, class Product, class Wide>() {
+      run(row_kernels::Gather<Row, Product, Wide>{raw<Product>(x), place_of(x), raw<Wide>(factor), raw<Product>(y),
+                                                  place_of(y), raw<Row>(out), out_at, extent},
+          x.size(0));
+    });
+    return true;
+  }
+  if (has_rows_on_gpu(out, x)) {
+    INGOT_GPU_FUNCTION(ingot_cuda_gather_rows)
+    (gpu_rows(out, x, extent), raw<void>(x), place_of(x), raw<float>(factor), raw<void>(y), place_of(y),
+     raw<void>(out), out_at);
+    return true;
+  }
+  return false;
+}
+
+at::Tensor combined(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& y) {
+  const at::Tensor sum = factor.defined() ? x * beside(factor, x) : x;
+  return y.defined() ? sum + y : sum;
+}
+
+}  // namespace
+
 at::Tensor gather_rows(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& y, std::int64_t length,
                        at::ScalarType type) {
   const at::Tensor rows = at::empty({x.size(0), length, x.size(3) * x.size(4), x.size(5)}, x.options().dtype(type));
   const Extent extent = extent_of(x, length);
-  if (has_kernel(rows, x)) {
-    with_types(type, x.scalar_type(), [&]<class Row, class Product, class Wide>() {
-      run(row_kernels::Gather<Row, Product, Wide>{raw<Product>(x), place_of(x), raw<Wide>(factor), raw<Product>(y),
-                                                  place_of(y), raw<Row>(rows), sequence_place(rows, extent), extent},
-          rows.size(0));
-    });
-    return rows;
-  }
-  if (has_rows_on_gpu(rows, x)) {
-    INGOT_GPU_FUNCTION(ingot_cuda_gather_rows)
-    (gpu_rows(rows, x, extent), raw<void>(x), place_of(x), raw<float>(factor), raw<void>(y), place_of(y),
-     raw<void>(rows), sequence_place(rows, extent));
-    return rows;
-  }
-  at::Tensor sum = factor.defined() ? x * beside(factor, x) : x;
-  if (y.defined()) sum = sum + y;
-  return rows.copy_(from_chunks(sum.flatten(3, 4), length));
+  if (combine(x, factor, y, rows, sequence_place(rows, extent), extent)) return rows;
+  return rows.copy_(from_chunks(combined(x, factor, y).flatten(3, 4), length));
+}
+
+void combine_rows(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& y, const at::Tensor& out) {
+  if (combine(x, factor, y, out, place_of(out), extent_of(x, x.size(1) * x.size(2)))) return;
+  at::Tensor(out).copy_(combined(x, factor, y));
 }
 
 at::Tensor dot_rows(const at::Tensor& a, const at::Tensor& b) {

@@ -20,6 +20,9 @@ void spread_rows(const at::Tensor& rows, const at::Tensor& factor, const at::Ten
 at::Tensor gather_rows(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& y, std::int64_t length,
                        at::ScalarType type);
 
+/// out = factor x + y, all views as above; out has the memory of one of the others or its own. y undefined: 0.
+void combine_rows(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& y, const at::Tensor& out);
+
 /// Sums over d of a b, for views as above: [B, N, C, H] in fp32 (fp64 for fp64).
 at::Tensor dot_rows(const at::Tensor& a, const at::Tensor& b);
 

@@ -20,6 +20,7 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/stack.h>
@@ -44,15 +45,17 @@ using torch::autograd::variable_list;
 at::Tensor batch(const at::Tensor& x) { return x.flatten(0, 2); }
 at::Tensor across(const at::Tensor& x) { return batch(x).transpose(1, 2); }
 
-/// What the masks of documents are in the product type; all undefined without documents.
+/// What the masks of documents are; all undefined without documents.
 struct Masks {
-  at::Tensor carried, begun, last;  // [N, B, 1, C, 1]
-  at::Tensor visible;               // [N, B, 1, C, C]
+  at::Tensor carried, begun, last;  // [B, N, C, H] in the type of sums
+  at::Tensor visible;               // [N, B, 1, C, C] in the product type
   at::Tensor keep;                  // [N, B] in the state's type
 
-  Masks(const DocumentChunks& documents, at::ScalarType type) {
+  Masks(const DocumentChunks& documents, at::ScalarType type, std::int64_t heads) {
     if (!documents.defined()) return;
-    const auto rows = [&](const at::Tensor& x) { return x.transpose(0, 1).to(type).unsqueeze(2).unsqueeze(-1); };
+    const auto rows = [&](const at::Tensor& x) {
+      return x.to(wide_type(type)).unsqueeze(3).expand({-1, -1, -1, heads}).contiguous();
+    };
     carried = rows(documents.carried);
     begun = 1 - carried;
     last = rows(documents.last);
@@ -61,8 +64,21 @@ struct Masks {
   }
   bool several() const { return carried.defined(); }
 
-  at::Tensor of_last(const at::Tensor& x) const { return several() ? x * last : x; }
-  at::Tensor of_carried(const at::Tensor& x) const { return several() ? x * carried : x; }
+  at::Tensor of_last(const at::Tensor& x) const { return several() ? scaled(x, last) : x; }
+  at::Tensor of_carried(const at::Tensor& x) const { return several() ? scaled(x, carried) : x; }
+  at::Tensor of_begun(const at::Tensor& x) const { return scaled(x, begun); }
+  /// sum += rows of x whose documents begin in their chunks.
+  void add_begun(const at::Tensor& sum, const at::Tensor& x) const {
+    combine_rows(rows_of_heads(x), begun, rows_of_heads(sum), rows_of_heads(sum));
+  }
+
+ private:
+  /// x [N, B, H, C, d].
+  static at::Tensor scaled(const at::Tensor& x, const at::Tensor& factor) {
+    const at::Tensor out = at::empty_like(x, at::MemoryFormat::Contiguous);
+    combine_rows(rows_of_heads(x), factor, {}, rows_of_heads(out));
+    return out;
+  }
 };
 
 struct Inputs {
@@ -105,7 +121,7 @@ at::Tensor scores(const at::Tensor& q, const at::Tensor& k, const Masks& masks) 
 
 std::pair<Recurrence, Kept> forward(const Inputs& in) {
   const at::ScalarType type = in.type();
-  const Masks masks(in.documents, type);
+  const Masks masks(in.documents, type, in.q.size(2));
   const at::Tensor beta = in.beta_chunks(), minus_beta = -beta;
   const std::int64_t dk = in.q.size(3), dv = in.v.size(3);
   const at::Tensor q = in.make(in.chunk, dk), k = in.make(in.chunk, dk), kb = in.make(in.chunk, dk);
@@ -122,7 +138,7 @@ std::pair<Recurrence, Kept> forward(const Inputs& in) {
   if (in.has_fresh()) {
     fresh = in.start(in.fresh);
     narrow_fresh = fresh.to(type);
-    u.add_(at::matmul(w, narrow_fresh).mul_(masks.begun));
+    masks.add_begun(u, at::matmul(w, narrow_fresh));
   }
   const DeltaScan scan =
       delta_scan({masks.of_carried(w), masks.of_last(k), u, in.start(in.incoming), masks.keep, fresh, {}, false});
@@ -130,7 +146,7 @@ std::pair<Recurrence, Kept> forward(const Inputs& in) {
   const at::Tensor y = at::bmm(batch(masks.of_carried(q)), batch(scan.entered));
   y.baddbmm_(batch(scores(q, k, masks)), batch(scan.corrected));
   const at::Tensor rows = y.unflatten(0, {k.size(0), k.size(1), k.size(2)});
-  if (in.has_fresh()) rows.add_(at::matmul(q, narrow_fresh).mul_(masks.begun));
+  if (in.has_fresh()) masks.add_begun(rows, at::matmul(q, narrow_fresh));
   return {{gather_rows(rows_of_heads(rows), {}, {}, in.q.size(1), in.v.scalar_type()), scan.end},
           {inverse, scan.entered, scan.corrected}};
 }
@@ -147,7 +163,7 @@ at::Tensor triangles(std::int64_t chunk, const at::TensorOptions& options) {
 
 Gradients backward(const Inputs& in, const Kept& kept, const at::Tensor& dy, const at::Tensor& dstate) {
   const at::ScalarType type = in.type();
-  const Masks masks(in.documents, type);
+  const Masks masks(in.documents, type, in.q.size(2));
   const std::int64_t chunk = in.chunk, length = in.q.size(1);
   const at::Tensor beta = in.beta_chunks(), minus_beta = -beta;
   const std::int64_t dk_width = in.q.size(3), dv_width = in.v.size(3);
@@ -173,15 +189,19 @@ Gradients backward(const Inputs& in, const Kept& kept, const at::Tensor& dy, con
   pairs.unflatten(3, {2, chunk}).mul_(triangles(chunk, k.options()));
   if (masks.several()) pairs.unflatten(3, {2, chunk}).mul_(masks.visible.unsqueeze(3));
   const at::Tensor dkb_q = product(batch(x_dy), across(kept.entered), k);  // [Z; dQ]
-  if (masks.several()) dkb_q.unflatten(3, {2, chunk}).mul_(masks.carried.unsqueeze(3));
+  if (masks.several()) {
+    for (const at::Tensor& half : {upper(dkb_q), lower(dkb_q)}) {
+      combine_rows(rows_of_heads(half), masks.carried, {}, rows_of_heads(half));
+    }
+  }
   at::Tensor dfresh;
   if (in.has_fresh()) {
     const at::Tensor fresh = in.start(in.fresh).to(type);
     const at::Tensor from_fresh = at::matmul(x_dy, fresh.transpose(-1, -2));
-    from_fresh.unflatten(3, {2, chunk}).mul_(masks.begun.unsqueeze(3));
-    dkb_q.add_(from_fresh);
-    const at::Tensor begun_w = product(batch(kept.inverse), batch(kb), k).mul_(masks.begun);
-    at::Tensor parts = product(across(q * masks.begun), batch(d), k);
+    masks.add_begun(upper(dkb_q), upper(from_fresh));
+    masks.add_begun(lower(dkb_q), lower(from_fresh));
+    const at::Tensor begun_w = masks.of_begun(product(batch(kept.inverse), batch(kb), k));
+    at::Tensor parts = product(across(masks.of_begun(q)), batch(d), k);
     batch(parts).baddbmm_(across(begun_w), batch(scan.corrected));
     parts.add_(scan.entered * (1 - masks.keep).to(type).view({k.size(0), k.size(1), 1, 1, 1}));
     dfresh = parts.sum(0, false, wide_type(type));
@@ -189,7 +209,7 @@ Gradients backward(const Inputs& in, const Kept& kept, const at::Tensor& dy, con
   batch(dkb_q).baddbmm_(batch(pairs), batch(k));
   const at::Tensor z = upper(dkb_q);
   const at::Tensor dk = product(batch(kept.corrected), across(scan.entered), k);
-  if (masks.several()) dk.mul_(masks.last);
+  if (masks.several()) combine_rows(rows_of_heads(dk), masks.last, {}, rows_of_heads(dk));
   batch(dk).baddbmm_(across(pairs), batch(kb_q));
   const at::Tensor dbeta = dot_rows(rows_of_heads(x), rows_of_heads(v)) - dot_rows(rows_of_heads(z), rows_of_heads(k));
   return {gather_rows(rows_of_heads(lower(dkb_q)), {}, {}, length, in.q.scalar_type()),

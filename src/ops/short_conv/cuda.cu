@@ -1,6 +1,6 @@
 // A thread walks along a stretch of tokens with a pack of channels and keeps the last inputs in registers, so that each
 // element is read once, those of a few tokens together. Stretches of the backward pass also sum the parameters' gradients on
-// the way.
+// the way. Groups of tokens that lie within one document, nearly all, take the short way.
 
 #include "device/cuda/kernel.cuh"
 #include "ops/short_conv/cuda.h"
@@ -11,7 +11,7 @@ namespace {
 constexpr int kBlock = 128;
 constexpr int kForwardStretch = 32;  // tokens of a thread
 constexpr int kBackwardStretch = 128;
-constexpr int kAtOnce = 4;  // tokens that are read together; divides kForwardStretch
+constexpr int kAtOnce = 4;  // tokens that are read together, a group; divides both stretches
 
 /// Where the taps of a token read: the first row of its document, and which tail lies before it.
 struct Place {
@@ -46,9 +46,13 @@ __device__ inline void write(T* p, const Wide<N>& x) {
   store(p, pack);
 }
 
-/// One thread's channels [channel, channel + N) of batch row b.
+/// One thread's channels [channel, channel + N) of batch row b. It reads kAtOnce tokens at a time, a group; behind them in
+/// `rows` lie the kTaps - 1 tokens before, so that token u of the group meets rows[u + j] with tap j.
 template <class T, int kTaps, int N>
 struct Walker {
+  static constexpr int kBehind = kTaps - 1;
+  using Rows = Wide<N>[kBehind + kAtOnce];
+
   const IngotCudaConv& c;
   std::int64_t b, channel;
   float weight[kTaps][N];
@@ -63,43 +67,65 @@ struct Walker {
     }
   }
 
-  __device__ Wide<N> input(std::int64_t t) const {
-    return read<T, N>(static_cast<const T*>(c.x) + b * c.batch_stride + t * c.row_stride + channel);
-  }
-  __device__ const T* tail(const Place& place, std::int64_t row) const {
-    const std::int64_t stride = place.in_incoming ? c.incoming_stride : c.fresh_stride;
-    const void* base = place.in_incoming ? c.incoming : c.fresh;
-    return static_cast<const T*>(base) + b * stride + (kTaps - 1 + row - place.start) * c.channels + channel;
-  }
-
-  /// The last inputs before token t: window[j] = x_{t - taps + 1 + j}; rows before the batch row's begin stay zero.
-  __device__ void fill(std::int64_t t, Wide<N> (&window)[kTaps]) const {
-#pragma unroll
-    for (int j = 0; j < kTaps - 1; ++j) {
-      const std::int64_t row = t - kTaps + j;
-      window[j + 1] = Wide<N>{};
-      if (row + 1 >= 0 && row + 1 < t) window[j + 1] = input(row + 1);
-    }
-  }
-
+  __device__ const T* inputs() const { return static_cast<const T*>(c.x) + b * c.batch_stride + channel; }
+  __device__ Wide<N> input(std::int64_t t) const { return read<T, N>(inputs() + t * c.row_stride); }
   __device__ Wide<N> output_gradient(const T* dy, std::int64_t t) const {
     return read<T, N>(dy + (b * c.length + t) * c.channels + channel);
   }
+  /// What lies before a document's first row.
+  __device__ Wide<N> tail(const Place& place, std::int64_t row) const {
+    const std::int64_t stride = place.in_incoming ? c.incoming_stride : c.fresh_stride;
+    const void* base = place.in_incoming ? c.incoming : c.fresh;
+    return read<T, N>(static_cast<const T*>(base) + b * stride + (kBehind + row - place.start) * c.channels + channel);
+  }
 
-  /// Moves the window to token t, whose input is x, and gives what its taps meet, tails included.
-  __device__ void advance(std::int64_t t, const Wide<N>& x, const Place& place, Wide<N> (&window)[kTaps],
-                          Wide<N> (&seen)[kTaps]) const {
+  /// The tokens before the first group; rows before the batch row's begin are never met.
+  __device__ void begin(std::int64_t first, Rows& rows) const {
 #pragma unroll
-    for (int j = 0; j < kTaps - 1; ++j) window[j] = window[j + 1];
-    window[kTaps - 1] = x;
-#pragma unroll
-    for (int j = 0; j < kTaps; ++j) {
-      const std::int64_t row = t - kTaps + 1 + j;
-      seen[j] = row >= place.start ? window[j] : read<T, N>(tail(place, row));
+    for (int j = 0; j < kBehind; ++j) {
+      rows[j] = Wide<N>{};
+      if (first - kBehind + j >= 0) rows[j] = input(first - kBehind + j);
     }
   }
 
-  __device__ Wide<N> convolve(const Wide<N> (&seen)[kTaps]) const {
+  /// Reads tokens first ... first + count - 1.
+  __device__ void read_group(std::int64_t first, int count, Rows& rows) const {
+    const T* x = inputs() + first * c.row_stride;
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) {
+      if (u < count) rows[kBehind + u] = read<T, N>(x + u * c.row_stride);
+    }
+  }
+
+  /// Whether no tap of the group reaches over the begin of a document.
+  __device__ bool is_inside(std::int64_t first, int count) const {
+    if (c.origin == nullptr) return first >= kBehind;
+    bool inside = true;
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) {
+      if (u < count) inside = inside && first + u - kBehind >= place_of(c, b, first + u).start;
+    }
+    return inside;
+  }
+
+  /// What the taps of token u meet, tails included.
+  __device__ void meet(std::int64_t first, int u, const Rows& rows, Wide<N> (&seen)[kTaps]) const {
+    const Place place = place_of(c, b, first + u);
+#pragma unroll
+    for (int j = 0; j < kTaps; ++j) {
+      const std::int64_t row = first + u - kBehind + j;
+      seen[j] = rows[u + j];
+      if (row < place.start) seen[j] = tail(place, row);
+    }
+  }
+
+  /// Moves on by a group.
+  static __device__ void pass(Rows& rows) {
+#pragma unroll
+    for (int j = 0; j < kBehind; ++j) rows[j] = rows[kAtOnce + j];
+  }
+
+  __device__ Wide<N> convolve(const Wide<N>* seen) const {
     Wide<N> out;
 #pragma unroll
     for (int i = 0; i < N; ++i) {
@@ -110,8 +136,16 @@ struct Walker {
     return out;
   }
 
+  __device__ Wide<N> activated(const Wide<N>* seen) const {
+    Wide<N> out = convolve(seen);
+    if (!c.silu) return out;
+#pragma unroll
+    for (int i = 0; i < N; ++i) out.v[i] *= sigmoid(out.v[i]);
+    return out;
+  }
+
   /// Gradient before the activation, from that after it.
-  __device__ Wide<N> pre_gradient(Wide<N> d, const Wide<N> (&seen)[kTaps]) const {
+  __device__ Wide<N> pre_gradient(Wide<N> d, const Wide<N>* seen) const {
     if (!c.silu) return d;
     const Wide<N> z = convolve(seen);
 #pragma unroll
@@ -140,95 +174,115 @@ struct Share {
   }
 };
 
+/// Tokens of the group that begins at `first` and of the range that ends at `last`.
+__device__ inline int group_size(std::int64_t first, std::int64_t last) {
+  const std::int64_t left = last - first;
+  return left < 0 ? 0 : left < kAtOnce ? static_cast<int>(left) : kAtOnce;
+}
+
 template <class T, int kTaps, int N>
 __global__ void __launch_bounds__(kBlock) forward(IngotCudaConv c, T* y) {
+  using W = Walker<T, kTaps, N>;
   const Share share(c, N, kForwardStretch);
   if (!share.more) return;
-  const Walker<T, kTaps, N> walker(c, share.b, share.channel);
-  Wide<N> window[kTaps], seen[kTaps];
-  walker.fill(share.begin, window);
+  const W walker(c, share.b, share.channel);
+  typename W::Rows rows;
+  walker.begin(share.begin, rows);
+  y += (share.b * c.length + share.begin) * c.channels + share.channel;
   for (std::int64_t first = share.begin; first < share.end; first += kAtOnce) {
-    Wide<N> x[kAtOnce];
-    Place place[kAtOnce];
+    const int count = group_size(first, share.end);
+    walker.read_group(first, count, rows);
+    const bool inside = walker.is_inside(first, count);
 #pragma unroll
     for (int u = 0; u < kAtOnce; ++u) {
-      if (first + u >= share.end) continue;
-      x[u] = walker.input(first + u);
-      place[u] = place_of(c, share.b, first + u);
-    }
-#pragma unroll
-    for (int u = 0; u < kAtOnce; ++u) {
-      const std::int64_t t = first + u;
-      if (t >= share.end) continue;
-      walker.advance(t, x[u], place[u], window, seen);
-      Wide<N> out = walker.convolve(seen);
-      if (c.silu) {
-#pragma unroll
-        for (int i = 0; i < N; ++i) out.v[i] *= sigmoid(out.v[i]);
+      if (u >= count) continue;
+      if (inside) {
+        write<T, N>(y, walker.activated(rows + u));
+      } else {
+        Wide<N> seen[kTaps];
+        walker.meet(first, u, rows, seen);
+        write<T, N>(y, walker.activated(seen));
       }
-      write<T, N>(y + (share.b * c.length + t) * c.channels + share.channel, out);
+      y += c.channels;
     }
+    W::pass(rows);
   }
 }
+
+/// What a thread of the backward pass sums up.
+template <class T, int kTaps, int N>
+struct Sums {
+  using W = Walker<T, kTaps, N>;
+  typename W::Rows pending = {};  // dx of the tokens in `rows` as far as it is known
+  float dweight[kTaps][N] = {}, dbias[N] = {};
+
+  /// Token u, whose taps met `seen`; its own stretch sums the parameters' gradients.
+  __device__ void add(const W& walker, const Wide<N>& d, const Wide<N>* seen, int u, bool own, std::int64_t first_tap) {
+#pragma unroll
+    for (int j = 0; j < kTaps; ++j) {
+#pragma unroll
+      for (int i = 0; i < N; ++i) {
+        if (own) dweight[j][i] += d.v[i] * seen[j].v[i];
+        if (j >= first_tap) pending[u + j].v[i] += d.v[i] * walker.weight[j][i];
+      }
+    }
+#pragma unroll
+    for (int i = 0; i < N; ++i) dbias[i] += own ? d.v[i] : 0.0f;
+  }
+};
 
 // dx_t = sum over lags of d_{t+lag} w[taps-1-lag], while t + lag is in the document of t: known taps - 1 tokens later.
 template <class T, int kTaps, int N>
 __global__ void __launch_bounds__(kBlock) backward(IngotCudaConv c, IngotCudaConvGradients g) {
+  using W = Walker<T, kTaps, N>;
   const Share share(c, N, kBackwardStretch);
   if (!share.more) return;
-  const Walker<T, kTaps, N> walker(c, share.b, share.channel);
-  const T* dy = static_cast<const T*>(g.dy);
-  T* dx = static_cast<T*>(g.dx);
-  Wide<N> window[kTaps], seen[kTaps];
-  Wide<N> pending[kTaps] = {};  // pending[j]: dx of token t - taps + 1 + j as far as it is known
-  float dweight[kTaps][N] = {}, dbias[N] = {};
-  walker.fill(share.begin, window);
-  const std::int64_t last = share.end + kTaps - 1;  // later tokens still reach back into the stretch
-  for (std::int64_t first = share.begin; first < last; first += kAtOnce) {
-    Wide<N> x[kAtOnce], after[kAtOnce];
-    Place place[kAtOnce];
+  const W walker(c, share.b, share.channel);
+  T* dx = static_cast<T*>(g.dx) + share.b * c.length * c.channels + share.channel;
+  typename W::Rows rows;
+  Sums<T, kTaps, N> sums;
+  walker.begin(share.begin, rows);
+  const std::int64_t reach = share.end + W::kBehind;  // later tokens still reach back into the stretch
+  const std::int64_t last = reach < c.length ? reach : c.length;
+  for (std::int64_t first = share.begin; first < reach; first += kAtOnce) {
+    const int count = group_size(first, last);
+    Wide<N> d[kAtOnce];
+    walker.read_group(first, count, rows);
 #pragma unroll
     for (int u = 0; u < kAtOnce; ++u) {
-      const std::int64_t t = first + u;
-      if (t >= last || t >= c.length) continue;
-      x[u] = walker.input(t);
-      after[u] = walker.output_gradient(dy, t);
-      place[u] = place_of(c, share.b, t);
+      if (u < count) d[u] = walker.output_gradient(static_cast<const T*>(g.dy), first + u);
     }
+    if (first + kAtOnce <= share.end && walker.is_inside(first, kAtOnce)) {
 #pragma unroll
-    for (int u = 0; u < kAtOnce; ++u) {
-      const std::int64_t t = first + u;
-      if (t >= last) continue;
+      for (int u = 0; u < kAtOnce; ++u) sums.add(walker, walker.pre_gradient(d[u], rows + u), rows + u, u, true, 0);
+    } else {
 #pragma unroll
-      for (int j = 0; j < kTaps - 1; ++j) pending[j] = pending[j + 1];
-      pending[kTaps - 1] = Wide<N>{};
-      if (t < c.length) {
-        walker.advance(t, x[u], place[u], window, seen);
-        const Wide<N> d = walker.pre_gradient(after[u], seen);
-#pragma unroll
-        for (int j = 0; j < kTaps; ++j) {
-          const bool reaches = t - kTaps + 1 + j >= place[u].start;
-#pragma unroll
-          for (int i = 0; i < N; ++i) {
-            if (t < share.end) dweight[j][i] += d.v[i] * seen[j].v[i];
-            if (reaches) pending[j].v[i] += d.v[i] * walker.weight[j][i];
-          }
-        }
-#pragma unroll
-        for (int i = 0; i < N; ++i) dbias[i] += t < share.end ? d.v[i] : 0.0f;
-      }
-      const std::int64_t done = t - kTaps + 1;
-      if (done >= share.begin && done < share.end) {
-        write<T, N>(dx + (share.b * c.length + done) * c.channels + share.channel, pending[0]);
+      for (int u = 0; u < kAtOnce; ++u) {
+        if (u >= count) continue;
+        Wide<N> seen[kTaps];
+        walker.meet(first, u, rows, seen);
+        const std::int64_t before = place_of(c, share.b, first + u).start - (first + u - W::kBehind);
+        sums.add(walker, walker.pre_gradient(d[u], seen), seen, u, first + u < share.end, before);
       }
     }
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) {  // done: the tokens that the next group does not reach
+      const std::int64_t t = first - W::kBehind + u;
+      if (t >= share.begin && t < share.end) write<T, N>(dx + t * c.channels, sums.pending[u]);
+    }
+    W::pass(rows);
+    W::pass(sums.pending);
+#pragma unroll
+    for (int u = 0; u < kAtOnce; ++u) sums.pending[W::kBehind + u] = Wide<N>{};
   }
 #pragma unroll
   for (int i = 0; i < N; ++i) {
     const std::int64_t channel = share.channel + i;
 #pragma unroll
-    for (int j = 0; j < kTaps; ++j) g.dweight_parts[(share.stretch * kTaps + j) * c.channels + channel] = dweight[j][i];
-    if (g.dbias_parts != nullptr) g.dbias_parts[share.stretch * c.channels + channel] = dbias[i];
+    for (int j = 0; j < kTaps; ++j) {
+      g.dweight_parts[(share.stretch * kTaps + j) * c.channels + channel] = sums.dweight[j][i];
+    }
+    if (g.dbias_parts != nullptr) g.dbias_parts[share.stretch * c.channels + channel] = sums.dbias[i];
   }
 }
 
@@ -248,9 +302,11 @@ __global__ void __launch_bounds__(kBlock)
   for (std::int64_t t = first; t < last; ++t) {
     const Place place = place_of(c, b, t);
     if (t - place.start >= kTaps - 1) continue;
-    Wide<1> window[kTaps], seen[kTaps];
-    walker.fill(t, window);
-    walker.advance(t, walker.input(t), place, window, seen);
+    typename Walker<T, kTaps, 1>::Rows rows;
+    Wide<1> seen[kTaps];
+    walker.begin(t, rows);
+    walker.read_group(t, 1, rows);
+    walker.meet(t, 0, rows, seen);
     const float d = walker.pre_gradient(walker.output_gradient(static_cast<const T*>(g.dy), t), seen).v[0];
 #pragma unroll
     for (int j = 0; j < kTaps - 1; ++j) {

@@ -149,11 +149,6 @@ struct Decays {
   }
 };
 
-/// Factors beside rows [B, N, C, G, R, dv].
-at::Tensor beside(const at::Tensor& factor, const at::Tensor& rows) {
-  return factor.unflatten(3, {rows.size(3), rows.size(4)}).unsqueeze(-1);
-}
-
 std::pair<Recurrence, at::Tensor> forward(const Inputs& in) {
   const Decays decay(in);
   const at::Tensor q = group_chunks(in, in.q), k = group_chunks(in, in.k);
@@ -168,11 +163,10 @@ std::pair<Recurrence, at::Tensor> forward(const Inputs& in) {
   const at::Tensor read = group_rows(in, at::bmm(matrices(q), matrices(scan.entered)));
   if (in.has_fresh()) {
     const at::Tensor from_fresh = at::bmm(all_chunks(in, q), fresh.flatten(0, 1).to(in.type()));
-    read.mul_(beside(decay.kept, read))
-        .addcmul_(group_rows(in, chunk_by_chunk(in, from_fresh)), beside(decay.begun, read).to(in.type()));
+    const at::Tensor sum = head_rows(in, within);
+    combine_rows(group_rows(in, chunk_by_chunk(in, from_fresh)), decay.begun, sum, sum);
   }
-  const at::Tensor y = gather_rows(read, in.has_fresh() ? at::Tensor() : decay.kept, head_rows(in, within),
-                                   in.q.size(1), in.v.scalar_type());
+  const at::Tensor y = gather_rows(read, decay.kept, head_rows(in, within), in.q.size(1), in.v.scalar_type());
   return {{y, ungroup_state(in, scan.end)}, scan.entered};
 }
 
@@ -211,8 +205,7 @@ Gradients backward(const Inputs& in, const at::Tensor& entered, const at::Tensor
     along_e.select(2, in.chunk - 1)
         .addcmul_(decay.restart, state_dots(in, fresh.to(in.type()).unsqueeze(1).expand_as(left), left));
     dq.add_(chunk_by_chunk(in, at::bmm(gradients, narrow.transpose(1, 2))));
-    const at::Tensor restart = decay.restart.unflatten(2, {in.groups(), 1, -1}).unsqueeze(-1);
-    dfresh = (left.unflatten(-1, {in.per_group(), -1}) * restart).flatten(4).sum(1);
+    dfresh = weighted_states(left, decay.restart);
     dfresh.add_(at::bmm(queries.transpose(1, 2), gradients).view_as(dfresh));
   }
 

@@ -7,24 +7,39 @@ namespace {
 constexpr int kBlock = 256;
 constexpr int kChunk = 64;
 
-/// A thread carries two neighbouring elements of the state through all chunks.
+/// Two neighbouring elements of the states of a group, which belong to one head.
+struct StatePair {
+  std::int64_t batch, state_at, stride;  // of this element in [B, G, dk, width]; from chunk to chunk
+  std::int64_t first, head;              // of this element in the first chunk of [B, N, G, dk, width]
+  bool more;
+
+  template <class S>
+  __device__ explicit StatePair(const S& s) {
+    const std::int64_t size = s.dk * s.width, pairs = size / 2;
+    const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x;
+    more = index < s.batch * s.groups * pairs;
+    const std::int64_t at = index % pairs * 2, group = index / pairs % s.groups, dv = s.width * s.groups / s.heads;
+    batch = index / pairs / s.groups;
+    state_at = (batch * s.groups + group) * size + at;
+    stride = s.groups * size;
+    first = batch * s.chunks * stride + group * size + at;
+    head = group * (s.heads / s.groups) + at % s.width / dv;
+  }
+};
+
+/// A thread carries a pair through all chunks.
 __global__ void __launch_bounds__(kBlock) scan(IngotCudaSsdScan s) {
-  const std::int64_t size = s.dk * s.width, pairs = size / 2;
-  const std::int64_t index = static_cast<std::int64_t>(blockIdx.x) * kBlock + threadIdx.x;
-  if (index >= s.batch * s.groups * pairs) return;
-  const std::int64_t at = index % pairs * 2, group = index / pairs % s.groups, b = index / pairs / s.groups;
-  const std::int64_t per_group = s.heads / s.groups, dv = s.width / per_group;
-  const std::int64_t head = group * per_group + at % s.width / dv;
-  const std::int64_t state_at = (b * s.groups + group) * size + at;
+  const StatePair pair(s);
+  if (!pair.more) return;
   const bfloat16* added = static_cast<const bfloat16*>(s.added);
   bfloat16* entered = static_cast<bfloat16*>(s.entered);
-  Pack<float, 2> state = load<2>(s.start + state_at), fresh{};
-  if (s.fresh != nullptr) fresh = load<2>(s.fresh + state_at);
+  Pack<float, 2> state = load<2>(s.start + pair.state_at), fresh{};
+  if (s.fresh != nullptr) fresh = load<2>(s.fresh + pair.state_at);
 #pragma unroll 4
   for (std::int64_t i = 0; i < s.chunks; ++i) {
     const std::int64_t n = s.reverse ? s.chunks - 1 - i : i;
-    const std::int64_t place = ((b * s.chunks + n) * s.groups + group) * size + at;
-    const std::int64_t factor = (b * s.chunks + n) * s.heads + head;
+    const std::int64_t place = pair.first + n * pair.stride;
+    const std::int64_t factor = (pair.batch * s.chunks + n) * s.heads + pair.head;
     const auto more = load<2>(added + place);
     const float keep = s.keep[factor], restart = s.restart == nullptr ? 0.0f : s.restart[factor];
     Pack<bfloat16, 2> before;
@@ -35,7 +50,22 @@ __global__ void __launch_bounds__(kBlock) scan(IngotCudaSsdScan s) {
     }
     store(entered + place, before);
   }
-  store(s.end + state_at, state);
+  store(s.end + pair.state_at, state);
+}
+
+__global__ void __launch_bounds__(kBlock) weighted(IngotCudaWeightedStates s) {
+  const StatePair pair(s);
+  if (!pair.more) return;
+  const bfloat16* states = static_cast<const bfloat16*>(s.states);
+  Pack<float, 2> sum{};
+#pragma unroll 4
+  for (std::int64_t n = 0; n < s.chunks; ++n) {
+    const auto state = load<2>(states + pair.first + n * pair.stride);
+    const float weight = s.weight[(pair.batch * s.chunks + n) * s.heads + pair.head];
+#pragma unroll
+    for (int j = 0; j < 2; ++j) sum.v[j] += weight * wide(state.v[j]);
+  }
+  store(s.sum + pair.state_at, sum);
 }
 
 /// exp(b_i - b_j) of a visible pair, else 0.
@@ -117,6 +147,13 @@ __global__ void __launch_bounds__(kBlock)
 using namespace ingot::cuda;
 
 extern "C" {
+
+void ingot_cuda_weighted_states(const IngotCudaWeightedStates& s) {
+  const std::int64_t threads = s.batch * s.groups * s.dk * s.width / 2;
+  if (threads == 0) return;
+  weighted<<<blocks_for(threads, kBlock), kBlock, 0, stream_of(s.stream)>>>(s);
+  check_launch("weighted states");
+}
 
 bool ingot_cuda_decay_fits(std::int64_t chunk) { return chunk == kChunk; }
 

@@ -21,6 +21,16 @@ struct IngotCudaSsdScan {
 /// dv = width G / H must be even.
 void ingot_cuda_ssd_scan(const IngotCudaSsdScan& scan);
 
+/// sum [B, G, dk, width] = sum over n of weight [B, N, H] states [B, N, G, dk, width], which are bf16; dv must be even.
+struct IngotCudaWeightedStates {
+  std::int64_t batch, chunks, groups, heads, dk, width;
+  const void* states;
+  const float* weight;
+  float* sum;
+  void* stream;
+};
+void ingot_cuda_weighted_states(const IngotCudaWeightedStates& states);
+
 /// Whether there is a kernel for chunks of this many rows: 64.
 bool ingot_cuda_decay_fits(std::int64_t chunk);
 /// `blocks` = B N H matrices of C x C; pairs are shared by the R heads of a group.

@@ -1,5 +1,7 @@
 #include "ops/ssd/scan.h"
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 
 #include <algorithm>
@@ -42,16 +44,17 @@ SsdScan gpu_scan(const SsdScanInputs& in) {
   return {entered, end};
 }
 
-bool has_gpu_scan(const SsdScanInputs& in) {
-  return in.added.is_cuda() && in.added.scalar_type() == at::kBFloat16 &&
-         in.added.size(4) * in.added.size(2) / in.keep.size(2) % 2 == 0;
+/// Whether a thread can have two neighbours of one head.
+bool has_gpu_states(const at::Tensor& states, const at::Tensor& factors) {
+  return states.is_cuda() && states.scalar_type() == at::kBFloat16 &&
+         states.size(4) * states.size(2) / factors.size(2) % 2 == 0;
 }
 
 }  // namespace
 
 SsdScan ssd_scan(const SsdScanInputs& in) {
   if (has_cpu_kernel(in.added)) return cpu_scan(in);
-  if (has_gpu_scan(in)) return gpu_scan(in);
+  if (has_gpu_states(in.added, in.keep)) return gpu_scan(in);
   const std::int64_t chunks = in.added.size(1), groups = in.added.size(2);
   const std::int64_t per_group = in.keep.size(2) / groups;
   // [..., R dv] -> [..., R, dv], and factors [B, N, H] -> [B, N, G, 1, R, 1].
@@ -71,6 +74,19 @@ SsdScan ssd_scan(const SsdScanInputs& in) {
     if (restart.defined()) state.addcmul_(restart.select(1, n), fresh);
   }
   return {entered, end};
+}
+
+at::Tensor weighted_states(const at::Tensor& states, const at::Tensor& weight) {
+  const std::int64_t groups = states.size(2), per_group = weight.size(2) / groups;
+  if (has_gpu_states(states, weight)) {
+    const at::Tensor sum = at::empty({states.size(0), groups, states.size(3), states.size(4)}, weight.options());
+    INGOT_GPU_FUNCTION(ingot_cuda_weighted_states)
+    ({states.size(0), states.size(1), groups, weight.size(2), states.size(3), states.size(4), raw<void>(states),
+      raw<float>(weight), raw<float>(sum), gpu_stream()});
+    return sum;
+  }
+  const at::Tensor factors = weight.unflatten(2, {groups, 1, per_group}).unsqueeze(-1);
+  return (states.unflatten(-1, {per_group, -1}) * factors).flatten(4).sum(1);
 }
 
 }  // namespace ingot::ops

@@ -29,4 +29,8 @@ struct SsdScan {
 /// Records no history for autograd.
 SsdScan ssd_scan(const SsdScanInputs& inputs);
 
+/// Sums over n of weight[n] states[n]: states [B, N, G, dk, R dv] contiguous in the product type, weight [B, N, H] in fp32 (fp64
+/// for fp64) as the factors above; [B, G, dk, R dv] of weight's type. Records no history.
+at::Tensor weighted_states(const at::Tensor& states, const at::Tensor& weight);
+
 }  // namespace ingot::ops
