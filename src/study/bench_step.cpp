@@ -263,10 +263,10 @@ Table kernels_table(const Json& kernels) {
   Table table{"kernel", {"time", "share", "calls"}, {}};
   for (const auto& row : kernels) {
     if (row["share"].get<double>() < 0.001) break;
-    table.rows.push_back({row["kernel"],
-                          {short_time(row["seconds"].get<double>()),
-                           cat(short_number(100 * row["share"].get<double>()), " %"),
-                           short_number(row["calls"].get<double>())}});
+    table.rows.push_back(
+        {row["kernel"],
+         {short_time(row["seconds"].get<double>()), cat(short_number(100 * row["share"].get<double>()), " %"),
+          short_number(row["calls"].get<double>())}});
   }
   return table;
 }

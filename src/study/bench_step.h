@@ -12,8 +12,8 @@ namespace ingot {
 struct StepBenchOptions {
   std::optional<std::int64_t> vocab_size;  // in place of the tokenizer's
   int steps = 10;
-  int warm_up = 3;   // steps that do not count: memory is obtained, kernels are set up
-  int profiled = 3;  // steps more for the tables; 0: none
+  int warm_up = 3;    // steps that do not count: memory is obtained, kernels are set up
+  int profiled = 3;   // steps more for the tables; 0: none
   std::string trace;  // file for a Chrome trace of one more step; "": none
 };
 
@@ -22,7 +22,7 @@ Batch random_batch(std::int64_t rows, std::int64_t seq_len, std::int64_t vocab_s
                    std::uint64_t seed);
 
 /// Throws ConfigError if neither the config nor the options say how large the vocabulary is. On a CPU the
-/// tables tell operators and operations, on a GPU kernels. 
+/// tables tell operators and operations, on a GPU kernels.
 BenchReport bench_step(const RunConfig& config, const StepBenchOptions& options, const Families& families);
 
 std::string step_bench_text(const BenchReport& report);

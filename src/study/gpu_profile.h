@@ -16,8 +16,8 @@ struct KernelTime {
 };
 
 struct GpuProfile {
-  double seconds = 0;  // from the start of the first kernel to the end of the last
-  double busy = 0;     // of these, seconds with a kernel running
+  double seconds = 0;               // from the start of the first kernel to the end of the last
+  double busy = 0;                  // of these, seconds with a kernel running
   std::vector<KernelTime> kernels;  // largest first
 };
 

@@ -103,8 +103,12 @@ TEST_F(Bench, StepsSayWhereTheirTimeGoes) {
   EXPECT_GT(linear["backward_seconds"].get<double>(), 0);
   // Four sub-layers of two products; rows and, but for the last, which nothing reads, the prefix; two micro-batches.
   EXPECT_EQ(linear["calls"].get<double>(), 2 * 2 * (8 + 6));
-  const auto text = ingot({"bench", "step", tiny(), "--steps", "1", "--warm-up", "0", "--profiled", "1"});
+  const auto trace = folder / "trace.json";
+  const auto text =
+      ingot({"bench", "step", tiny(), "--steps", "1", "--warm-up", "0", "--profiled", "1", "--trace", trace.string()});
   EXPECT_NE(text.out.find("tokens/s"), std::string::npos) << text.err;
+  EXPECT_FALSE(json::parse(read_file(trace))["traceEvents"].empty());
+  EXPECT_EQ(ingot({"bench", "step", tiny(), "--trace", (folder / "nowhere" / "t.json").string()}).exit_code, 2);
 }
 
 TEST_F(Bench, DecodingGivesOneRowForEachContext) {

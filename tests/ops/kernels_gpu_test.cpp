@@ -9,8 +9,8 @@
 
 #include "ops/attention/attention.h"
 #include "ops/chunk/documents.h"
-#include "ops/embedding/embedding.h"
 #include "ops/dyt/dyt.h"
+#include "ops/embedding/embedding.h"
 #include "ops/gpu_compare.h"
 #include "ops/layer_norm/layer_norm.h"
 #include "ops/linear/linear.h"
@@ -178,8 +178,9 @@ TEST(CudnnAttention, AgreesWithTheReference) {
   INGOT_NEEDS_GPU();
   for (const std::int64_t width : {32, 64, 128}) {
     SCOPED_TRACE(width);
-    const std::vector<Input> inputs = {
-        {random_normal({2, 96, 4, width}, 1)}, {random_normal({2, 96, 4, width}, 2)}, {random_normal({2, 96, 4, width}, 3)}};
+    const std::vector<Input> inputs = {{random_normal({2, 96, 4, width}, 1)},
+                                       {random_normal({2, 96, 4, width}, 2)},
+                                       {random_normal({2, 96, 4, width}, 3)}};
     expect_alike([=](const Tensors& t) { return ops::attention(t[0], t[1], t[2], {}, 0.17); },
                  [=](const Tensors& t) { return ops::attention_reference(t[0], t[1], t[2], {}, 0.17); }, inputs, 96);
   }

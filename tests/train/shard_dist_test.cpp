@@ -114,6 +114,7 @@ const std::vector<Case>& cases() {
       {"weight_norm", {"train.precision=bf16", "weights.parametrization={type: weight_norm, per: row}"}},
       {"groups", {"optim.groups=[{name: gains, match: {role: gain}, optimizer: {type: sgd, lr: 0.1, momentum: 0.9}}]"}},
       {"buffers", {"model.norm={type: power_norm, allow_leak: true}"}},
+      {"frozen_norm", {"model.norm={type: frozen_norm, freeze: {at: 2}, penalty: 0.1}"}},
       {"bf16_wire", {"distributed.wire=bf16"}},
   };
   return all;

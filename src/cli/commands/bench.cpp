@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/files.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "study/bench_decode.h"
@@ -126,6 +127,8 @@ void add_step(CLI::App* parent, CommandLine& line) {
     line.uses_device = true;
     line.run = [&line, options] {
       options->output.open();
+      const auto& trace = options->bench.trace;
+      if (!trace.empty()) write_file_atomic(trace, "{}\n", ExitCode::kConfig);  // not measured in vain
       const auto config = load_config(options->config, options->overrides, line.families, UnsetNames::kAccept);
       const auto report = bench_step(config, options->bench, line.families);
       return put_out(report, step_bench_text(report), options->output);

@@ -147,10 +147,9 @@ void ingot_cuda_spread_rows(const IngotCudaRows& s, const void* rows, const Plac
                             void* plain, const Place& plain_at, void* scaled, const Place& scaled_at) {
   if (is_empty(s) || s.extent.width == 0) return;
   with_shape(s, {rows, plain, scaled}, {rows_at, plain_at, scaled_at}, [&]<class R, class P, int N>() {
-    spread<R, P, N>
-        <<<grid_for(s, rows_of_chunk(s.extent) * (s.extent.width / N)), kBlock, 0, stream_of(s.stream)>>>(
-            s, static_cast<const R*>(rows), rows_at, factor, static_cast<P*>(plain), plain_at, static_cast<P*>(scaled),
-            scaled_at);
+    spread<R, P, N><<<grid_for(s, rows_of_chunk(s.extent) * (s.extent.width / N)), kBlock, 0, stream_of(s.stream)>>>(
+        s, static_cast<const R*>(rows), rows_at, factor, static_cast<P*>(plain), plain_at, static_cast<P*>(scaled),
+        scaled_at);
   });
   check_launch("spread_rows");
 }
@@ -159,9 +158,8 @@ void ingot_cuda_gather_rows(const IngotCudaRows& s, const void* x, const Place& 
                             const void* y, const Place& y_at, void* rows, const Place& rows_at) {
   if (is_empty(s) || s.extent.width == 0) return;
   with_shape(s, {x, y, rows}, {x_at, y_at, rows_at}, [&]<class R, class P, int N>() {
-    gather<R, P, N>
-        <<<grid_for(s, rows_of_chunk(s.extent) * (s.extent.width / N)), kBlock, 0, stream_of(s.stream)>>>(
-            s, static_cast<const P*>(x), x_at, factor, static_cast<const P*>(y), y_at, static_cast<R*>(rows), rows_at);
+    gather<R, P, N><<<grid_for(s, rows_of_chunk(s.extent) * (s.extent.width / N)), kBlock, 0, stream_of(s.stream)>>>(
+        s, static_cast<const P*>(x), x_at, factor, static_cast<const P*>(y), y_at, static_cast<R*>(rows), rows_at);
   });
   check_launch("gather_rows");
 }

@@ -127,8 +127,8 @@ bool combine(const at::Tensor& x, const at::Tensor& factor, const at::Tensor& y,
   }
   if (has_rows_on_gpu(out, x)) {
     INGOT_GPU_FUNCTION(ingot_cuda_gather_rows)
-    (gpu_rows(out, x, extent), raw<void>(x), place_of(x), raw<float>(factor), raw<void>(y), place_of(y),
-     raw<void>(out), out_at);
+    (gpu_rows(out, x, extent), raw<void>(x), place_of(x), raw<float>(factor), raw<void>(y), place_of(y), raw<void>(out),
+     out_at);
     return true;
   }
   return false;

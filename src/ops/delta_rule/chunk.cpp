@@ -67,6 +67,10 @@ struct Masks {
   at::Tensor of_last(const at::Tensor& x) const { return several() ? scaled(x, last) : x; }
   at::Tensor of_carried(const at::Tensor& x) const { return several() ? scaled(x, carried) : x; }
   at::Tensor of_begun(const at::Tensor& x) const { return scaled(x, begun); }
+  /// x *= factor, one of the above.
+  static void scale(const at::Tensor& x, const at::Tensor& factor) {
+    combine_rows(rows_of_heads(x), factor, {}, rows_of_heads(x));
+  }
   /// sum += rows of x whose documents begin in their chunks.
   void add_begun(const at::Tensor& sum, const at::Tensor& x) const {
     combine_rows(rows_of_heads(x), begun, rows_of_heads(sum), rows_of_heads(sum));
@@ -190,9 +194,7 @@ Gradients backward(const Inputs& in, const Kept& kept, const at::Tensor& dy, con
   if (masks.several()) pairs.unflatten(3, {2, chunk}).mul_(masks.visible.unsqueeze(3));
   const at::Tensor dkb_q = product(batch(x_dy), across(kept.entered), k);  // [Z; dQ]
   if (masks.several()) {
-    for (const at::Tensor& half : {upper(dkb_q), lower(dkb_q)}) {
-      combine_rows(rows_of_heads(half), masks.carried, {}, rows_of_heads(half));
-    }
+    for (const at::Tensor& half : {upper(dkb_q), lower(dkb_q)}) masks.scale(half, masks.carried);
   }
   at::Tensor dfresh;
   if (in.has_fresh()) {
@@ -209,7 +211,7 @@ Gradients backward(const Inputs& in, const Kept& kept, const at::Tensor& dy, con
   batch(dkb_q).baddbmm_(batch(pairs), batch(k));
   const at::Tensor z = upper(dkb_q);
   const at::Tensor dk = product(batch(kept.corrected), across(scan.entered), k);
-  if (masks.several()) combine_rows(rows_of_heads(dk), masks.last, {}, rows_of_heads(dk));
+  if (masks.several()) masks.scale(dk, masks.last);
   batch(dk).baddbmm_(across(pairs), batch(kb_q));
   const at::Tensor dbeta = dot_rows(rows_of_heads(x), rows_of_heads(v)) - dot_rows(rows_of_heads(z), rows_of_heads(k));
   return {gather_rows(rows_of_heads(lower(dkb_q)), {}, {}, length, in.q.scalar_type()),

@@ -40,7 +40,7 @@ struct GpuKernels {
 }  // namespace ingot::ops::row_norm
 
 /// Declares the kernels of a norm, which INGOT_CUDA_ROW_NORM_KERNELS in its cuda.cu defines.
-#define INGOT_CUDA_ROW_NORM(name)                                                                                 \
-  extern "C" void ingot_cuda_##name##_forward(const IngotCudaRowNorm& norm, void* y, float* statistics);          \
+#define INGOT_CUDA_ROW_NORM(name)                                                                                     \
+  extern "C" void ingot_cuda_##name##_forward(const IngotCudaRowNorm& norm, void* y, float* statistics);              \
   extern "C" void ingot_cuda_##name##_backward(const IngotCudaRowNorm& norm, const float* statistics, const void* dy, \
                                                void* dx, void* dgate, float* parts);

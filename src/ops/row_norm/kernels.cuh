@@ -13,7 +13,8 @@ namespace ingot::cuda::row_norm {
 
 inline constexpr int kBlock = 256;
 inline constexpr int kMaxPacks = 8;
-inline constexpr int kBackwardBlocks = 132 * 8;  // each walks over many rows and sums gradients of parameters on the way
+inline constexpr int kBackwardBlocks =
+    132 * 8;  // each walks over many rows and sums gradients of parameters on the way
 inline constexpr int kMaxParameters = 3;
 
 /// A thread's part of a row: pack p starts at element (p * kGroup + lane) * kPack. What lies beyond the row reads as 0.
@@ -116,8 +117,8 @@ __global__ void __launch_bounds__(kBlock) forward(IngotCudaRowNorm norm, Out* y,
 }
 
 template <class Rule, class T, class Out, class S, int kGroup>
-__global__ void __launch_bounds__(kBlock) backward(IngotCudaRowNorm norm, const float* statistics, const Out* dy, T* dx,
-                                                   T* dgate, float* parts) {
+__global__ void __launch_bounds__(kBlock)
+    backward(IngotCudaRowNorm norm, const float* statistics, const Out* dy, T* dx, T* dgate, float* parts) {
   constexpr int kGroups = kBlock / kGroup;
   const std::int64_t width = norm.x_rows.width, rows = norm.x_rows.count();
   const std::int64_t group = static_cast<std::int64_t>(blockIdx.x) * kGroups + threadIdx.x / kGroup;
@@ -225,11 +226,11 @@ void launch_backward(const char* name, const IngotCudaRowNorm& norm, const float
 ///   static void backward(the same, const Row<T, Out, const float>&, typename S::Values (&sums)[kMaxParameters])
 /// where sums, a thread's part of the parameters' gradients, are added to; of a parameter of one number all its elements
 /// are summed.
-#define INGOT_CUDA_ROW_NORM_KERNELS(name, Rule)                                                                        \
-  extern "C" void ingot_cuda_##name##_forward(const IngotCudaRowNorm& norm, void* y, float* statistics) {              \
-    ingot::cuda::row_norm::launch_forward<Rule>(#name " forward", norm, y, statistics);                                \
-  }                                                                                                                    \
-  extern "C" void ingot_cuda_##name##_backward(const IngotCudaRowNorm& norm, const float* statistics, const void* dy,  \
-                                               void* dx, void* dgate, float* parts) {                                  \
-    ingot::cuda::row_norm::launch_backward<Rule>(#name " backward", norm, statistics, dy, dx, dgate, parts);           \
+#define INGOT_CUDA_ROW_NORM_KERNELS(name, Rule)                                                                       \
+  extern "C" void ingot_cuda_##name##_forward(const IngotCudaRowNorm& norm, void* y, float* statistics) {             \
+    ingot::cuda::row_norm::launch_forward<Rule>(#name " forward", norm, y, statistics);                               \
+  }                                                                                                                   \
+  extern "C" void ingot_cuda_##name##_backward(const IngotCudaRowNorm& norm, const float* statistics, const void* dy, \
+                                               void* dx, void* dgate, float* parts) {                                 \
+    ingot::cuda::row_norm::launch_backward<Rule>(#name " backward", norm, statistics, dy, dx, dgate, parts);          \
   }

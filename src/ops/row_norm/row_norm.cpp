@@ -179,15 +179,21 @@ void backward_as(const RowNormInputs& in, const at::Tensor& statistics, const at
   }
 }
 
+/// x, or a copy of it that begins where packs do.
+at::Tensor aligned(const at::Tensor& x) {
+  return reinterpret_cast<std::uintptr_t>(x.data_ptr()) % 16 == 0 ? x : x.clone();
+}
+
 /// The same on a GPU. The result is the sum, [elements of all parameters], or undefined without any.
 at::Tensor gpu_backward(const RowNormInputs& in, const at::Tensor& statistics, const at::Tensor& dy,
                         const at::Tensor& dx, const at::Tensor& dgate) {
   const IngotCudaRowNorm pass = gpu_pass(in);
+  const at::Tensor packed_dy = aligned(dy);
   at::Tensor parts;
   if (const std::int64_t length = in.length(); length > 0) {
     parts = at::empty({INGOT_GPU_FUNCTION(ingot_cuda_row_norm_partials)(pass), length}, statistics.options());
   }
-  in.norm->gpu_kernels().backward(pass, raw<float>(statistics), raw<void>(dy), raw<void>(dx), raw<void>(dgate),
+  in.norm->gpu_kernels().backward(pass, raw<float>(statistics), raw<void>(packed_dy), raw<void>(dx), raw<void>(dgate),
                                   raw<float>(parts));
   return parts.defined() ? parts.sum(0) : parts;
 }

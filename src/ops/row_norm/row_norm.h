@@ -15,7 +15,7 @@ namespace ingot::ops {
 struct RowNorm {
   const char* name;
   const row_norm::Kernels& (*kernels)();  // CPU
-  row_norm::GpuKernels (*gpu_kernels)();   // looked up in the plugin
+  row_norm::GpuKernels (*gpu_kernels)();  // looked up in the plugin
 };
 
 /// A norm, its settings and the type of y.

@@ -24,7 +24,8 @@ bool has_seed_norm_kernel(const at::Tensor& x, std::int64_t groups, at::ScalarTy
 at::Tensor seed_norm(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& beta, const at::Tensor& alpha,
                      std::int64_t groups, double eps, std::optional<at::ScalarType> out_type) {
   const at::ScalarType type = out_type.value_or(x.scalar_type());
-  TORCH_CHECK(has_seed_norm_kernel(x, groups, type), "seed_norm has no kernel for ", groups, " groups of ", x.toString());
+  TORCH_CHECK(has_seed_norm_kernel(x, groups, type), "seed_norm has no kernel for ", groups, " groups of ",
+              x.toString());
   TORCH_CHECK(x.size(-1) % groups == 0, "seed_norm: ", groups, " groups do not divide ", x.size(-1));
   return row_norm_of({&kNorm, {eps, 1, 1, groups}, 1 + groups, type}, x, {}, {gain, beta, alpha});
 }
