@@ -1,4 +1,4 @@
-// A thread moves one pack of one row; a warp sums a row's products.
+// A thread moves one pack of one row; a few threads sum a row's products.
 
 #include <type_traits>
 

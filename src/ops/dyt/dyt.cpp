@@ -1,6 +1,5 @@
 #include "ops/dyt/dyt.h"
 
-#include "device/gpu.h"
 #include "ops/dyt/cpu.h"
 #include "ops/dyt/cuda.h"
 #include "ops/row_norm/row_norm.h"
@@ -9,11 +8,7 @@ namespace ingot::ops {
 
 namespace {
 
-row_norm::GpuKernels gpu_kernels() {
-  return {INGOT_GPU_FUNCTION(ingot_cuda_dyt_forward), INGOT_GPU_FUNCTION(ingot_cuda_dyt_backward)};
-}
-
-constexpr RowNorm kNorm{"dyt", dyt_cpu::kernels, gpu_kernels};
+constexpr RowNorm kNorm{"dyt", dyt_cpu::kernels, INGOT_ROW_NORM_GPU_KERNELS(dyt)};
 
 }  // namespace
 

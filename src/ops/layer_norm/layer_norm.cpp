@@ -2,7 +2,6 @@
 
 #include <ATen/ops/layer_norm.h>
 
-#include "device/gpu.h"
 #include "ops/layer_norm/cpu.h"
 #include "ops/layer_norm/cuda.h"
 #include "ops/row_norm/row_norm.h"
@@ -11,11 +10,7 @@ namespace ingot::ops {
 
 namespace {
 
-row_norm::GpuKernels gpu_kernels() {
-  return {INGOT_GPU_FUNCTION(ingot_cuda_layer_norm_forward), INGOT_GPU_FUNCTION(ingot_cuda_layer_norm_backward)};
-}
-
-constexpr RowNorm kNorm{"layer_norm", layer_norm_cpu::kernels, gpu_kernels};
+constexpr RowNorm kNorm{"layer_norm", layer_norm_cpu::kernels, INGOT_ROW_NORM_GPU_KERNELS(layer_norm)};
 
 }  // namespace
 

@@ -1,6 +1,5 @@
 #include "ops/rms_norm/rms_norm.h"
 
-#include "device/gpu.h"
 #include "ops/rms_norm/cpu.h"
 #include "ops/rms_norm/cuda.h"
 #include "ops/row_norm/row_norm.h"
@@ -11,11 +10,7 @@ namespace {
 
 using row_norm::Settings;
 
-row_norm::GpuKernels gpu_kernels() {
-  return {INGOT_GPU_FUNCTION(ingot_cuda_rms_norm_forward), INGOT_GPU_FUNCTION(ingot_cuda_rms_norm_backward)};
-}
-
-constexpr RowNorm kNorm{"rms_norm", rms_norm_cpu::kernels, gpu_kernels};
+constexpr RowNorm kNorm{"rms_norm", rms_norm_cpu::kernels, INGOT_ROW_NORM_GPU_KERNELS(rms_norm)};
 
 at::Tensor apply(const at::Tensor& x, const at::Tensor& gate, const at::Tensor& gain, const Settings& settings,
                  at::ScalarType out_type) {

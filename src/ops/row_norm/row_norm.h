@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 
+#include "device/gpu.h"
 #include "ops/row_norm/cuda.h"
 #include "ops/row_norm/kernels.h"
 
@@ -15,7 +16,7 @@ namespace ingot::ops {
 struct RowNorm {
   const char* name;
   const row_norm::Kernels& (*kernels)();  // CPU
-  row_norm::GpuKernels (*gpu_kernels)();  // looked up in the plugin
+  row_norm::GpuKernels (*gpu_kernels)();  // INGOT_ROW_NORM_GPU_KERNELS
 };
 
 /// A norm, its settings and the type of y.
@@ -36,3 +37,9 @@ at::Tensor row_norm_of(const RowNormCall& call, const at::Tensor& x, const at::T
                        std::array<at::Tensor, row_norm::kMaxParameters> parameters);
 
 }  // namespace ingot::ops
+
+/// RowNorm::gpu_kernels of the kernels that INGOT_CUDA_ROW_NORM(name) declares.
+#define INGOT_ROW_NORM_GPU_KERNELS(name)                                                                        \
+  []() -> ::ingot::ops::row_norm::GpuKernels {                                                                  \
+    return {INGOT_GPU_FUNCTION(ingot_cuda_##name##_forward), INGOT_GPU_FUNCTION(ingot_cuda_##name##_backward)}; \
+  }

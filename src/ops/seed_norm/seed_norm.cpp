@@ -1,6 +1,5 @@
 #include "ops/seed_norm/seed_norm.h"
 
-#include "device/gpu.h"
 #include "ops/row_norm/row_norm.h"
 #include "ops/seed_norm/cpu.h"
 #include "ops/seed_norm/cuda.h"
@@ -9,11 +8,7 @@ namespace ingot::ops {
 
 namespace {
 
-row_norm::GpuKernels gpu_kernels() {
-  return {INGOT_GPU_FUNCTION(ingot_cuda_seed_norm_forward), INGOT_GPU_FUNCTION(ingot_cuda_seed_norm_backward)};
-}
-
-constexpr RowNorm kNorm{"seed_norm", seed_norm_cpu::kernels, gpu_kernels};
+constexpr RowNorm kNorm{"seed_norm", seed_norm_cpu::kernels, INGOT_ROW_NORM_GPU_KERNELS(seed_norm)};
 
 }  // namespace
 
