@@ -38,37 +38,48 @@ build_jobs() {
 }
 
 # system_packages PACKAGE:PROOF ...: installs each package whose proof is missing; a proof is a command, a header or
-# file below /usr, or `python:MODULE`.
+# file below /usr, or `python:MODULE`. What the program can do without has a `?` before its name.
 system_packages() {
-  local entry package proof missing=()
+  local entry package proof missing=() optional=() as_root=() can_install=yes
   phase "system packages"
   for entry in "$@"; do
     package=${entry%%:*}
     proof=${entry#*:}
     case $proof in
-      python:*) python3 -c "import ${proof#python:}" 2>/dev/null || missing+=("$package") ;;
-      /*) compgen -G "$proof" >/dev/null || missing+=("$package") ;;
-      *) command -v "$proof" >/dev/null || missing+=("$package") ;;
+      python:*) python3 -c "import ${proof#python:}" 2>/dev/null && continue ;;
+      /*) compgen -G "$proof" >/dev/null && continue ;;
+      *) command -v "$proof" >/dev/null && continue ;;
+    esac
+    case $package in
+      \?*) optional+=("${package#\?}") ;;
+      *) missing+=("$package") ;;
     esac
   done
-  if [ ${#missing[@]} -eq 0 ]; then
+  command -v apt-get >/dev/null || can_install=
+  if [ "$(id -u)" -ne 0 ]; then
+    as_root=(sudo)
+    if ! command -v sudo >/dev/null || { ! sudo -n true 2>/dev/null && [ ! -t 0 ]; }; then can_install=; fi
+  fi
+  if [ -z "$can_install" ]; then
+    [ ${#missing[@]} -eq 0 ] ||
+      die "missing packages (Debian's names), to be installed by root: apt-get install ${missing[*]}"
+    [ ${#optional[@]} -eq 0 ] || say "    without ${optional[*]}, which would only make it faster"
+    optional=()
+  fi
+  if [ $((${#missing[@]} + ${#optional[@]})) -eq 0 ]; then
     phase_end "nothing missing"
     return
   fi
-  command -v apt-get >/dev/null || die "missing packages (Debian's names): ${missing[*]}"
-  local as_root=()
-  if [ "$(id -u)" -ne 0 ]; then
-    if ! command -v sudo >/dev/null || { ! sudo -n true 2>/dev/null && [ ! -t 0 ]; }; then
-      die "missing packages, to be installed by root: apt-get install ${missing[*]}"
-    fi
-    as_root=(sudo)
-  fi
-  say "    installing ${missing[*]}"
+  say "    installing ${missing[*]} ${optional[*]}"
   local log=$ROOT/.cache/apt.log
-  local install=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive TMPDIR=/tmp apt-get)
-  { "${install[@]}" update -q && "${install[@]}" install -qy --no-install-recommends "${missing[@]}"; } \
-    >"$log" 2>&1 </dev/null || { tail -n 20 "$log" >&2; die "apt-get failed; its whole output is in $log"; }
-  phase_end "${#missing[@]} packages"
+  local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive TMPDIR=/tmp apt-get)
+  local install=("${apt[@]}" install -qy --no-install-recommends)
+  { "${apt[@]}" update -q && { [ ${#missing[@]} -eq 0 ] || "${install[@]}" "${missing[@]}"; }; } >"$log" 2>&1 </dev/null ||
+    { tail -n 20 "$log" >&2; die "apt-get failed; its whole output is in $log"; }
+  for package in "${optional[@]}"; do
+    "${install[@]}" "$package" >>"$log" 2>&1 </dev/null || say "    without $package, which would only make it faster"
+  done
+  phase_end
 }
 
 # fetch_wheels FOLDER REQUIREMENT ...: downloads wheels for this machine's processor, with whichever pip there is.

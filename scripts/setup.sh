@@ -47,7 +47,8 @@ system_packages \
   "nlohmann-json3-dev:/usr/include/nlohmann/json.hpp" "libxxhash-dev:/usr/include/xxhash.h" \
   "libzstd-dev:/usr/include/zstd.h" "zlib1g-dev:/usr/include/zlib.h" \
   "libgloo-dev:/usr/include/gloo/allreduce.h" "libgtest-dev:/usr/include/gtest/gtest.h" \
-  "libbenchmark-dev:/usr/include/benchmark/benchmark.h"
+  "libbenchmark-dev:/usr/include/benchmark/benchmark.h" \
+  "?libopenblas0-pthread:/usr/lib/*-linux-gnu/openblas-pthread/libopenblas.so.0"
 
 # One set-up at a time works on .deps; what an interrupted one left is swept away. A folder gets its final name only when
 # everything in it is complete, so a final name is proof enough.

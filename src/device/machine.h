@@ -16,6 +16,8 @@ int usable_cores();
 /// Threads of LibTorch's pool. Results of some sums depend on it, so it is part of a run's layout.
 void set_threads(int threads);
 
+/// The CPU's maker as the kernel gives it: "AuthenticAMD", "GenuineIntel"; "" where it gives none.
+std::string cpu_vendor();
 /// The CPU's name as the kernel gives it.
 std::string cpu_name();
 /// Features that matter here, in order of strength: "avx2", "avx512f", "avx512_bf16", "amx_bf16"; "neon", "bf16" on ARM.

@@ -89,7 +89,8 @@ BenchReport bench_decode(const fs::path& source, const std::vector<std::string>&
   } else {
     const auto config = load_config(source.string(), overrides, families, UnsetNames::kAccept);
     const auto& threads = config.train.threads;
-    report.machine = prepare_machine(config.train.device, threads.is_auto() ? 0 : static_cast<int>(threads.value()));
+    report.machine = prepare_machine(config.train.device, threads.is_auto() ? 0 : static_cast<int>(threads.value()),
+                                     config.train.blas);
     subject = with_random_weights(config, options, families);
   }
   report.settings = settings_json(subject, options);
@@ -127,9 +128,8 @@ std::string decode_bench_text(const BenchReport& report) {
           format_bytes(result.facts["state_bytes_per_row"].get<double>())}});
   }
   return cat(format_grouped(s["parameters"].get<std::int64_t>()), " parameters, ", s["layers"].get<std::string>(), ", ",
-             s["precision"].get<std::string>(), ", batch ", s["batch"].get<std::int64_t>(), "; ",
-             report.machine.gpu.empty() ? report.machine.cpu : report.machine.gpu, ", ", report.machine.threads,
-             " threads\n", table_text(table));
+             s["precision"].get<std::string>(), ", batch ", s["batch"].get<std::int64_t>(), "; ", report.machine.text(),
+             "\n", table_text(table));
 }
 
 }  // namespace ingot

@@ -170,10 +170,9 @@ std::string op_bench_text(const OpBench& bench) {
                            number(result, "relative_to_rms_norm")}});
   }
   const std::string dtype = settings["dtype"];
-  return cat(machine.gpu.empty() ? machine.cpu : machine.gpu, ", ", machine.threads, " threads, ", dtype, ", ",
-             settings["rows"].get<std::int64_t>(), " x ", settings["seq_len"].get<std::int64_t>(), " tokens, d_model ",
-             settings["d_model"].get<std::int64_t>(), "; peak ", short_number(machine.peak_gflops.at(dtype)),
-             " GFLOP/s\n", table_text(table));
+  return cat(machine.text(), ", ", dtype, ", ", settings["rows"].get<std::int64_t>(), " x ",
+             settings["seq_len"].get<std::int64_t>(), " tokens, d_model ", settings["d_model"].get<std::int64_t>(),
+             "; peak ", short_number(machine.peak_gflops.at(dtype)), " GFLOP/s\n", table_text(table));
 }
 
 }  // namespace ingot

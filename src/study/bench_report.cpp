@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/version.h"
+#include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "train/peak.h"
@@ -18,7 +19,7 @@ namespace {
 using Json = nlohmann::json;
 
 Json machine_identity(const BenchMachine& machine) {
-  return {{"cpu", machine.cpu}, {"gpu", machine.gpu}, {"threads", machine.threads}};
+  return {{"cpu", machine.cpu}, {"gpu", machine.gpu}, {"threads", machine.threads}, {"blas", machine.blas}};
 }
 
 /// Throws if a value that decides times differs.
@@ -30,7 +31,8 @@ void check_same(const std::string& source, const std::string& what, const Json& 
 void check_comparable(const BenchReport& report, const Json& baseline, const std::string& source) {
   check_same(source, "bench", baseline.at("bench"), report.kind);
   const auto identity = machine_identity(report.machine);
-  for (const auto& [key, value] : identity.items()) check_same(source, key, baseline.at("machine").at(key), value);
+  for (const auto& [key, value] : identity.items())
+    check_same(source, key, baseline.at("machine").value(key, Json()), value);
   const Json settings = report.settings;
   for (const auto& [key, value] : settings.items()) {
     check_same(source, key, baseline.at("settings").value(key, Json()), value);
@@ -66,18 +68,24 @@ std::string percent(double share) { return cat(std::lround(100 * share), " %"); 
 
 }  // namespace
 
-BenchMachine prepare_machine(DeviceKind device, int threads) {
+BenchMachine prepare_machine(DeviceKind device, int threads, Blas blas) {
   BenchMachine machine;
   if (device == DeviceKind::kCuda && !gpu_available()) throw ConfigError(cat("no GPU: ", gpu_unavailable_reason()));
   const bool on_gpu = device != DeviceKind::kCpu && gpu_available();
   machine.device = on_gpu ? DeviceKind::kCuda : DeviceKind::kCpu;
   machine.threads = threads > 0 ? threads : usable_cores();
   set_threads(machine.threads);
+  use_blas(blas);
   keep_freed_memory();
   machine.cpu = cpu_name();
   if (on_gpu) machine.gpu = gpu_info().name;
   machine.instruction_set = instruction_set();
+  machine.blas = blas_name();
   return machine;
+}
+
+std::string BenchMachine::text() const {
+  return gpu.empty() ? cat(cpu, ", ", threads, " threads, ", blas) : cat(gpu, ", ", threads, " threads");
 }
 
 double BenchMachine::peak(Precision precision) {
@@ -107,6 +115,7 @@ nlohmann::ordered_json to_json(const BenchReport& report) {
                                   {"gpu", m.gpu},
                                   {"instruction_set", m.instruction_set},
                                   {"threads", m.threads},
+                                  {"blas", m.blas},
                                   {"peak_gflops", m.peak_gflops}}},
                                 {"settings", report.settings},
                                 {"results", nlohmann::ordered_json::array()}};

@@ -19,17 +19,20 @@ struct BenchMachine {
   std::string gpu;  // "" unless it is used
   std::string instruction_set;
   int threads = 0;
+  std::string blas;                           // of fp32 products on CPUs
   std::map<std::string, double> peak_gflops;  // by precision, those that were asked for: train/peak.h
 
+  /// "AMD EPYC, 2 threads, OpenBLAS 0.3.21 (Zen)", or the GPU's name and the threads.
+  std::string text() const;
   /// Measured the first time.
   double peak(Precision precision);
   /// What it multiplies faster in.
   Precision fastest_precision();
 };
 
-/// Sets LibTorch's threads (0: all cores) and keeps freed memory as training does. `device` auto is replaced by what is
+/// Sets LibTorch's threads (0: all cores) and the library of products, and keeps freed memory as training does. `device` auto is replaced by what is
 /// there; throws ConfigError if it is not there.
-BenchMachine prepare_machine(DeviceKind device, int threads);
+BenchMachine prepare_machine(DeviceKind device, int threads, Blas blas = Blas::kAuto);
 
 /// A number of seconds under a name, and what else is known of it.
 struct BenchResult {

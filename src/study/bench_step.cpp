@@ -176,7 +176,8 @@ BenchReport bench_step(const RunConfig& config, const StepBenchOptions& options,
   BenchReport report;
   report.kind = "step";
   const auto& threads = config.train.threads;
-  report.machine = prepare_machine(config.train.device, threads.is_auto() ? 0 : static_cast<int>(threads.value()));
+  report.machine = prepare_machine(config.train.device, threads.is_auto() ? 0 : static_cast<int>(threads.value()),
+                                   config.train.blas);
   const auto program_bytes = memory_use().resident;  // code, threads and what LibTorch keeps for itself
   PlanOptions plan;
   plan.vocab_size = options.vocab_size;
@@ -282,11 +283,10 @@ std::string step_bench_text(const BenchReport& report) {
   std::string text =
       cat(integer(s["parameters"]), " parameters, ", s["layers"].get<std::string>(), ", ",
           s["precision"].get<std::string>(), ", ", integer(s["tokens_per_step"]), " tokens a step in micro-batches of ",
-          s["micro_batch"].get<std::int64_t>(), " x ", s["seq_len"].get<std::int64_t>(), "; ",
-          report.machine.gpu.empty() ? report.machine.cpu : report.machine.gpu, ", ", report.machine.threads,
-          " threads\nstep      ", short_time(step.seconds.median), ", spread ", percent(step.seconds.relative_spread()),
-          ": ", integer(f["tokens_per_second"]["median"]), " tokens/s\nMFU       ", percent(f["mfu"].get<double>()),
-          " of ", short_number(f["peak_gflops"].get<double>()), " GFLOP/s; products alone would take ",
+          s["micro_batch"].get<std::int64_t>(), " x ", s["seq_len"].get<std::int64_t>(), "; ", report.machine.text(),
+          "\nstep      ", short_time(step.seconds.median), ", spread ", percent(step.seconds.relative_spread()), ": ",
+          integer(f["tokens_per_second"]["median"]), " tokens/s\nMFU       ", percent(f["mfu"].get<double>()), " of ",
+          short_number(f["peak_gflops"].get<double>()), " GFLOP/s; products alone would take ",
           short_time(f["seconds_at_peak"].get<double>()), "\nmemory    ",
           format_bytes(f["peak_resident_bytes"].get<double>()), " at most, ",
           format_bytes(f["peak_tensor_bytes"].get<double>()), " of them in tensors (planned ",

@@ -33,6 +33,8 @@ void describe(Fields& f, TrainSection& c) {
   f.choice("device", c.device, {{"auto", DeviceKind::kAuto}, {"cpu", DeviceKind::kCpu}, {"cuda", DeviceKind::kCuda}},
            "where the model runs", Rule{}.layout());
   f.field("threads", c.threads, "threads of the CPU's kernels", Rule{}.layout());
+  f.choice("blas", c.blas, {{"auto", Blas::kAuto}, {"libtorch", Blas::kLibTorch}, {"openblas", Blas::kOpenBlas}},
+           "library of fp32 matrix products on CPUs; auto: OpenBLAS where it is installed and faster", Rule{}.layout());
   f.field("recompute", c.recompute, "what the backward pass computes again instead of keeping it", Rule{}.layout());
   f.choice("stream", c.stream, {{"fp32", StreamType::kFloat32}, {"bf16", StreamType::kBfloat16}},
            "type of the residual stream");

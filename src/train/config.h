@@ -9,6 +9,7 @@
 #include "checkpoint/checkpoint_config.h"
 #include "config/units.h"
 #include "data/data_config.h"
+#include "device/blas.h"
 #include "dist/wire.h"
 #include "model/model_config.h"
 #include "optim/optim_config.h"
@@ -47,6 +48,7 @@ struct TrainSection {
   Precision precision = Precision::kAuto;
   DeviceKind device = DeviceKind::kAuto;
   OrAuto<std::int64_t> threads;
+  Blas blas = Blas::kAuto;
   Recompute recompute = Recompute::kNone;
   StreamType stream = StreamType::kFloat32;
   double z_loss = 0;

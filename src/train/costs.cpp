@@ -4,7 +4,6 @@
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/full.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/ones.h>
 #include <ATen/ops/ones_like.h>
 #include <ATen/ops/randn.h>
@@ -25,6 +24,7 @@
 #include "dist/reducer.h"
 #include "ops/linear/linear.h"
 #include "ops/linear_cross_entropy/linear_cross_entropy.h"
+#include "ops/matmul.h"
 #include "train/experiment.h"
 #include "train/precision.h"
 
@@ -241,7 +241,7 @@ double activation_peak(const Experiment& experiment, const ModelCosts& costs, st
 std::int64_t program_bytes(const Experiment& experiment) {
   if (experiment.config.train.device == DeviceKind::kCuda) return 0;
   const auto x = at::ones({256, 256}, experiment.compute_dtype());
-  at::mm(x, x);
+  ops::matmul(x, x);
   return std::max<std::int64_t>(0, memory_use().resident - tensor_memory(at::kCPU).allocated);
 }
 

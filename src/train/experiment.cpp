@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "train/costs.h"
@@ -102,6 +103,7 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   choose_device(train);
   if (train.threads.is_auto()) train.threads = std::max(1, usable_cores() / facts.local_world_size);
   set_threads(static_cast<int>(train.threads.value()));
+  train.blas = use_blas(train.blas);
 
   out.vocab_size = facts.vocab_size;
   out.world_size = facts.world_size;

@@ -1,6 +1,5 @@
 #include "train/precision.h"
 
-#include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/GradMode.h>
 
@@ -12,6 +11,7 @@
 #include <vector>
 
 #include "device/machine.h"
+#include "ops/matmul.h"
 
 namespace ingot {
 namespace {
@@ -29,9 +29,9 @@ double time_products(std::int64_t rows, std::int64_t in, std::int64_t out, at::S
   double best = 1e30;
   for (int i = 0; i < kRepeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    at::mm(x, w.t());
-    at::mm(dy, w);
-    at::mm(dy.t(), x);
+    ops::matmul(x, w.t());
+    ops::matmul(dy, w);
+    ops::matmul(dy.t(), x);
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   return best;

@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/text.h"
+#include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
 
@@ -70,9 +71,12 @@ std::vector<std::string> start_table(const Experiment& experiment, const DataMod
                            format_double(config.optim.optimizer.entry().lr(config.optim.optimizer.settings())), ", ",
                            config.optim.schedule.name(), ", clip ", config.optim.clip.name())));
   const bool on_gpu = train.device == DeviceKind::kCuda;
-  lines.push_back(row(
-      "machine", cat(on_gpu ? cat("gpu: ", gpu_info().name, ", ") : std::string(), "cpu: ", cpu_name(), ", ",
-                     train.threads.value(), " threads, ", instruction_set(), ", ", precision_name(train.precision))));
+  lines.push_back(row("machine", cat(on_gpu ? cat("gpu: ", gpu_info().name, ", ") : std::string(), "cpu: ", cpu_name(),
+                                     ", ", train.threads.value(), " threads, ", instruction_set(), ", ", blas_name(),
+                                     ", ", precision_name(train.precision))));
+  if (!on_gpu && !openblas_missing().empty()) {
+    lines.push_back(row("", cat("fp32 products would be faster with OpenBLAS: ", openblas_missing())));
+  }
   const auto memory = plan_memory(experiment);
   lines.push_back(row("memory", cat("about ", format_bytes(static_cast<double>(memory.total())), ": masters ",
                                     format_bytes(static_cast<double>(memory.masters)), ", gradients ",

@@ -6,6 +6,7 @@
 #include "config/document.h"
 #include "config/dump.h"
 #include "config/reader.h"
+#include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "registry/lookup.h"
@@ -87,6 +88,8 @@ void adopt_checkpoint_config(RunConfig& config, const ResumePoint& point, const 
   if (train.device == DeviceKind::kAuto) train.device = saved.train.device;
   if (train.micro_batch.is_auto()) train.micro_batch = saved.train.micro_batch;
   if (train.threads.is_auto()) train.threads = saved.train.threads;
+  if (train.blas == Blas::kAuto && (saved.train.blas != Blas::kOpenBlas || has_openblas()))
+    train.blas = saved.train.blas;
   std::vector<std::string> changed;
   for (const auto& difference : diff(flatten(saved), flatten(config))) {
     if (difference.field_class != FieldClass::kNumeric) continue;
@@ -107,6 +110,7 @@ nlohmann::json execution_layout(const RunConfig& config, std::int64_t micro_batc
           {"cpu", cpu_name()},
           {"gpu", on_gpu ? gpu_info().name : ""},
           {"threads", config.train.threads.value()},
+          {"blas", blas_name()},
           {"world_size", world_size},
           {"micro_batch", micro_batch},
           {"libtorch", std::string(build_version().torch)},

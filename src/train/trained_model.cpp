@@ -5,6 +5,7 @@
 #include "config/document.h"
 #include "config/reader.h"
 #include "data/data_module.h"
+#include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "registry/lookup.h"
@@ -33,6 +34,7 @@ TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Familie
   out.config.train.device = gpu_available() ? DeviceKind::kCuda : DeviceKind::kCpu;
   out.tokenizer = open_run_tokenizer(families.get<TokenizerEntry>(), out.run_dir);
   set_threads(usable_cores());
+  out.config.train.blas = use_blas(Blas::kAuto);
   keep_freed_memory();
   out.store = std::make_unique<ParameterStore>();
   out.model = std::make_unique<LanguageModel>(out.config.model, model_options(out.config, out.tokenizer->vocab_size()),

@@ -33,7 +33,8 @@ std::unique_ptr<at::ObserverContext> count_product(const at::RecordFunction& cal
 
 TEST(Step, ProductsAreThoseThatThePlanNames) {
   const Families families = make_families();
-  const auto config = tiny_config(families, {"model.meta_tokens=0", "data.reset_at_document=false"});
+  const auto config =
+      tiny_config(families, {"model.meta_tokens=0", "data.reset_at_document=false", "train.blas=libtorch"});
   auto experiment = allocated_experiment(config, families, kVocab, at::kFloat);
   const std::set<std::string> products{"q", "k",  "v",   "o",    "beta", "z",    "x",     "b",
                                        "c", "dt", "out", "gate", "up",   "down", "logits"};

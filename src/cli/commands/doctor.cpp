@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/command.h"
+#include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
 
@@ -53,6 +54,9 @@ Report examine() {
   const auto features = cpu_features();
   const auto memory = memory_use();
   const auto& version = build_version();
+  use_blas(Blas::kLibTorch);
+  const double by_libtorch = measure_matmul_gflops(MatmulType::kFloat32, 1024, 200);
+  use_blas(Blas::kAuto);
   const double fp32 = measure_matmul_gflops(MatmulType::kFloat32, 1024, 200);
   const double bf16 = measure_matmul_gflops(MatmulType::kBfloat16, 1024, 200);
   report.facts = {{"version", version.version},
@@ -66,12 +70,16 @@ Report examine() {
                   {"memory_available_bytes", memory.available},
                   {"disk_free_bytes", free_space(fs::current_path())},
                   {"gpus", gpus()},
-                  {"matmul_gflops", {{"fp32", fp32}, {"bf16", bf16}}}};
+                  {"blas", blas_name()},
+                  {"matmul_gflops", {{"fp32", fp32}, {"fp32_libtorch", by_libtorch}, {"bf16", bf16}}}};
   const auto has = [&](const char* name) {
     return std::find(features.begin(), features.end(), name) != features.end();
   };
   if (bf16 < fp32)
     report.advice.push_back("bf16 products are slower than fp32 here; `precision: auto` will choose fp32");
+  if (!openblas_missing().empty()) {
+    report.advice.push_back(cat("fp32 products would be faster with OpenBLAS: ", openblas_missing()));
+  }
   if (!has("avx2") && !has("asimd")) report.advice.push_back("this CPU has no AVX2: training will be slow");
   if (memory.available < (std::int64_t{2} << 30)) report.advice.push_back("less than 2 GiB of memory is free");
   if (free_space(fs::current_path()) < (std::int64_t{5} << 30)) {
@@ -91,8 +99,9 @@ std::string text_of(const Report& report) {
           f["compiler"].get<std::string>(), ", LibTorch ", f["libtorch"].get<std::string>(), ")\n", "cpu       ",
           f["cpu"].get<std::string>(), "\n", "features  ", join(features, " "), "; kernels for ",
           f["instruction_set"].get<std::string>(), "\n", "threads   ", f["threads"].get<int>(), "\n", "matmul    fp32 ",
-          number(f["matmul_gflops"]["fp32"]), " GFLOP/s, bf16 ", number(f["matmul_gflops"]["bf16"]), " GFLOP/s\n",
-          "memory    ", format_bytes(f["memory_available_bytes"].get<double>()), " free\n", "disk      ",
+          number(f["matmul_gflops"]["fp32"]), " GFLOP/s by ", f["blas"].get<std::string>(), ", ",
+          number(f["matmul_gflops"]["fp32_libtorch"]), " by LibTorch; bf16 ", number(f["matmul_gflops"]["bf16"]),
+          " GFLOP/s\n", "memory    ", format_bytes(f["memory_available_bytes"].get<double>()), " free\n", "disk      ",
           format_bytes(f["disk_free_bytes"].get<double>()), " free here\n", "gpu       ", gpu_text(f["gpus"]), "\n");
   for (const auto& line : report.advice) text += cat("advice    ", line, "\n");
   if (report.advice.empty()) text += "advice    none: all is well\n";

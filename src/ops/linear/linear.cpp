@@ -8,14 +8,13 @@
 #include "ops/linear/linear.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <stdexcept>
 
 #include "ops/kernel_types.h"
-#include "ops/wide_matmul.h"
+#include "ops/matmul.h"
 
 namespace ingot::ops {
 
@@ -27,7 +26,7 @@ using torch::autograd::variable_list;
 thread_local int without_products = 0;
 
 at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
-  return without_products > 0 ? at::zeros({a.size(0), b.size(1)}, a.options()) : at::mm(a, b);
+  return without_products > 0 ? at::zeros({a.size(0), b.size(1)}, a.options()) : ops::matmul(a, b);
 }
 
 at::Tensor as_matrix(const at::Tensor& x) { return x.dim() == 2 ? x : x.reshape({-1, x.size(-1)}); }
@@ -46,7 +45,7 @@ void add_weight_gradient(const at::Tensor& sum, const at::Tensor& dy, const at::
   if (sum.scalar_type() == wide_type(x.scalar_type())) {
     wide_matmul(sum, dy.t(), x, /*accumulate=*/true);
   } else {
-    sum.add_(at::mm(dy.t(), x));
+    sum.add_(ops::matmul(dy.t(), x));
   }
 }
 

@@ -27,7 +27,7 @@
 
 #include "ops/kernel_types.h"
 #include "ops/linear_cross_entropy/chunk.h"
-#include "ops/wide_matmul.h"
+#include "ops/matmul.h"
 
 namespace ingot::ops {
 namespace {
@@ -134,10 +134,10 @@ void Pass::run_chunk(std::int64_t begin, std::int64_t end) {
   if (wanted_.weight_gradient) wide_matmul(weight_grad_, gradient.t(), rows_of(hidden_), true);
   if (!wanted_.hidden_gradient) return;
   auto out = rows_of(hidden_gradient);
-  if (out.scalar_type() == weight_.scalar_type()) {
-    at::mm_out(out, gradient, weight_);
-  } else if (out.scalar_type() == wide_) {
+  if (out.scalar_type() == wide_) {
     wide_matmul(out, gradient, weight_, false);
+  } else if (out.scalar_type() == weight_.scalar_type()) {
+    at::mm_out(out, gradient, weight_);
   } else {
     out.copy_(at::mm(gradient, weight_));
   }

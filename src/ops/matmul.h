@@ -1,9 +1,12 @@
 #pragma once
-// Products whose result is wider than their factors.
+// Products of matrices by the library in use (device/blas.h), some with a result that is wider than their factors.
 
 #include <ATen/core/Tensor.h>
 
 namespace ingot::ops {
+
+/// a b [m, n] in their dtype. a [m, k] and b [k, n], either may be a transposed view.
+at::Tensor matmul(const at::Tensor& a, const at::Tensor& b);
 
 /// c <- a b, or c <- c + a b. a [m, k] and b [k, n] of one dtype, either may be a transposed view; c [m, n] with rows of unit
 /// stride: fp32 for bf16 and fp32 factors, fp64 for fp64. Sums stay in c's dtype throughout: a gradient of many micro-batches

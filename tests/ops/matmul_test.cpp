@@ -1,4 +1,4 @@
-#include "ops/wide_matmul.h"
+#include "ops/matmul.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/mm.h>
