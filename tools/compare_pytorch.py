@@ -2,7 +2,7 @@
 """Ingot against PyTorch on CPUs: the same models, batches and threads in interleaved runs, ratios of medians.
 
 Packages: those of tools/compare/torch_model.py, numpy safetensors pyyaml, g++ for torch.compile, and a built Ingot. Run:
-    python tools/compare_pytorch.py                                     # every line of tools/compare/lines.py
+    python tools/compare_pytorch.py                                     # the usual lines of tools/compare/lines.py
     python tools/compare_pytorch.py --lines gpt2_124m hybrid_18m --precisions fp32 bf16 --rounds 5 --json table.json
     python tools/compare_pytorch.py --held-out TEXT --seeds 1 2 3        # held-out loss of full runs in place of speed
 
@@ -174,7 +174,8 @@ def compare_held_out(options):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--lines", nargs="+", default=list(LINES), choices=list(LINES))
+    parser.add_argument("--lines", nargs="+", choices=list(LINES),
+                        default=[name for name, line in LINES.items() if line.usual])
     parser.add_argument("--precisions", nargs="+", choices=list(PYTORCH_PRECISIONS),
                         help="default: fp32, and bf16 where the processor multiplies it fast (AMX)")
     parser.add_argument("--modes", nargs="+", default=["eager", "compile"], choices=["eager", "compile", "compile_whole"],

@@ -17,9 +17,9 @@ namespace ingot {
 namespace {
 
 constexpr const char* kFile = "libopenblas.so.0";
-constexpr std::int64_t kLeastSide = 8;         // of a product that gains
-constexpr std::int64_t kPieceFlops = 1 << 21;  // of a thread's share, at least
-constexpr std::int64_t kPieceUnit = 16;        // rows or columns: whole tiles of the library's kernels
+constexpr std::int64_t kLeastSide = 8;   // of a product that gains
+constexpr double kPieceFlops = 1 << 21;  // of a thread's share, at least
+constexpr std::int64_t kPieceUnit = 16;  // rows or columns: whole tiles of the library's kernels
 
 using Sgemm = void(int layout, int transpose_a, int transpose_b, int m, int n, int k, float alpha, const float* a,
                    int lda, const float* b, int ldb, float beta, float* c, int ldc);
@@ -87,13 +87,31 @@ bool suits_openblas() {
 
 std::atomic<Sgemm*> in_use = nullptr;
 
-/// Pieces of an axis, one for each thread, of whole units.
-std::int64_t piece_of(std::int64_t length, double flops) {
-  const auto most = std::max<std::int64_t>(1, static_cast<std::int64_t>(flops / static_cast<double>(kPieceFlops)));
-  const auto pieces = std::min<std::int64_t>(at::get_num_threads(), most);
-  const auto piece = (length + pieces - 1) / pieces;
-  return (piece + kPieceUnit - 1) / kPieceUnit * kPieceUnit;
-}
+/// How a result of m x n is shared out: rectangles of `rows` x `columns`, at most one for each thread. The nearer to squares,
+/// the less each thread reads and packs.
+struct Grid {
+  std::int64_t rows, columns;
+
+  Grid(std::int64_t m, std::int64_t n, std::int64_t k) : rows(m), columns(n) {
+    const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
+    const auto pieces =
+        std::min<std::int64_t>(at::get_num_threads(), static_cast<std::int64_t>(flops / kPieceFlops) + 1);
+    std::int64_t least = INT64_MAX;
+    for (std::int64_t across = 1; across <= pieces; ++across) {
+      if (pieces % across != 0) continue;
+      const auto tall = piece_of(m, pieces / across), wide = piece_of(n, across);
+      if (tall + wide >= least) continue;
+      least = tall + wide;
+      rows = tall;
+      columns = wide;
+    }
+  }
+
+  static std::int64_t piece_of(std::int64_t length, std::int64_t pieces) {
+    const auto piece = (length + pieces - 1) / pieces;
+    return (piece + kPieceUnit - 1) / kPieceUnit * kPieceUnit;
+  }
+};
 
 }  // namespace
 
@@ -134,15 +152,12 @@ bool openblas_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor&
           from_b + column * columns_of(right), static_cast<int>(ldb), accumulate ? 1.0f : 0.0f,
           into + row * ldc + column, static_cast<int>(ldc));
   };
-  const double flops = 2.0 * static_cast<double>(m) * static_cast<double>(n) * static_cast<double>(k);
-  const bool by_rows = m >= n;
-  const auto length = by_rows ? m : n, piece = piece_of(length, flops);
-  parallel_for(0, (length + piece - 1) / piece, 1, [&](std::int64_t begin, std::int64_t end) {
-    const auto first = begin * piece, count = std::min(end * piece, length) - first;
-    if (by_rows) {
-      multiply(first, count, 0, n);
-    } else {
-      multiply(0, m, first, count);
+  const Grid grid(m, n, k);
+  const auto down = (m + grid.rows - 1) / grid.rows, across = (n + grid.columns - 1) / grid.columns;
+  parallel_for(0, down * across, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto piece = begin; piece < end; ++piece) {
+      const auto row = piece / across * grid.rows, column = piece % across * grid.columns;
+      multiply(row, std::min(grid.rows, m - row), column, std::min(grid.columns, n - column));
     }
   });
   return true;

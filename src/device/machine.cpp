@@ -2,8 +2,6 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/Version.h>
-#include <ATen/ops/empty_like.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/randn.h>
 #include <c10/core/GradMode.h>
 #include <malloc.h>
@@ -19,8 +17,8 @@
 #include <sstream>
 #include <utility>
 
-#include "device/blas.h"
 #include "device/gpu.h"
+#include "device/matmul.h"
 #include "device/tensor_memory.h"
 
 namespace ingot {
@@ -143,9 +141,8 @@ double measure_matmul_gflops(MatmulType type, int size, int milliseconds, c10::D
   const auto wait = [&] {
     if (device.is_cuda()) gpu_synchronize();
   };
-  auto c = at::empty_like(a);
   const auto multiply = [&] {
-    if (!openblas_matmul(c, a, b, /*accumulate=*/false)) at::mm_out(c, a, b);
+    ingot::matmul(a, b);
     wait();
   };
   multiply();

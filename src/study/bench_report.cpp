@@ -9,6 +9,7 @@
 #include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
+#include "device/matmul.h"
 #include "train/peak.h"
 #include "train/plan.h"
 #include "train/precision.h"

@@ -20,13 +20,12 @@
 
 #include "device/gpu.h"
 #include "device/machine.h"
+#include "device/matmul.h"
 #include "device/tensor_memory.h"
 #include "dist/reducer.h"
 #include "ops/linear/linear.h"
 #include "ops/linear_cross_entropy/linear_cross_entropy.h"
-#include "ops/matmul.h"
 #include "train/experiment.h"
-#include "train/precision.h"
 
 namespace ingot {
 namespace {
@@ -241,19 +240,16 @@ double activation_peak(const Experiment& experiment, const ModelCosts& costs, st
 std::int64_t program_bytes(const Experiment& experiment) {
   if (experiment.config.train.device == DeviceKind::kCuda) return 0;
   const auto x = at::ones({256, 256}, experiment.compute_dtype());
-  ops::matmul(x, x);
+  ingot::matmul(x, x);
   return std::max<std::int64_t>(0, memory_use().resident - tensor_memory(at::kCPU).allocated);
 }
 
 }  // namespace
 
 ModelCosts measure_costs(const Experiment& experiment, const Families& families, Measure measure) {
-  const auto& train = experiment.config.train;
-  const bool emulated =
-      train.device != DeviceKind::kCuda && train.precision == Precision::kBfloat16 && !multiplies_bfloat16();
   ModelCosts costs;
   costs.program_bytes = program_bytes(experiment);
-  costs.timed = measure == Measure::kMemoryAndTime && !emulated;
+  costs.timed = measure == Measure::kMemoryAndTime;
   std::vector<int> depths;
   costs.kind = kinds_of(*experiment.model, depths);
   {

@@ -42,7 +42,7 @@ struct ModelCosts {
   std::int64_t program_bytes = 0;  // of the process without tensors, on CPUs
 };
 
-/// Takes memory for one sub-layer, and from milliseconds to a few seconds. Time is left out where bf16 is emulated.
+/// Takes memory for one sub-layer, and from milliseconds to a few seconds.
 ModelCosts measure_costs(const Experiment& experiment, const Families& families, Measure measure);
 
 /// Memory of one rank at its peak in bytes: on a CPU that of the process, on a GPU that of its tensors there.

@@ -8,6 +8,7 @@
 #include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
+#include "device/matmul.h"
 #include "train/costs.h"
 #include "train/placement_bundle.h"
 #include "train/precision.h"
@@ -29,7 +30,7 @@ void choose_precision(Experiment& experiment, bool measure) {
     precision = Precision::kBfloat16;  // many times faster than fp32 on every GPU that has it
     return;
   }
-  if (!measure) {
+  if (!measure || !multiplies_bfloat16()) {
     precision = Precision::kFloat32;
     return;
   }

@@ -6,12 +6,10 @@
 #include <algorithm>
 #include <chrono>
 #include <map>
-#include <string>
 #include <utility>
 #include <vector>
 
-#include "device/machine.h"
-#include "ops/matmul.h"
+#include "device/matmul.h"
 
 namespace ingot {
 namespace {
@@ -19,7 +17,6 @@ namespace {
 constexpr std::int64_t kMaxRows = 1024;
 constexpr int kRepeats = 6;             // the first ones also set kernels up
 constexpr double kMaxProbeFlops = 4e9;  // of one product
-constexpr double kEmulatedRatio = 50;   // bf16 to fp32 where bf16 is emulated; not measured
 
 /// Best of several of y = x W^T, dx = dy W and dW = dy^T x.
 double time_products(std::int64_t rows, std::int64_t in, std::int64_t out, at::ScalarType dtype) {
@@ -29,22 +26,15 @@ double time_products(std::int64_t rows, std::int64_t in, std::int64_t out, at::S
   double best = 1e30;
   for (int i = 0; i < kRepeats; ++i) {
     const auto start = std::chrono::steady_clock::now();
-    ops::matmul(x, w.t());
-    ops::matmul(dy, w);
-    ops::matmul(dy.t(), x);
+    ingot::matmul(x, w.t());
+    ingot::matmul(dy, w);
+    ingot::matmul(dy.t(), x);
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count());
   }
   return best;
 }
 
 }  // namespace
-
-bool multiplies_bfloat16() {
-  const auto features = cpu_features();
-  return std::any_of(features.begin(), features.end(), [](const std::string& feature) {
-    return feature == "avx512_bf16" || feature == "amx_bf16" || feature == "bf16";
-  });
-}
 
 PrecisionProbe probe_precision(const ParameterStore& store, std::int64_t tokens) {
   c10::NoGradGuard no_grad;
@@ -55,16 +45,14 @@ PrecisionProbe probe_precision(const ParameterStore& store, std::int64_t tokens)
     if (multiplies) ++shapes[{info->shape[0], info->shape[1]}];
   }
   PrecisionProbe probe;
-  const bool has_bfloat16 = multiplies_bfloat16();
   for (const auto& [shape, count] : shapes) {
     const auto [out, in] = shape;
     const double affordable = kMaxProbeFlops / (2.0 * static_cast<double>(in) * static_cast<double>(out));
     const auto rows = std::clamp<std::int64_t>(std::min(tokens, static_cast<std::int64_t>(affordable)), 16, kMaxRows);
     const double scale = count * static_cast<double>(tokens) / static_cast<double>(rows);
     probe.float32_seconds += scale * time_products(rows, in, out, at::kFloat);
-    if (has_bfloat16) probe.bfloat16_seconds += scale * time_products(rows, in, out, at::kBFloat16);
+    probe.bfloat16_seconds += scale * time_products(rows, in, out, at::kBFloat16);
   }
-  if (!has_bfloat16) probe.bfloat16_seconds = kEmulatedRatio * probe.float32_seconds;
   return probe;
 }
 

@@ -12,10 +12,6 @@ struct PrecisionProbe {
   bool prefers_bfloat16() const { return bfloat16_seconds < 0.9 * float32_seconds; }
 };
 
-/// Whether this CPU has instructions for bf16. Without, LibTorch emulates it: a hundred times slower than fp32, and timing it
-/// takes seconds.
-bool multiplies_bfloat16();
-
 /// Times products of the shapes that the declared parameters have, with `tokens` rows. Takes about a second; large
 /// products are timed with fewer rows and scaled.
 PrecisionProbe probe_precision(const ParameterStore& store, std::int64_t tokens);

@@ -71,7 +71,7 @@ TEST_F(OpenBlas, AllLayoutsOnAnyNumberOfThreads) {
     apart.slice(1, 0, 2 * n, 2).copy_(b);
     for (const auto& left : {a, a.t().contiguous().t(), wide.narrow(1, 2, k)}) {
       for (const auto& right : {b, b.t().contiguous().t(), apart.slice(1, 0, 2 * n, 2)}) {
-        for (const int threads : {1, 2, 3}) {
+        for (const int threads : {1, 2, 3, 4}) {
           set_threads(threads);
           // What stood in c before must not matter, not even if it was no number; what stands beside it must stay.
           const auto buffer = at::full({m, n + 7}, std::numeric_limits<float>::quiet_NaN());

@@ -15,6 +15,7 @@ class Line:
     steps: int
     warm_up: int = 2
     model: list[str] = field(default_factory=list)  # overrides
+    usual: bool = True  # runs if no line is named
 
     @property
     def config(self):
@@ -29,9 +30,9 @@ class Line:
 
 HYBRID = ["model.d_model=512", "model.meta_tokens=0", "model.normalise_head=false", "weights.constraints=[]",
           "optim.optimizer.weight_decay=0.1"]
+GPT2 = ["model.operators.A.mixer.num_kv_heads=12", "model.tie_embeddings=true"]
 LINES = {
-    "gpt2_124m": Line("recipes/llama.yaml", 50304, 4, 256, 8, model=["model.operators.A.mixer.num_kv_heads=12",
-                                                                     "model.tie_embeddings=true"]),
+    "gpt2_124m": Line("recipes/llama.yaml", 50304, 4, 256, 8, model=GPT2),
     "dense_29m": Line("recipes/llama.yaml", 8192, 8, 256, 15,
                       model=["model.d_model=512", "model.layers=8x(AF)", "model.operators.A.mixer.num_heads=8",
                              "model.operators.A.mixer.num_kv_heads=8", "model.operators.F.ffn.width=1344",
@@ -41,4 +42,10 @@ LINES = {
     "char_0.8m": Line("recipes/shakespeare_char.yaml", 65, 12, 64, 300, warm_up=30),
     "hybrid_18m": Line("quickstart.yaml", 8192, 8, 256, 15, model=HYBRID),
     "hybrid_18m_1024": Line("quickstart.yaml", 8192, 2, 1024, 15, model=HYBRID),
+    # For their memory: minutes a run.
+    "gpt2_124m_1024": Line("recipes/llama.yaml", 50304, 4, 1024, 2, warm_up=1, model=GPT2, usual=False),
+    "hybrid_124m_1024": Line("quickstart.yaml", 50304, 4, 1024, 2, warm_up=1, usual=False,
+                             model=[*HYBRID, "model.d_model=768", "model.layers=DFMFAFMF DFMFAFMF DFMF",
+                                    "model.operators.D.mixer.num_heads=12", "model.operators.A.mixer.num_heads=12",
+                                    "model.operators.A.mixer.num_kv_heads=6"]),
 }

@@ -140,7 +140,7 @@ std::string plan_text(const Experiment& experiment) {
   if (experiment.costs) {
     text += cat("  activations ", bytes(memory.activations), " (micro-batch ", experiment.micro_batch, "; at most ",
                 fitting_rows(experiment, *experiment.costs), " fit)\n",
-                experiment.costs->timed ? time_text(experiment) : "time  not measured: this machine emulates bf16\n");
+                experiment.costs->timed ? time_text(experiment) : "");
   }
   text += cat("tokens per step  ", format_grouped(experiment.tokens_per_step), "\nsteps  ",
               format_grouped(experiment.total_steps), "\n");

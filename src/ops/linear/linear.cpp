@@ -13,8 +13,8 @@
 
 #include <stdexcept>
 
+#include "device/matmul.h"
 #include "ops/kernel_types.h"
-#include "ops/matmul.h"
 
 namespace ingot::ops {
 
@@ -26,7 +26,7 @@ using torch::autograd::variable_list;
 thread_local int without_products = 0;
 
 at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
-  return without_products > 0 ? at::zeros({a.size(0), b.size(1)}, a.options()) : ops::matmul(a, b);
+  return without_products > 0 ? at::zeros({a.size(0), b.size(1)}, a.options()) : ingot::matmul(a, b);
 }
 
 at::Tensor as_matrix(const at::Tensor& x) { return x.dim() == 2 ? x : x.reshape({-1, x.size(-1)}); }
@@ -45,7 +45,7 @@ void add_weight_gradient(const at::Tensor& sum, const at::Tensor& dy, const at::
   if (sum.scalar_type() == wide_type(x.scalar_type())) {
     wide_matmul(sum, dy.t(), x, /*accumulate=*/true);
   } else {
-    sum.add_(ops::matmul(dy.t(), x));
+    sum.add_(ingot::matmul(dy.t(), x));
   }
 }
 

@@ -16,7 +16,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/full.h>
 #include <ATen/ops/linalg_vector_norm.h>
-#include <ATen/ops/mm.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -25,9 +24,9 @@
 #include <optional>
 #include <stdexcept>
 
+#include "device/matmul.h"
 #include "ops/kernel_types.h"
 #include "ops/linear_cross_entropy/chunk.h"
-#include "ops/matmul.h"
 
 namespace ingot::ops {
 namespace {
@@ -136,10 +135,8 @@ void Pass::run_chunk(std::int64_t begin, std::int64_t end) {
   auto out = rows_of(hidden_gradient);
   if (out.scalar_type() == wide_) {
     wide_matmul(out, gradient, weight_, false);
-  } else if (out.scalar_type() == weight_.scalar_type()) {
-    at::mm_out(out, gradient, weight_);
   } else {
-    out.copy_(at::mm(gradient, weight_));
+    out.copy_(ingot::matmul(gradient, weight_));
   }
 }
 

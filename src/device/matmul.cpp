@@ -1,13 +1,15 @@
-#include "ops/matmul.h"
+#include "device/matmul.h"
 
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 
+#include <algorithm>
 #include <cstdint>
 
 #include "device/blas.h"
 #include "device/blas_factor.h"
+#include "device/machine.h"
 
 // oneMKL's product of bfloat16 bits into fp32, which libtorch_cpu exports on x86-64. Weak: other builds lack it. Sizes as
 // 64 bits suit both of MKL's integer widths on this calling convention.
@@ -17,7 +19,7 @@ extern "C" __attribute__((weak)) void cblas_gemm_bf16bf16f32(int layout, int tra
                                                              const void* b, std::int64_t ldb, float beta, float* c,
                                                              std::int64_t ldc);
 
-namespace ingot::ops {
+namespace ingot {
 namespace {
 
 void bf16_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, bool accumulate) {
@@ -27,44 +29,57 @@ void bf16_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, 
                          accumulate ? 1.0f : 0.0f, c.data_ptr<float>(), c.stride(0));
 }
 
-}  // namespace
-
-at::Tensor matmul(const at::Tensor& a, const at::Tensor& b) {
-  if (a.scalar_type() == at::kFloat && a.is_cpu()) {
-    auto c = at::empty({a.size(0), b.size(1)}, a.options());
-    if (openblas_matmul(c, a, b, /*accumulate=*/false)) return c;
-    return at::mm_out(c, a, b);
-  }
-  return at::mm(a, b);
-}
-
-void wide_matmul(at::Tensor c, const at::Tensor& a, const at::Tensor& b, bool accumulate) {
-  if (c.numel() == 0 || a.size(1) == 0) {
-    if (!accumulate) c.zero_();
-    return;
-  }
+/// For factors of c's dtype.
+void same_matmul(at::Tensor& c, const at::Tensor& a, const at::Tensor& b, bool accumulate) {
   if (openblas_matmul(c, a, b, accumulate)) return;
-  if (a.scalar_type() == at::kBFloat16) {
-    if (c.is_cpu() && cblas_gemm_bf16bf16f32 != nullptr) return bf16_matmul(c, a, b, accumulate);
-    if (c.is_cuda()) {
-      if (accumulate) {
-        at::addmm_out(c, c, a, b, at::kFloat);
-      } else {
-        at::mm_out(c, a, b, at::kFloat);
-      }
-      return;
-    }
-    const auto product = at::mm(a.to(at::kFloat), b.to(at::kFloat));
-    if (accumulate) {
-      c.add_(product);
-    } else {
-      c.copy_(product);
-    }
-  } else if (accumulate) {
+  if (accumulate) {
     at::addmm_out(c, c, a, b);
   } else {
     at::mm_out(c, a, b);
   }
 }
 
-}  // namespace ingot::ops
+/// For bf16 factors that are multiplied as fp32.
+bool is_widened(const at::Tensor& x) {
+  return x.is_cpu() && x.scalar_type() == at::kBFloat16 && !multiplies_bfloat16();
+}
+
+}  // namespace
+
+bool multiplies_bfloat16() {
+  static const bool does = [] {
+    const auto features = cpu_features();
+    return std::any_of(features.begin(), features.end(), [](const std::string& feature) {
+      return feature == "avx512_bf16" || feature == "amx_bf16" || feature == "bf16";
+    });
+  }();
+  return does;
+}
+
+at::Tensor matmul(const at::Tensor& a, const at::Tensor& b) {
+  if (is_widened(a)) return ingot::matmul(a.to(at::kFloat), b.to(at::kFloat)).to(at::kBFloat16);
+  if (!a.is_cpu() || a.scalar_type() != at::kFloat) return at::mm(a, b);
+  auto c = at::empty({a.size(0), b.size(1)}, a.options());
+  same_matmul(c, a, b, /*accumulate=*/false);
+  return c;
+}
+
+void wide_matmul(at::Tensor c, const at::Tensor& a, const at::Tensor& b, bool accumulate) {
+  if (c.numel() == 0 || a.size(1) == 0) {
+    if (!accumulate) c.zero_();
+  } else if (a.scalar_type() == c.scalar_type()) {
+    same_matmul(c, a, b, accumulate);
+  } else if (c.is_cuda()) {
+    if (accumulate) {
+      at::addmm_out(c, c, a, b, at::kFloat);
+    } else {
+      at::mm_out(c, a, b, at::kFloat);
+    }
+  } else if (is_widened(a) || cblas_gemm_bf16bf16f32 == nullptr) {
+    same_matmul(c, a.to(at::kFloat), b.to(at::kFloat), accumulate);
+  } else {
+    bf16_matmul(c, a, b, accumulate);
+  }
+}
+
+}  // namespace ingot

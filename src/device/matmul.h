@@ -1,11 +1,15 @@
 #pragma once
-// Products of matrices by the library in use (device/blas.h), some with a result that is wider than their factors.
+// Products of matrices, by the library in use on CPUs (device/blas.h).
 
 #include <ATen/core/Tensor.h>
 
-namespace ingot::ops {
+namespace ingot {
 
-/// a b [m, n] in their dtype. a [m, k] and b [k, n], either may be a transposed view.
+/// Whether this CPU has instructions for bf16 products. Without, they are taken in fp32: as exact, and about as fast.
+bool multiplies_bfloat16();
+
+/// a b [m, n] in their dtype, summed in fp32 at least. a [m, k] and b [k, n], either may be a transposed view. Records no
+/// gradient.
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b);
 
 /// c <- a b, or c <- c + a b. a [m, k] and b [k, n] of one dtype, either may be a transposed view; c [m, n] with rows of unit
@@ -13,4 +17,4 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b);
 /// loses nothing to bf16. On CPUs bf16 factors use the matrix units, if there are any.
 void wide_matmul(at::Tensor c, const at::Tensor& a, const at::Tensor& b, bool accumulate);
 
-}  // namespace ingot::ops
+}  // namespace ingot

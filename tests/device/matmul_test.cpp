@@ -1,4 +1,5 @@
-#include "ops/matmul.h"
+
+#include "device/matmul.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/mm.h>
@@ -30,9 +31,9 @@ TEST(WideMatmul, AllLayouts) {
         const auto buffer = at::ones({kM, kN + 7}, at::TensorOptions(result_type(dtype)));
         const auto c = buffer.narrow(1, 0, kN);
         const auto tolerance = Tolerance::of(result_type(dtype)).reduction(kK);
-        ops::wide_matmul(c, left, right, false);
+        wide_matmul(c, left, right, false);
         EXPECT_TRUE(close(c.contiguous(), expected, tolerance));
-        ops::wide_matmul(c, left, right, true);
+        wide_matmul(c, left, right, true);
         EXPECT_TRUE(close(c.contiguous(), 2 * expected, tolerance.chain(2)));
         EXPECT_EQ(buffer.narrow(1, kN, 7).sum().item<double>(), kM * 7);
       }
@@ -43,9 +44,9 @@ TEST(WideMatmul, AllLayouts) {
 TEST(WideMatmul, EmptySum) {
   const auto a = at::ones({2, 0}, at::kBFloat16), b = at::ones({0, 3}, at::kBFloat16);
   const auto c = at::ones({2, 3});
-  ops::wide_matmul(c, a, b, true);
+  wide_matmul(c, a, b, true);
   EXPECT_EQ(c.sum().item<float>(), 6);
-  ops::wide_matmul(c, a, b, false);
+  wide_matmul(c, a, b, false);
   EXPECT_EQ(c.sum().item<float>(), 0);
 }
 
