@@ -56,8 +56,7 @@ OpenBlas load_openblas() {
   }
   if (parallel() != 1) {
     out.why_not = cat(kFile, " is the ", parallel() == 0 ? "serial" : "OpenMP",
-                      " form of OpenBLAS; expected that on POSIX "
-                      "threads, Debian's libopenblas0-pthread");
+                      " form of OpenBLAS; expected that on POSIX threads, Debian's libopenblas0-pthread");
     return out;
   }
   set_threads(1);
@@ -78,9 +77,8 @@ const OpenBlas& openblas() {
 bool suits_openblas() {
   static const bool suits = [] {
     const auto vendor = cpu_vendor();
-    const auto features = cpu_features();
-    const auto has = [&](const char* name) { return std::count(features.begin(), features.end(), name) != 0; };
-    return (vendor == "AuthenticAMD" || vendor == "HygonGenuine") && has("avx2") && !has("avx512f");
+    return (vendor == "AuthenticAMD" || vendor == "HygonGenuine") && has_cpu_feature("avx2") &&
+           !has_cpu_feature("avx512f");
   }();
   return suits;
 }

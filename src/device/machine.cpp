@@ -109,6 +109,11 @@ std::vector<std::string> cpu_features() {
   return out;
 }
 
+bool has_cpu_feature(const std::string& name) {
+  static const auto features = cpu_features();
+  return std::find(features.begin(), features.end(), name) != features.end();
+}
+
 std::string instruction_set() { return at::get_cpu_capability(); }
 
 MemoryUse memory_use() {

@@ -22,6 +22,7 @@ std::string cpu_vendor();
 std::string cpu_name();
 /// Features that matter here, in order of strength: "avx2", "avx512f", "avx512_bf16", "amx_bf16"; "neon", "bf16" on ARM.
 std::vector<std::string> cpu_features();
+bool has_cpu_feature(const std::string& name);
 /// What LibTorch's kernels chose: "AVX512", "AVX2", "DEFAULT", …
 std::string instruction_set();
 

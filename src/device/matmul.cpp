@@ -4,7 +4,6 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
 
-#include <algorithm>
 #include <cstdint>
 
 #include "device/blas.h"
@@ -47,12 +46,7 @@ bool is_widened(const at::Tensor& x) {
 }  // namespace
 
 bool multiplies_bfloat16() {
-  static const bool does = [] {
-    const auto features = cpu_features();
-    return std::any_of(features.begin(), features.end(), [](const std::string& feature) {
-      return feature == "avx512_bf16" || feature == "amx_bf16" || feature == "bf16";
-    });
-  }();
+  static const bool does = has_cpu_feature("avx512_bf16") || has_cpu_feature("amx_bf16") || has_cpu_feature("bf16");
   return does;
 }
 

@@ -88,9 +88,7 @@ BenchReport bench_decode(const fs::path& source, const std::vector<std::string>&
     subject.trained = std::make_unique<TrainedModel>(open_trained_model(source, families));
   } else {
     const auto config = load_config(source.string(), overrides, families, UnsetNames::kAccept);
-    const auto& threads = config.train.threads;
-    report.machine = prepare_machine(config.train.device, threads.is_auto() ? 0 : static_cast<int>(threads.value()),
-                                     config.train.blas);
+    report.machine = prepare_machine(config.train);
     subject = with_random_weights(config, options, families);
   }
   report.settings = settings_json(subject, options);

@@ -85,6 +85,11 @@ BenchMachine prepare_machine(DeviceKind device, int threads, Blas blas) {
   return machine;
 }
 
+BenchMachine prepare_machine(const TrainSection& train) {
+  return prepare_machine(train.device, train.threads.is_auto() ? 0 : static_cast<int>(train.threads.value()),
+                         train.blas);
+}
+
 std::string BenchMachine::text() const {
   return gpu.empty() ? cat(cpu, ", ", threads, " threads, ", blas) : cat(gpu, ", ", threads, " threads");
 }

@@ -33,6 +33,7 @@ struct BenchMachine {
 /// Sets LibTorch's threads (0: all cores) and the library of products, and keeps freed memory as training does. `device` auto is replaced by what is
 /// there; throws ConfigError if it is not there.
 BenchMachine prepare_machine(DeviceKind device, int threads, Blas blas = Blas::kAuto);
+BenchMachine prepare_machine(const TrainSection& train);
 
 /// A number of seconds under a name, and what else is known of it.
 struct BenchResult {

@@ -175,9 +175,7 @@ Batch random_batch(std::int64_t rows, std::int64_t seq_len, std::int64_t vocab_s
 BenchReport bench_step(const RunConfig& config, const StepBenchOptions& options, const Families& families) {
   BenchReport report;
   report.kind = "step";
-  const auto& threads = config.train.threads;
-  report.machine = prepare_machine(config.train.device, threads.is_auto() ? 0 : static_cast<int>(threads.value()),
-                                   config.train.blas);
+  report.machine = prepare_machine(config.train);
   const auto program_bytes = memory_use().resident;  // code, threads and what LibTorch keeps for itself
   PlanOptions plan;
   plan.vocab_size = options.vocab_size;

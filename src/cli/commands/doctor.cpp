@@ -1,5 +1,4 @@
 #include <CLI/CLI.hpp>
-#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 
@@ -72,15 +71,13 @@ Report examine() {
                   {"gpus", gpus()},
                   {"blas", blas_name()},
                   {"matmul_gflops", {{"fp32", fp32}, {"fp32_libtorch", by_libtorch}, {"bf16", bf16}}}};
-  const auto has = [&](const char* name) {
-    return std::find(features.begin(), features.end(), name) != features.end();
-  };
   if (bf16 < fp32)
     report.advice.push_back("bf16 products are slower than fp32 here; `precision: auto` will choose fp32");
   if (!openblas_missing().empty()) {
     report.advice.push_back(cat("fp32 products would be faster with OpenBLAS: ", openblas_missing()));
   }
-  if (!has("avx2") && !has("asimd")) report.advice.push_back("this CPU has no AVX2: training will be slow");
+  if (!has_cpu_feature("avx2") && !has_cpu_feature("asimd"))
+    report.advice.push_back("this CPU has no AVX2: training will be slow");
   if (memory.available < (std::int64_t{2} << 30)) report.advice.push_back("less than 2 GiB of memory is free");
   if (free_space(fs::current_path()) < (std::int64_t{5} << 30)) {
     report.advice.push_back("less than 5 GiB of disk is free here: checkpoints need 12 bytes a parameter each");

@@ -4,10 +4,6 @@
 #include <ATen/ops/bmm.h>
 #include <ATen/ops/empty.h>
 
-#include <algorithm>
-#include <string>
-#include <vector>
-
 #include "device/machine.h"
 #include "ops/kernel_types.h"
 
@@ -16,10 +12,7 @@ namespace ingot::ops {
 namespace {
 
 bool has_matrix_units() {
-  static const bool found = [] {
-    const std::vector<std::string> features = cpu_features();
-    return std::find(features.begin(), features.end(), "amx_bf16") != features.end();
-  }();
+  static const bool found = has_cpu_feature("amx_bf16");
   return found;
 }
 
