@@ -8,6 +8,7 @@
 
 #include "device/blas.h"
 #include "device/blas_factor.h"
+#include "device/few_rows.h"
 #include "device/machine.h"
 
 // oneMKL's product of bfloat16 bits into fp32, which libtorch_cpu exports on x86-64. Weak: other builds lack it. Sizes as
@@ -51,16 +52,23 @@ bool multiplies_bfloat16() {
 }
 
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b) {
-  if (is_widened(a)) return ingot::matmul(a.to(at::kFloat), b.to(at::kFloat)).to(at::kBFloat16);
-  if (!a.is_cpu() || a.scalar_type() != at::kFloat) return at::mm(a, b);
+  const bool is_few = suits_few_rows(a, b);
+  if (is_widened(a) && !is_few) return ingot::matmul(a.to(at::kFloat), b.to(at::kFloat)).to(at::kBFloat16);
+  if (!is_few && (!a.is_cpu() || a.scalar_type() != at::kFloat)) return at::mm(a, b);
   auto c = at::empty({a.size(0), b.size(1)}, a.options());
-  same_matmul(c, a, b, /*accumulate=*/false);
+  if (is_few) {
+    few_rows_matmul(c, a, b);
+  } else {
+    same_matmul(c, a, b, /*accumulate=*/false);
+  }
   return c;
 }
 
 void wide_matmul(at::Tensor c, const at::Tensor& a, const at::Tensor& b, bool accumulate) {
   if (c.numel() == 0 || a.size(1) == 0) {
     if (!accumulate) c.zero_();
+  } else if (!accumulate && suits_few_rows(a, b)) {
+    few_rows_matmul(c, a, b);
   } else if (a.scalar_type() == c.scalar_type()) {
     same_matmul(c, a, b, accumulate);
   } else if (c.is_cuda()) {

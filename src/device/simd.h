@@ -34,6 +34,15 @@ INGOT_INLINE void store(std::uint16_t* p, float x) {
   *p = static_cast<std::uint16_t>(x != x ? 0x7fc0u : rounded);
 }
 
+/// Their sum, by halves.
+template <class A>
+INGOT_INLINE A total(A (&lanes)[kLanes]) {
+  for (int half = kLanes / 2; half > 0; half /= 2) {
+    for (int l = 0; l < half; ++l) lanes[l] += lanes[l + half];
+  }
+  return lanes[0];
+}
+
 /// sum of f(i) for i in [0, n), in kLanes independent partial sums.
 template <class A, class F>
 INGOT_INLINE A lane_sum(std::int64_t n, F f) {
@@ -42,10 +51,9 @@ INGOT_INLINE A lane_sum(std::int64_t n, F f) {
   for (; i + kLanes <= n; i += kLanes) {
     for (int j = 0; j < kLanes; ++j) lanes[j] += f(i + j);
   }
-  A sum = 0;
-  for (; i < n; ++i) sum += f(i);
-  for (A lane : lanes) sum += lane;
-  return sum;
+  A rest = 0;
+  for (; i < n; ++i) rest += f(i);
+  return total(lanes) + rest;
 }
 
 /// e^x to about 1e-7 relative, without a branch or a call, so that loops over it vectorise (std::exp does not). Saturates

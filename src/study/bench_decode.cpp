@@ -78,7 +78,6 @@ nlohmann::ordered_json settings_json(const Subject& subject, const DecodeBenchOp
 
 BenchReport bench_decode(const fs::path& source, const std::vector<std::string>& overrides,
                          const DecodeBenchOptions& options, const Families& families) {
-  const c10::NoGradGuard no_grad;
   BenchReport report;
   report.kind = "decode";
   Subject subject;
@@ -87,12 +86,15 @@ BenchReport bench_decode(const fs::path& source, const std::vector<std::string>&
     report.machine = prepare_machine(options.device, 0);
     subject.trained = std::make_unique<TrainedModel>(open_trained_model(source, families));
   } else {
-    const auto config = load_config(source.string(), overrides, families, UnsetNames::kAccept);
+    auto settings = overrides;
+    settings.push_back("train.micro_batch=1");  // `auto` would time a training step
+    const auto config = load_config(source.string(), settings, families, UnsetNames::kAccept);
     report.machine = prepare_machine(config.train);
     subject = with_random_weights(config, options, families);
   }
   report.settings = settings_json(subject, options);
 
+  const c10::NoGradGuard no_grad;
   std::vector<Decoder> decoders;
   for (const auto context : options.contexts) decoders.emplace_back(subject, context, options.batch);
   std::vector<std::vector<double>> seconds(decoders.size());

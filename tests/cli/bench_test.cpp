@@ -126,6 +126,9 @@ TEST_F(Bench, DecodingGivesOneRowForEachContext) {
   // Attention's keys and values grow with the context, recurrent states do not.
   EXPECT_GT(report["results"][1]["state_bytes_per_row"], report["results"][0]["state_bytes_per_row"]);
   EXPECT_EQ(ingot({"bench", "decode", "nowhere.yaml"}).exit_code, 2);
+  // Nothing of training is timed, whatever the config wants there.
+  EXPECT_EQ(ingot({"bench", "decode", tiny(), "train.micro_batch=auto", "--context", "8", "--tokens", "4"}).exit_code,
+            0);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include <c10/util/ThreadLocalDebugInfo.h>
 #include <gtest/gtest.h>
 
+#include "ops/attention/cpu.h"
 #include "ops/attention/strips.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
@@ -43,6 +44,9 @@ std::vector<Case> cases() {
       {"causal", 2, 37, 37, 4, 2, 16, 0, 0, false, {}},
       {"one_token", 2, 1, 1, 2, 2, 8, 0, 0, false, {}},
       {"one_query", 2, 1, 300, 4, 2, 24, 0, 0, false, {}},
+      {"one_query_window", 2, 1, 700, 6, 2, 24, 300, 0, false, {}},
+      {"one_query_window_and_front", 2, 1, 700, 4, 4, 24, 300, 290, true, {}},
+      {"one_query_after_front", 1, 1, 290, 4, 1, 24, 300, 270, true, {}},
       {"several_blocks", 1, 300, 300, 3, 3, 32, 0, 0, false, {}},
       {"odd_sizes", 3, 131, 131, 5, 1, 6, 0, 0, false, {}},
       {"many_heads_a_group", 1, 9, 150, 140, 2, 5, 0, 0, false, {}},
@@ -138,6 +142,25 @@ TEST(Attention, AgreesWithTheReference) {
           EXPECT_TRUE(close(actual[i], expected[i], tolerance));
         }
       }
+    }
+  }
+}
+
+/// Decoding wants no gradient, and one query a row then has a kernel of its own.
+TEST(Attention, StepsAgreeWithTheReference) {
+  const c10::NoGradGuard no_grad;
+  for (const Case& c : cases()) {
+    if (c.queries != 1) continue;
+    SCOPED_TRACE(c.name);
+    for (const at::ScalarType type : {at::kDouble, at::kFloat, at::kBFloat16}) {
+      const Inputs in(c, type), wide = in.as_doubles();
+      ASSERT_TRUE(ops::suits_cpu_attention_step(in.q, in.k, c.seen()));
+      const at::Tensor expected = ops::attention_reference(wide.q, wide.k, wide.v, c.seen(), kScale);
+      const Tolerance tolerance = Tolerance::of(type).reduction(c.width).chain(2).reduction(c.keys);
+      EXPECT_TRUE(close(ops::attention(in.q, in.k, in.v, c.seen(), kScale), expected, tolerance)) << type;
+      const auto strided = [](const at::Tensor& x) { return x.transpose(1, 3).contiguous().transpose(1, 3); };
+      EXPECT_TRUE(same_bits(ops::attention(strided(in.q), strided(in.k), strided(in.v), c.seen(), kScale),
+                            ops::attention(in.q, in.k, in.v, c.seen(), kScale)));
     }
   }
 }

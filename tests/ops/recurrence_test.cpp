@@ -10,7 +10,9 @@
 #include <gtest/gtest.h>
 
 #include "ops/chunk/products.h"
+#include "ops/chunk/step.h"
 #include "ops/delta_rule/delta_rule.h"
+#include "ops/kernel_types.h"
 #include "ops/rms_norm/rms_norm.h"
 #include "ops/ssd/ssd.h"
 #include "support/golden.h"
@@ -30,11 +32,13 @@ struct Inputs {
 
 using Chunked = std::function<ops::Recurrence(const Inputs&, const ops::DocumentChunks&, std::int64_t)>;
 using Looped = std::function<ops::Recurrence(const Inputs&, const at::Tensor&)>;
+using Token = std::function<ops::StateToken(const Inputs&, std::int64_t)>;
 
 struct Rule {
   const char* name;
   Chunked chunk;
   Looped loop;
+  Token token;
   std::int64_t key_heads;
   std::function<at::Tensor(const at::Tensor&)> rate;  // from a normal variable
 };
@@ -46,7 +50,12 @@ const Rule kDelta = {"delta_rule",
                      [](const Inputs& i, const at::Tensor& origin) {
                        return ops::delta_rule_reference(i.q, i.k, i.v, i.rate, i.states, origin);
                      },
-                     kHeads, [](const at::Tensor& x) { return at::sigmoid(x); }};
+                     [](const Inputs& i, std::int64_t t) {
+                       const auto at_token = [&](const at::Tensor& x) { return x.select(1, t); };
+                       return ops::StateToken{at_token(i.q), at_token(i.k), at_token(i.v), {}, at_token(i.rate)};
+                     },
+                     kHeads,
+                     [](const at::Tensor& x) { return at::sigmoid(x); }};
 
 const Rule kSsd = {"ssd",
                    [](const Inputs& i, const ops::DocumentChunks& d, std::int64_t c) {
@@ -55,7 +64,12 @@ const Rule kSsd = {"ssd",
                    [](const Inputs& i, const at::Tensor& origin) {
                      return ops::ssd_reference(i.q, i.k, i.v, i.rate, i.states, origin);
                    },
-                   2, [](const at::Tensor& x) { return -at::softplus(x); }};
+                   [](const Inputs& i, std::int64_t t) {
+                     const auto at_token = [&](const at::Tensor& x) { return x.select(1, t); };
+                     return ops::StateToken{at_token(i.q), at_token(i.k), at_token(i.v), at_token(i.rate), {}};
+                   },
+                   2,
+                   [](const at::Tensor& x) { return -at::softplus(x); }};
 
 Inputs inputs(const Rule& rule, at::ScalarType dtype = at::kDouble) {
   Inputs in;
@@ -131,6 +145,29 @@ TEST_P(Recurrences, KeepLowPrecisionApart) {
     Tolerance state = Tolerance::of(ops::product_type(in.q)).reduction(6 * kLength).chain(3);
     state.dtype = at::kFloat;
     EXPECT_TRUE(close(actual.state, expected.state, state));
+  }
+}
+
+/// By the kernel, and by the calls that a GPU or a state in another layout takes.
+TEST_P(Recurrences, StepByStepEqualTheTokenLoop) {
+  const Rule& rule = *GetParam();
+  for (const at::ScalarType dtype : {at::kDouble, at::kFloat, at::kBFloat16}) {
+    Inputs in = inputs(rule, dtype);
+    in.states.incoming = random_normal({kBatch, kHeads, 6, 5}, 5).to(ops::wide_type(dtype));
+    Inputs wide = in;
+    for (at::Tensor* t : {&wide.q, &wide.k, &wide.v, &wide.rate, &wide.states.incoming}) *t = t->to(at::kDouble);
+    const ops::Recurrence expected = rule.loop(wide, {});
+    for (const bool is_plain : {true, false}) {
+      at::Tensor state = in.states.incoming.clone();
+      if (!is_plain) state = state.transpose(2, 3).contiguous().transpose(2, 3);
+      std::vector<at::Tensor> rows;
+      for (std::int64_t t = 0; t < kLength; ++t) rows.push_back(ops::state_step(rule.token(in, t), state));
+      const at::Tensor y = at::stack(rows, 1);
+      EXPECT_EQ(y.scalar_type(), dtype);
+      EXPECT_TRUE(close(y, expected.y, Tolerance::of(dtype).reduction(6 * kLength).chain(3))) << dtype << is_plain;
+      const auto of_state = Tolerance::of(state.scalar_type()).reduction(6 * kLength).chain(3);
+      EXPECT_TRUE(close(state.contiguous(), expected.state, of_state)) << dtype << is_plain;
+    }
   }
 }
 

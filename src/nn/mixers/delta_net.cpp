@@ -24,6 +24,7 @@
 #include "nn/documents.h"
 #include "nn/heads.h"
 #include "nn/linear.h"
+#include "ops/chunk/step.h"
 #include "ops/delta_rule/delta_rule.h"
 #include "ops/kernel_types.h"
 #include "ops/rms_norm/rms_norm.h"
@@ -111,7 +112,7 @@ class DeltaNet final : public Mixer {
     const Heads h = heads(qkv_beta_.forward_joined(x), {tail, {}}, {});
     tail = at::cat({tail.narrow(1, 1, tail.size(1) - 1), h.conv_input}, 1);
     const auto token = [](const at::Tensor& t) { return t.select(1, 0); };
-    const at::Tensor o = ops::delta_rule_step(token(h.q), token(h.k), token(h.v), token(h.beta), matrix);
+    const at::Tensor o = ops::state_step({token(h.q), token(h.k), token(h.v), {}, token(h.beta)}, matrix);
     return o_.forward(normed(o.unsqueeze(1)));
   }
 

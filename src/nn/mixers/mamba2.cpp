@@ -25,6 +25,7 @@
 #include "nn/branch.h"
 #include "nn/documents.h"
 #include "nn/linear.h"
+#include "ops/chunk/step.h"
 #include "ops/kernel_types.h"
 #include "ops/rms_norm/rms_norm.h"
 #include "ops/scale_heads/scale_heads.h"
@@ -143,7 +144,7 @@ class Mamba2 final : public Mixer {
     const Inputs in = split(in_.forward_joined(x), {tail, {}}, {});
     tail = at::cat({tail.narrow(1, 1, tail.size(1) - 1), in.conv_input}, 1);
     const auto token = [](const at::Tensor& t) { return t.select(1, 0); };
-    const at::Tensor y = ops::ssd_step(token(in.c), token(in.b), token(in.scaled), token(in.g), matrix);
+    const at::Tensor y = ops::state_step({token(in.c), token(in.b), token(in.scaled), token(in.g), {}}, matrix);
     return out_.forward(gated(y.unsqueeze(1), in));
   }
 

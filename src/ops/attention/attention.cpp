@@ -65,13 +65,6 @@ at::Tensor library_attention(const at::Tensor& q, const at::Tensor& k, const at:
   return y.transpose(1, 2).to(q.scalar_type());
 }
 
-/// A step of decoding reads each key for the rows of its group alone, and a strip has room for sixteen. Measured at 512 keys
-/// with 1 / 2 heads a group: LibTorch takes 0.37 / 0.76 of the time in fp32, 0.68 / 0.96 in bf16; with four it takes longer.
-bool better_in_library(const at::Tensor& q, const at::Tensor& k, const VisibleKeys& seen) {
-  return q.size(1) == 1 && q.size(2) <= 2 * k.size(2) && seen.window == 0 && !seen.start.defined() &&
-         !needs_grad({q, k});
-}
-
 }  // namespace
 
 at::ScalarType attention_type(const at::Tensor& q) {
@@ -115,7 +108,8 @@ at::Tensor attention_mask(const at::Tensor& query_position, const at::Tensor& ke
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const VisibleKeys& seen,
                      double scale) {
   if (seen.mask.defined()) return library_attention(q, k, v, seen.mask, scale);
-  if (has_cpu_kernel(q) && !better_in_library(q, k, seen)) return cpu_attention(q, k, v, seen, scale);
+  if (suits_cpu_attention_step(q, k, seen)) return cpu_attention_step(q, k, v, seen, scale);
+  if (has_cpu_kernel(q)) return cpu_attention(q, k, v, seen, scale);
   if (attention_needs_mask(q, seen)) return library_attention(q, k, v, attention_mask(q, k.size(1), seen), scale);
   if (has_flash(q)) return prefers_cudnn(q, k, seen) ? cudnn(q, k, v, scale) : flash(q, k, v, scale, seen.window);
   const bool square = q.size(1) == k.size(1) && seen.window == 0, one = q.size(1) == 1 && seen.window == 0;

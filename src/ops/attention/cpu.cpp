@@ -22,9 +22,6 @@ using attention_cpu::Sizes;
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-/// The kernels take any strides but the last.
-at::Tensor with_unit_rows(const at::Tensor& x) { return x.size(3) == 1 || x.stride(3) == 1 ? x : x.contiguous(); }
-
 template <class In>
 Heads<In> heads_of(const at::Tensor& x) {
   using T = std::remove_const_t<In>;
@@ -157,6 +154,8 @@ struct AttentionFunction : torch::autograd::Function<AttentionFunction> {
 };
 
 }  // namespace
+
+at::Tensor with_unit_rows(const at::Tensor& x) { return x.size(3) == 1 || x.stride(3) == 1 ? x : x.contiguous(); }
 
 at::Tensor cpu_attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const VisibleKeys& seen,
                          double scale) {

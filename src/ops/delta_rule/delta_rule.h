@@ -23,10 +23,6 @@ struct Recurrence {
 Recurrence chunk_delta_rule(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& beta,
                             const RecurrentStates& states, const DocumentChunks& documents, std::int64_t chunk);
 
-/// One token: q, k [B, H, dk]; v [B, H, dv]; beta [B, H]; state [B, H, dk, dv] moves in place. Returns y [B, H, dv].
-at::Tensor delta_rule_step(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& beta,
-                           at::Tensor& state);
-
 /// Token by token, in the type of the inputs; origin [B, T] as in documents.h or undefined.
 Recurrence delta_rule_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& beta,
                                 const RecurrentStates& states, const at::Tensor& origin);

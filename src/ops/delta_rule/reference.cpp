@@ -5,7 +5,6 @@
 #include <ATen/ops/zeros.h>
 
 #include "ops/delta_rule/delta_rule.h"
-#include "ops/kernel_types.h"
 
 namespace ingot::ops {
 
@@ -24,16 +23,6 @@ Recurrence delta_rule_reference(const at::Tensor& q, const at::Tensor& k, const 
     rows.push_back(at::matmul(q.select(1, t).unsqueeze(2), state).squeeze(2));
   }
   return {at::stack(rows, 1), state};
-}
-
-at::Tensor delta_rule_step(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& beta,
-                           at::Tensor& state) {
-  const at::ScalarType type = state.scalar_type();
-  const at::Tensor key = k.to(type).unsqueeze(-1);
-  const at::Tensor predicted = at::matmul(key.transpose(2, 3), state).squeeze(2);
-  const at::Tensor change = beta.to(type).unsqueeze(-1) * (v.to(type) - predicted);
-  state.addcmul_(key, change.unsqueeze(2));
-  return at::matmul(q.to(type).unsqueeze(2), state).squeeze(2).to(v.scalar_type());
 }
 
 }  // namespace ingot::ops

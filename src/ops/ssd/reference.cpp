@@ -26,14 +26,4 @@ Recurrence ssd_reference(const at::Tensor& q, const at::Tensor& k, const at::Ten
   return {at::stack(rows, 1), state};
 }
 
-at::Tensor ssd_step(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
-                    at::Tensor& state) {
-  const at::ScalarType type = state.scalar_type();
-  const std::int64_t group = v.size(1) / q.size(1);
-  const at::Tensor key = k.to(type).repeat_interleave(group, 1).unsqueeze(-1);
-  const at::Tensor query = q.to(type).repeat_interleave(group, 1).unsqueeze(2);
-  state.mul_(at::exp(g.to(type)).unsqueeze(-1).unsqueeze(-1)).addcmul_(key, v.to(type).unsqueeze(2));
-  return at::matmul(query, state).squeeze(2).to(v.scalar_type());
-}
-
 }  // namespace ingot::ops

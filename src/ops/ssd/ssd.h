@@ -18,10 +18,6 @@ namespace ingot::ops {
 Recurrence chunk_ssd(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
                      const RecurrentStates& states, const DocumentChunks& documents, std::int64_t chunk);
 
-/// One token: q, k [B, G, dk]; v [B, H, dv]; g [B, H]; state [B, H, dk, dv] moves in place. Returns y [B, H, dv].
-at::Tensor ssd_step(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
-                    at::Tensor& state);
-
 /// Token by token, in the type of the inputs; origin [B, T] as in documents.h or undefined.
 Recurrence ssd_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& g,
                          const RecurrentStates& states, const at::Tensor& origin);

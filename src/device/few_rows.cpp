@@ -1,0 +1,95 @@
+#include "device/few_rows.h"
+
+#include <algorithm>
+#include <cstdint>
+
+#include "device/parallel.h"
+#include "device/simd.h"
+
+namespace ingot {
+namespace {
+
+constexpr std::int64_t kMostRows = 4;
+constexpr std::int64_t kLeastDepth = 2 * simd::kLanes;  // of a sum that fills the lanes
+constexpr std::int64_t kThreadElements = 1 << 15;       // of b for a thread, at least
+
+/// c[r, j] = sum_i a[r, i] w[j, i]
+template <class T, class Out>
+struct FewRows {
+  const T *a, *w;
+  Out* c;
+  std::int64_t rows, depth, a_stride, w_stride, c_stride;
+
+  /// One column after the other, each a run of memory: prefetchers follow that better than several at once (1.3 times as fast).
+  template <int R>
+  INGOT_INLINE void columns(std::int64_t begin, std::int64_t end) const {
+    for (auto column = begin; column < end; ++column) {
+      const T* const weights = w + column * w_stride;
+      float lanes[R][simd::kLanes] = {}, rest[R] = {};
+      std::int64_t i = 0;
+      for (; i + simd::kLanes <= depth; i += simd::kLanes) {
+        for (int r = 0; r < R; ++r) {
+          for (int l = 0; l < simd::kLanes; ++l)
+            lanes[r][l] += simd::wide(a[r * a_stride + i + l]) * simd::wide(weights[i + l]);
+        }
+      }
+      for (; i < depth; ++i) {
+        for (int r = 0; r < R; ++r) rest[r] += simd::wide(a[r * a_stride + i]) * simd::wide(weights[i]);
+      }
+      for (int r = 0; r < R; ++r) simd::store(c + r * c_stride + column, simd::total(lanes[r]) + rest[r]);
+    }
+  }
+
+  INGOT_INLINE void run(std::int64_t begin, std::int64_t end) const {
+    switch (rows) {
+      case 1:
+        return columns<1>(begin, end);
+      case 2:
+        return columns<2>(begin, end);
+      case 3:
+        return columns<3>(begin, end);
+      default:
+        return columns<4>(begin, end);
+    }
+  }
+};
+
+using Bf16 = std::uint16_t;
+
+INGOT_MULTIVERSION void run(const FewRows<float, float>& f, std::int64_t begin, std::int64_t end) { f.run(begin, end); }
+INGOT_MULTIVERSION void run(const FewRows<Bf16, float>& f, std::int64_t begin, std::int64_t end) { f.run(begin, end); }
+INGOT_MULTIVERSION void run(const FewRows<Bf16, Bf16>& f, std::int64_t begin, std::int64_t end) { f.run(begin, end); }
+
+template <class T, class Out>
+void multiply(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
+  const FewRows<T, Out> product = {static_cast<const T*>(a.const_data_ptr()),
+                                   static_cast<const T*>(b.const_data_ptr()),
+                                   static_cast<Out*>(c.data_ptr()),
+                                   a.size(0),
+                                   a.size(1),
+                                   a.stride(0),
+                                   b.stride(1),
+                                   c.stride(0)};
+  const auto grain = std::max<std::int64_t>(1, kThreadElements / a.size(1));
+  parallel_for(0, b.size(1), grain, [&](std::int64_t begin, std::int64_t end) { run(product, begin, end); });
+}
+
+}  // namespace
+
+bool suits_few_rows(const at::Tensor& a, const at::Tensor& b) {
+  const auto type = a.scalar_type();
+  return a.is_cpu() && (type == at::kFloat || type == at::kBFloat16) && b.scalar_type() == type && a.size(0) > 0 &&
+         a.size(0) <= kMostRows && a.size(1) >= kLeastDepth && a.stride(1) == 1 && b.stride(0) == 1;
+}
+
+void few_rows_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b) {
+  if (a.scalar_type() == at::kFloat) {
+    multiply<float, float>(c, a, b);
+  } else if (c.scalar_type() == at::kFloat) {
+    multiply<Bf16, float>(c, a, b);
+  } else {
+    multiply<Bf16, Bf16>(c, a, b);
+  }
+}
+
+}  // namespace ingot
