@@ -17,6 +17,8 @@ namespace {
 constexpr std::int64_t kPieceKeys =
     256;  // keys and values of a head stay in the cache while a group's queries pass over them
 
+constexpr std::int64_t kKeysAhead = 8;
+
 /// Rows of one head, `stride` elements apart.
 template <class T>
 struct HeadRows {
@@ -44,11 +46,18 @@ struct Piece {
   }
 
  private:
+  /// Rows of a head are too short for the processor to see them coming.
+  INGOT_INLINE void prefetch(const T* row) const {
+    constexpr std::int64_t kLine = 64 / sizeof(T);
+    for (std::int64_t i = 0; i < width; i += kLine) __builtin_prefetch(row + i);
+  }
+
   /// Their maximum.
   INGOT_INLINE A scores_of(A* scores) const {
     A max = 0;
     for (std::int64_t j = 0; j < keys; ++j) {
       const T* const key = k.first + j * k.stride;
+      if (j + kKeysAhead < keys) prefetch(key + kKeysAhead * k.stride);
       const A dot = simd::lane_sum<A>(width, [&](std::int64_t i) { return simd::wide(q[i]) * simd::wide(key[i]); });
       scores[j] = scale * dot;
       max = j == 0 || scores[j] > max ? scores[j] : max;
@@ -134,7 +143,7 @@ at::Tensor cpu_attention_step(const at::Tensor& q, const at::Tensor& k, const at
       return raw<A>(parts) + ((b * heads + head) * count + piece) * (width + 2);
     };
     const auto run_item = [&](std::int64_t item) {
-      const auto piece = item % count, of_keys = item / count % groups, b = item / count / groups;
+      const auto of_keys = item % groups, piece = item / groups % count, b = item / groups / count;
       const auto [begin, end] = pieces[static_cast<std::size_t>(piece)];
       for (auto head = of_keys * group; head < (of_keys + 1) * group; ++head) {
         run(Piece<T, A>{rows(query, b, head, 0).first, rows(key, b, of_keys, begin), rows(value, b, of_keys, begin),
