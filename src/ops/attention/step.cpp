@@ -14,10 +14,9 @@
 namespace ingot::ops {
 namespace {
 
-constexpr std::int64_t kPieceKeys =
-    256;  // keys and values of a head stay in the cache while a group's queries pass over them
-
-constexpr std::int64_t kKeysAhead = 8;
+/// Keys and values of a piece stay in the cache while the queries of a group pass over them.
+constexpr std::int64_t kPieceKeys = 256;
+constexpr std::int64_t kKeysAhead = 8;  // asked for early
 
 /// Rows of one head, `stride` elements apart.
 template <class T>
@@ -37,12 +36,11 @@ struct Piece {
 
   INGOT_INLINE void run() const {
     A scores[kPieceKeys];
-    A max = scores_of(scores), sum = 0;
+    const A max = scores_of(scores);
     for (std::int64_t j = 0; j < keys; ++j) scores[j] = simd::exp(scores[j] - max);
-    for (std::int64_t j = 0; j < keys; ++j) sum += scores[j];
     add_values(scores);
     out[width] = max;
-    out[width + 1] = sum;
+    out[width + 1] = simd::lane_sum<A>(keys, [&](std::int64_t j) { return scores[j]; });
   }
 
  private:
