@@ -66,11 +66,12 @@ system_packages() {
     [ ${#optional[@]} -eq 0 ] || say "    without ${optional[*]}, which would only make it faster"
     optional=()
   fi
-  if [ $((${#missing[@]} + ${#optional[@]})) -eq 0 ]; then
+  local all=("${missing[@]}" "${optional[@]}")
+  if [ ${#all[@]} -eq 0 ]; then
     phase_end "nothing missing"
     return
   fi
-  say "    installing ${missing[*]} ${optional[*]}"
+  say "    installing ${all[*]}"
   local log=$ROOT/.cache/apt.log
   local apt=("${as_root[@]}" env DEBIAN_FRONTEND=noninteractive TMPDIR=/tmp apt-get)
   local install=("${apt[@]}" install -qy --no-install-recommends)

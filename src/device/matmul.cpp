@@ -3,6 +3,7 @@
 #include <ATen/ops/addmm.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/mm.h>
+#include <ATen/ops/zeros.h>
 
 #include <cstdint>
 
@@ -21,6 +22,8 @@ extern "C" __attribute__((weak)) void cblas_gemm_bf16bf16f32(int layout, int tra
 
 namespace ingot {
 namespace {
+
+thread_local int without_products = 0;
 
 void bf16_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, bool accumulate) {
   const BlasFactor left(a), right(b);
@@ -51,9 +54,13 @@ bool multiplies_bfloat16() {
   return does;
 }
 
+WithoutProducts::WithoutProducts() { ++without_products; }
+WithoutProducts::~WithoutProducts() { --without_products; }
+
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b) {
   const bool is_few = suits_few_rows(a, b);
   if (is_widened(a) && !is_few) return ingot::matmul(a.to(at::kFloat), b.to(at::kFloat)).to(at::kBFloat16);
+  if (without_products > 0) return at::zeros({a.size(0), b.size(1)}, a.options());
   if (!is_few && (!a.is_cpu() || a.scalar_type() != at::kFloat)) return at::mm(a, b);
   auto c = at::empty({a.size(0), b.size(1)}, a.options());
   if (is_few) {
@@ -65,22 +72,22 @@ at::Tensor matmul(const at::Tensor& a, const at::Tensor& b) {
 }
 
 void wide_matmul(at::Tensor c, const at::Tensor& a, const at::Tensor& b, bool accumulate) {
-  if (c.numel() == 0 || a.size(1) == 0) {
+  const bool is_few = !accumulate && suits_few_rows(a, b), is_mixed = a.scalar_type() != c.scalar_type();
+  if (is_mixed && !is_few && c.is_cpu() && (is_widened(a) || cblas_gemm_bf16bf16f32 == nullptr)) {
+    return wide_matmul(c, a.to(at::kFloat), b.to(at::kFloat), accumulate);
+  }
+  if (c.numel() == 0 || a.size(1) == 0 || without_products > 0) {
     if (!accumulate) c.zero_();
-  } else if (!accumulate && suits_few_rows(a, b)) {
+  } else if (is_few) {
     few_rows_matmul(c, a, b);
-  } else if (a.scalar_type() == c.scalar_type()) {
+  } else if (!is_mixed) {
     same_matmul(c, a, b, accumulate);
-  } else if (c.is_cuda()) {
-    if (accumulate) {
-      at::addmm_out(c, c, a, b, at::kFloat);
-    } else {
-      at::mm_out(c, a, b, at::kFloat);
-    }
-  } else if (is_widened(a) || cblas_gemm_bf16bf16f32 == nullptr) {
-    same_matmul(c, a.to(at::kFloat), b.to(at::kFloat), accumulate);
-  } else {
+  } else if (!c.is_cuda()) {
     bf16_matmul(c, a, b, accumulate);
+  } else if (accumulate) {
+    at::addmm_out(c, c, a, b, at::kFloat);
+  } else {
+    at::mm_out(c, a, b, at::kFloat);
   }
 }
 

@@ -8,6 +8,16 @@ namespace ingot {
 /// Whether this CPU has instructions for bf16 products. Without, they are taken in fp32: as exact, and about as fast.
 bool multiplies_bfloat16();
 
+/// While one lives on a thread, the products below are left out there: results are zero, sums get nothing. What is allocated and
+/// kept is the same, so that memory can be measured in no time.
+class WithoutProducts {
+ public:
+  WithoutProducts();
+  ~WithoutProducts();
+  WithoutProducts(const WithoutProducts&) = delete;
+  WithoutProducts& operator=(const WithoutProducts&) = delete;
+};
+
 /// a b [m, n] in their dtype, summed in fp32 at least. a [m, k] and b [k, n], either may be a transposed view. Records no
 /// gradient.
 at::Tensor matmul(const at::Tensor& a, const at::Tensor& b);

@@ -23,7 +23,6 @@
 #include "device/matmul.h"
 #include "device/tensor_memory.h"
 #include "dist/reducer.h"
-#include "ops/linear/linear.h"
 #include "ops/linear_cross_entropy/linear_cross_entropy.h"
 #include "train/experiment.h"
 
@@ -134,7 +133,7 @@ double measure_seconds_per_token(Part& part, std::int64_t length) {
 PartCost measure_part(Part& part, const Experiment& experiment, bool timed) {
   PartCost cost;
   {
-    std::optional<ops::WithoutProducts> guard;
+    std::optional<WithoutProducts> guard;
     if (experiment.config.train.device != DeviceKind::kCuda) guard.emplace();
     cost = measure_memory(part, std::min<std::int64_t>(experiment.config.data.seq_len, kMaxLength));
   }

@@ -26,7 +26,8 @@ std::vector<Case> cases() {
                                          "train.micro_batch=4", "train.precision=fp32"};
   const std::vector<Case> models = {{"hybrid", {"model.layers=DFMF AFMF"}},
                                     {"dense", {"model.layers=3x(AF)", "model.meta_tokens=0"}},
-                                    {"no_documents", {"model.layers=DFAF", "data.reset_at_document=false"}}};
+                                    {"no_documents", {"model.layers=DFAF", "data.reset_at_document=false"}},
+                                    {"bf16", {"model.layers=DFMF AFMF", "train.precision=bf16"}}};
   std::vector<Case> out;
   for (const auto& model : models) {
     for (const char* policy : {"none", "selective", "full"}) {

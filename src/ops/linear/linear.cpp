@@ -8,7 +8,6 @@
 #include "ops/linear/linear.h"
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <stdexcept>
@@ -23,12 +22,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-thread_local int without_products = 0;
-
-at::Tensor product(const at::Tensor& a, const at::Tensor& b) {
-  return without_products > 0 ? at::zeros({a.size(0), b.size(1)}, a.options()) : ingot::matmul(a, b);
-}
-
 at::Tensor as_matrix(const at::Tensor& x) { return x.dim() == 2 ? x : x.reshape({-1, x.size(-1)}); }
 
 /// [..., in] -> [..., out].
@@ -41,7 +34,6 @@ at::Tensor with_leading_axes(const at::Tensor& matrix, at::IntArrayRef like) {
 
 /// sum += dy^T x.
 void add_weight_gradient(const at::Tensor& sum, const at::Tensor& dy, const at::Tensor& x) {
-  if (without_products > 0) return;
   if (sum.scalar_type() == wide_type(x.scalar_type())) {
     wide_matmul(sum, dy.t(), x, /*accumulate=*/true);
   } else {
@@ -51,7 +43,7 @@ void add_weight_gradient(const at::Tensor& sum, const at::Tensor& dy, const at::
 
 /// dy [n, out] -> dx of the given shape and type.
 at::Tensor input_gradient(const at::Tensor& dy, const at::Tensor& weight, at::IntArrayRef shape, at::ScalarType type) {
-  return with_leading_axes(product(dy, weight), shape).to(type);
+  return with_leading_axes(ingot::matmul(dy, weight), shape).to(type);
 }
 
 struct LinearFunction : torch::autograd::Function<LinearFunction> {
@@ -63,7 +55,7 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
     context->saved_data["type"] = x.scalar_type();
     context->saved_data["needs_x"] = x.requires_grad();
     context->saved_data["needs_weight"] = weight.requires_grad();
-    return with_leading_axes(product(as_matrix(cast), weight.t()), x.sizes());
+    return with_leading_axes(ingot::matmul(as_matrix(cast), weight.t()), x.sizes());
   }
 
   static variable_list backward(AutogradContext* context, const variable_list& grads) {
@@ -83,12 +75,9 @@ struct LinearFunction : torch::autograd::Function<LinearFunction> {
 
 }  // namespace
 
-WithoutProducts::WithoutProducts() { ++without_products; }
-WithoutProducts::~WithoutProducts() { --without_products; }
-
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& weight_grad) {
   if (!at::GradMode::is_enabled() || !(x.requires_grad() || weight.requires_grad())) {
-    return with_leading_axes(product(as_matrix(x.to(weight.scalar_type())), weight.t()), x.sizes());
+    return with_leading_axes(ingot::matmul(as_matrix(x.to(weight.scalar_type())), weight.t()), x.sizes());
   }
   return LinearFunction::apply(x, weight, weight_grad);
 }

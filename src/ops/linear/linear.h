@@ -16,14 +16,4 @@ at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tenso
 at::Tensor linear_backward(const at::Tensor& dy, const at::Tensor& x, const at::Tensor& weight,
                            const at::Tensor& weight_grad);
 
-/// While one lives on a thread, `linear` leaves its products out there: results are zero and weights get no gradient. What is
-/// allocated and kept is the same, so that memory can be measured in no time.
-class WithoutProducts {
- public:
-  WithoutProducts();
-  ~WithoutProducts();
-  WithoutProducts(const WithoutProducts&) = delete;
-  WithoutProducts& operator=(const WithoutProducts&) = delete;
-};
-
 }  // namespace ingot::ops
