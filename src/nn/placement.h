@@ -77,10 +77,10 @@ inline constexpr const char* kBundleHelp =
 
 /// What a placement's paper has beside the sites, as the config would write it; empty for the usual.
 struct PlacementBundle {
-  std::string residual, init;            // variants: "b2t", "{type: normal, std: 0.5}"
-  std::vector<std::string> constraints;  // of weights
+  std::string residual, init;                 // variants: "b2t", "{type: normal, std: 0.5}"
+  std::vector<std::string> constraints = {};  // of weights
   /// Keys of every mixer and of every ffn that has them, {"score", "ngpt"}.
-  std::vector<std::pair<std::string, std::string>> mixer, ffn;
+  std::vector<std::pair<std::string, std::string>> mixer = {}, ffn = {};
   bool logit_scale = false;
 };
 
