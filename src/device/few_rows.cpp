@@ -21,35 +21,14 @@ struct FewRows {
   std::int64_t rows, depth, a_stride, w_stride, c_stride;
 
   /// One column after the other, each a run of memory: prefetchers follow that better than several at once (1.3 times as fast).
-  template <int R>
-  INGOT_INLINE void columns(std::int64_t begin, std::int64_t end) const {
+  INGOT_INLINE void run(std::int64_t begin, std::int64_t end) const {
     for (auto column = begin; column < end; ++column) {
       const T* const weights = w + column * w_stride;
-      float lanes[R][simd::kLanes] = {}, rest[R] = {};
-      std::int64_t i = 0;
-      for (; i + simd::kLanes <= depth; i += simd::kLanes) {
-        for (int r = 0; r < R; ++r) {
-          for (int l = 0; l < simd::kLanes; ++l)
-            lanes[r][l] += simd::wide(a[r * a_stride + i + l]) * simd::wide(weights[i + l]);
-        }
+      for (std::int64_t r = 0; r < rows; ++r) {
+        const T* const row = a + r * a_stride;
+        const auto product = [&](std::int64_t i) { return simd::wide(row[i]) * simd::wide(weights[i]); };
+        simd::store(c + r * c_stride + column, simd::lane_sum<float>(depth, product));
       }
-      for (; i < depth; ++i) {
-        for (int r = 0; r < R; ++r) rest[r] += simd::wide(a[r * a_stride + i]) * simd::wide(weights[i]);
-      }
-      for (int r = 0; r < R; ++r) simd::store(c + r * c_stride + column, simd::total(lanes[r]) + rest[r]);
-    }
-  }
-
-  INGOT_INLINE void run(std::int64_t begin, std::int64_t end) const {
-    switch (rows) {
-      case 1:
-        return columns<1>(begin, end);
-      case 2:
-        return columns<2>(begin, end);
-      case 3:
-        return columns<3>(begin, end);
-      default:
-        return columns<4>(begin, end);
     }
   }
 };

@@ -12,7 +12,7 @@
 namespace ingot::testing {
 namespace {
 
-constexpr std::int64_t kDepth = 75, kColumns = 2063;  // neither a multiple of the lanes or of the tiles
+constexpr std::int64_t kDepth = 75, kColumns = 2063;  // the depth is no multiple of the lanes
 
 TEST(FewRows, AgreesWithTheLibrary) {
   for (const auto dtype : {at::kFloat, at::kBFloat16}) {

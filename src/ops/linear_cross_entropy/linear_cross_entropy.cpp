@@ -260,10 +260,10 @@ std::int64_t linear_cross_entropy_bytes(std::int64_t rows, std::int64_t d_model,
   const auto logit_bytes = wide + (element != wide ? element : 0);
   std::int64_t bytes =
       chunk * rounded_up(head.vocab_size, kStrideUnit) * logit_bytes + rows * (d_model * element + 2 * wide);
-  // Scale, moments and their partial sums by blocks.
   // The largest product's factors and result in fp32: the hidden rows' gradient.
   if (!on_gpu && dtype == at::kBFloat16 && !multiplies_bfloat16())
     bytes += (chunk + d_model) * head.vocab_size * wide + chunk * d_model * (wide + element);
+  // Scale, moments and their partial sums by blocks.
   if (head.normalise_rows || head.scale.defined())
     bytes += (2 + (on_gpu ? 0 : chunk / kBlockRows)) * head.vocab_size * wide;
   return bytes;
