@@ -77,11 +77,13 @@ Tolerance Tolerance::reduction(std::int64_t k) const {
 
 Tolerance Tolerance::chain(std::int64_t n) const { return {dtype, relative * static_cast<double>(n)}; }
 
-Comparison compare(const at::Tensor& actual, const at::Tensor& expected, Tolerance tolerance) {
+Comparison compare(const at::Tensor& actual, const at::Tensor& expected, Tolerance tolerance, const at::Tensor& terms) {
   if (const auto problem = mismatch(actual, expected, tolerance); !problem.empty()) return {false, problem};
-  const at::Tensor a = as_doubles(actual), e = as_doubles(expected);
+  if (terms.defined() && terms.sizes() != expected.sizes()) throw std::logic_error("compare: terms of another shape");
+  const at::Tensor a = as_doubles(actual), e = as_doubles(expected), t = as_doubles(terms.defined() ? terms : expected);
   const double* pa = a.const_data_ptr<double>();
   const double* pe = e.const_data_ptr<double>();
+  const double* pt = t.const_data_ptr<double>();
   const double scale = root_mean_square(pe, e.numel());
   double worst = 0;
   std::int64_t where = -1;
@@ -91,7 +93,7 @@ Comparison compare(const at::Tensor& actual, const at::Tensor& expected, Toleran
       return {false, cat("not finite at ", index_text(i, a.sizes()), ": ", pa[i], ", expected ", pe[i])};
     }
     const double error = std::abs(pa[i] - pe[i]);
-    const double bound = tolerance.relative * std::max(std::abs(pe[i]), scale);
+    const double bound = tolerance.relative * std::max({std::abs(pe[i]), std::abs(pt[i]), scale});
     const double ratio = error == 0 ? 0 : error / bound;
     if (ratio > worst) worst = ratio, where = i;
   }

@@ -1,20 +1,51 @@
 #pragma once
-// Plain loops compiled for several instruction sets, chosen once when the program starts: AVX-512, AVX2 and the baseline on
-// x86-64, the baseline elsewhere. Put INGOT_MULTIVERSION before the definition of a free function that is no template; what it
-// calls must be INGOT_INLINE. The build itself has no -march, so that it runs on another CPU than the build's.
+// Plain loops compiled for several instruction sets, of which `level` is taken at run time: AVX-512, AVX2 and the baseline on
+// x86-64, the baseline elsewhere. The build itself has no -march, so that it runs on another CPU than the build's.
 
 #include <bit>
 #include <cmath>
 #include <cstdint>
 
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define INGOT_MULTIVERSION __attribute__((target_clones("arch=x86-64-v4", "arch=x86-64-v3", "default")))
-#else
-#define INGOT_MULTIVERSION
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define INGOT_SIMD_LEVELS 1
+#define INGOT_TARGET_V3 __attribute__((target("arch=x86-64-v3")))
+#define INGOT_TARGET_V4 __attribute__((target("arch=x86-64-v4")))
 #endif
 #define INGOT_INLINE __attribute__((always_inline)) inline
+#define INGOT_INLINE_LAMBDA __attribute__((always_inline))
+
+/// The body of a function: calls what stands in it, compiled for `simd::level()`. What is called must be INGOT_INLINE.
+#define INGOT_MULTIVERSION(...) return ::ingot::simd::at_level([&]() INGOT_INLINE_LAMBDA { return __VA_ARGS__; })
 
 namespace ingot::simd {
+
+/// Instruction sets, each with all of the one before: the baseline, AVX2 with FMA (x86-64-v3), AVX-512 (x86-64-v4).
+enum class Level { kBaseline, kV3, kV4 };
+
+/// The widest that this CPU has, or what ATEN_CPU_CAPABILITY (default, avx2, avx512) names if that is less: the variable that
+/// LibTorch's own kernels follow. Read once.
+Level level();
+
+#ifdef INGOT_SIMD_LEVELS
+template <class F>
+INGOT_TARGET_V3 __attribute__((noinline)) auto run_v3(const F& f) {
+  return f();
+}
+template <class F>
+INGOT_TARGET_V4 __attribute__((noinline)) auto run_v4(const F& f) {
+  return f();
+}
+#endif
+
+/// f(), an INGOT_INLINE_LAMBDA, compiled for each level.
+template <class F>
+auto at_level(const F& f) {
+#ifdef INGOT_SIMD_LEVELS
+  if (level() == Level::kV4) return run_v4(f);
+  if (level() == Level::kV3) return run_v3(f);
+#endif
+  return f();
+}
 
 /// Independent partial sums: the width of an AVX-512 register in floats, so sums are the same on every instruction set up to
 /// fused multiply-add.

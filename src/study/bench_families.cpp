@@ -94,6 +94,9 @@ DifferentiableOperation build(const Case<ActivationEntry>& c, const BenchSizes& 
   out.reference = [c](const std::vector<at::Tensor>& in, const ParamMap&) {
     return c.entry.reference(*c.settings, in[0]);
   };
+  if (c.entry.terms) {
+    out.terms = [c](const std::vector<at::Tensor>& in) { return c.entry.terms(*c.settings, in[0]); };
+  }
   out.tolerance = Tolerance::of(sizes.dtype);
   return out;
 }

@@ -115,7 +115,8 @@ std::string check_against_reference(DifferentiableOperation& operation) {
   const at::Tensor expected = operation.reference(exact, weights);
   clear_gradients(operation);
   const at::Tensor y = operation.forward(operation.inputs);
-  const auto forward = compare(y, expected.detach(), {y.scalar_type(), operation.tolerance.relative});
+  const at::Tensor terms = operation.terms ? operation.terms(exact).detach() : at::Tensor();
+  const auto forward = compare(y, expected.detach(), {y.scalar_type(), operation.tolerance.relative}, terms);
   if (!forward.agrees) return cat("forward: ", forward.message);
   const at::Tensor upstream =
       y.dim() == 0 ? y.detach().new_ones({}) : random_normal(y.sizes(), 77).to(y.device(), y.scalar_type());

@@ -60,7 +60,9 @@ struct DifferentiableOperation {
   std::function<at::Tensor(const std::vector<at::Tensor>& inputs)> forward;
   /// The same in plain ATen calls, differentiable: inputs and weights, by name, come in fp64.
   std::function<at::Tensor(const std::vector<at::Tensor>& inputs, const ParamMap& weights)> reference;
-  Tolerance tolerance;          // of y
+  Tolerance tolerance;  // of y
+  /// As in `compare`, from inputs in fp64; may be null.
+  std::function<at::Tensor(const std::vector<at::Tensor>& inputs)> terms;
   double flops = 0;             // forward
   double bytes = 0;             // forward and backward; 0: all tensors are gone through
   std::shared_ptr<void> owner;  // keeps what `forward` uses alive

@@ -8,8 +8,9 @@ using ::testing::AssertionFailure;
 using ::testing::AssertionResult;
 using ::testing::AssertionSuccess;
 
-AssertionResult close(const at::Tensor& actual, const at::Tensor& expected, Tolerance tolerance) {
-  const Comparison result = compare(actual, expected, tolerance);
+AssertionResult close(const at::Tensor& actual, const at::Tensor& expected, Tolerance tolerance,
+                      const at::Tensor& terms) {
+  const Comparison result = compare(actual, expected, tolerance, terms);
   return (result.agrees ? AssertionSuccess() : AssertionFailure()) << result.message;
 }
 

@@ -43,6 +43,24 @@ TEST(Tolerance, SmallElementsCarryTheErrorOfTheScaleAndNoMore) {
   EXPECT_FALSE(close(actual.to(at::kFloat), exact, Tolerance::of(at::kFloat)));
 }
 
+TEST(Tolerance, CancellingTermsLoosenTheirOwnElementAlone) {
+  at::Tensor exact = values();
+  exact[0][0] = 1e-3;
+  exact[0][1] = 1e-3;
+  at::Tensor terms = exact.clone();
+  terms[0][0] = 100;
+  at::Tensor actual = exact.to(at::kFloat);
+  const auto tolerance = Tolerance::of(at::kFloat);
+  actual[0][0] += 400 * 0x1p-24;
+  EXPECT_FALSE(close(actual, exact, tolerance));
+  EXPECT_TRUE(close(actual, exact, tolerance, terms));
+  actual[0][1] += 400 * 0x1p-24;
+  EXPECT_FALSE(close(actual, exact, tolerance, terms));
+  actual[0][1] = 1e-3;
+  actual[0][0] += 800 * 0x1p-24;
+  EXPECT_FALSE(close(actual, exact, tolerance, terms));
+}
+
 TEST(Tolerance, ZerosMustBeZero) {
   const at::Tensor zero = at::zeros({3}, at::kFloat);
   EXPECT_TRUE(close(zero, zero, Tolerance::of(at::kFloat)));

@@ -101,11 +101,20 @@ function(ingot_test_binary target label module torch)
   ingot_discover_suites(${target} "${label}")
 endfunction()
 
+# Unit tests of modules with vectorised code run once more at each lower instruction set that this CPU has (simd.h).
+set(INGOT_VECTORISED device ops nn optim)
+
 # Registers every suite of a gtest binary as one ctest test when ctest starts: a process per test case would load LibTorch
 # thousands of times.
 function(ingot_discover_suites target label)
   set(script ${PROJECT_BINARY_DIR}/gen/${target}_suites.cmake)
-  file(WRITE ${script}.in "set(target ${target})\nset(label \"${label}\")\nset(binary $<TARGET_FILE:${target}>)\n"
+  set(levels "")
+  string(REGEX REPLACE "_tests$" "" module ${target})
+  if(module IN_LIST INGOT_VECTORISED)
+    set(levels default avx2)
+  endif()
+  file(WRITE ${script}.in "set(target ${target})\nset(label \"${label}\")\nset(levels \"${levels}\")\n"
+       "set(binary $<TARGET_FILE:${target}>)\n"
        "include(${PROJECT_SOURCE_DIR}/tools/cmake/discover_suites.cmake)\n")
   file(GENERATE OUTPUT ${script} INPUT ${script}.in)
   set_property(DIRECTORY ${PROJECT_SOURCE_DIR} APPEND PROPERTY TEST_INCLUDE_FILES ${script})
@@ -119,6 +128,7 @@ function(ingot_module_tests name torch)
   list(FILTER benches INCLUDE REGEX "_bench\\.cpp$")
   list(FILTER files INCLUDE REGEX "_test\\.cpp$")
   if(helpers)
+    ingot_kernels(${helpers})
     add_library(${name}_test_helpers STATIC ${helpers})
     target_include_directories(${name}_test_helpers PRIVATE ${PROJECT_SOURCE_DIR}/src)
     set(support test_support_plain)

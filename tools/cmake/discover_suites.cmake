@@ -1,4 +1,6 @@
-# Run by ctest. In: target, label (a list), binary. Adds one test `<target>.<suite>` per gtest suite of the binary.
+# Run by ctest. In: target, label (a list), binary, levels (a list). Adds one test `<target>.<suite>` per gtest suite of the
+# binary, and one of all suites, `<target>@<level>`, for each value of ATEN_CPU_CAPABILITY in `levels` that is below what this
+# CPU has.
 if(NOT EXISTS ${binary})
   add_test(${target}_NOT_BUILT ${target}_NOT_BUILT)
   set_tests_properties(${target}_NOT_BUILT PROPERTIES LABELS "${label}")
@@ -21,3 +23,16 @@ foreach(line IN LISTS lines)
   add_test("${test}" ${binary} "--gtest_filter=${suite}.*")
   set_tests_properties("${test}" PROPERTIES LABELS "${label}")
 endforeach()
+
+if(levels AND EXISTS /proc/cpuinfo)
+  file(STRINGS /proc/cpuinfo flags REGEX "^flags" LIMIT_COUNT 1)
+  if(NOT flags MATCHES " avx2")
+    set(levels "")
+  elseif(NOT flags MATCHES " avx512f")
+    list(REMOVE_ITEM levels avx2)
+  endif()
+  foreach(level IN LISTS levels)
+    add_test("${target}@${level}" ${binary} --gtest_brief=1)
+    set_tests_properties("${target}@${level}" PROPERTIES LABELS "${label}" ENVIRONMENT "ATEN_CPU_CAPABILITY=${level}")
+  endforeach()
+endif()

@@ -31,10 +31,18 @@ class Gelu final : public Activation {
   std::string approximate_;
 };
 
-at::Tensor reference(const Config& config, const at::Tensor& x) {
-  if (!config.tanh) return x * 0.5 * (1 + at::erf(x / std::numbers::sqrt2));
+/// 2 Φ(x) - 1
+at::Tensor odd_part(const Config& config, const at::Tensor& x) {
+  if (!config.tanh) return at::erf(x / std::numbers::sqrt2);
   const double c = std::sqrt(2 / std::numbers::pi);
-  return x * 0.5 * (1 + at::tanh(c * (x + 0.044715 * x * x * x)));
+  return at::tanh(c * (x + 0.044715 * x * x * x));
+}
+
+at::Tensor reference(const Config& config, const at::Tensor& x) { return x * 0.5 * (1 + odd_part(config, x)); }
+
+/// For negative x the two terms cancel: the kernels of LibTorch keep the absolute error of erf there.
+at::Tensor terms(const Config& config, const at::Tensor& x) {
+  return (x * 0.5).abs() * (1 + odd_part(config, x).abs());
 }
 
 }  // namespace gelu
@@ -46,6 +54,7 @@ void register_gelu(Family<ActivationEntry>& family) {
   e.make = with_settings<Config>(
       [](const Config& config) -> std::unique_ptr<Activation> { return std::make_unique<gelu::Gelu>(config); });
   e.reference = with_settings<Config>(gelu::reference);
+  e.terms = with_settings<Config>(gelu::terms);
   e.samples = [](const Families&) {
     return std::vector<Sample>{{"erf", std::make_shared<ConfigBox<Config>>()},
                                {"tanh", std::make_shared<ConfigBox<Config>>(Config{true})}};

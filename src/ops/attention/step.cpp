@@ -82,10 +82,10 @@ struct Piece {
   }
 };
 
-using Bf16 = std::uint16_t;
-INGOT_MULTIVERSION void run(const Piece<float, float>& piece) { piece.run(); }
-INGOT_MULTIVERSION void run(const Piece<Bf16, float>& piece) { piece.run(); }
-INGOT_MULTIVERSION void run(const Piece<double, double>& piece) { piece.run(); }
+template <class T, class A>
+void run(const Piece<T, A>& piece) {
+  INGOT_MULTIVERSION(piece.run());
+}
 
 /// Joins the softmaxes of a head's pieces.
 template <class T, class A>

@@ -8,9 +8,6 @@
 
 // Products may use fused multiply-adds, so this file has its own versions for instruction sets in place of
 // INGOT_MULTIVERSION: registers of each width want tiles of their own.
-#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
-#define INGOT_STRIP_VERSIONS 1
-#endif
 
 namespace ingot::ops::attention_cpu {
 
@@ -269,24 +266,16 @@ struct Kernels {
 INGOT_VERSION(float, 16, float_128, )
 INGOT_VERSION(double, 16, double_128, )
 
-#ifdef INGOT_STRIP_VERSIONS
-#define INGOT_V3 __attribute__((target("arch=x86-64-v3")))
-#define INGOT_V4 __attribute__((target("arch=x86-64-v4")))
-INGOT_VERSION(float, 32, float_256, INGOT_V3)
-INGOT_VERSION(double, 32, double_256, INGOT_V3)
-INGOT_VERSION(float, 64, float_512, INGOT_V4)
-INGOT_VERSION(double, 64, double_512, INGOT_V4)
-#endif
+#ifdef INGOT_SIMD_LEVELS
+INGOT_VERSION(float, 32, float_256, INGOT_TARGET_V3)
+INGOT_VERSION(double, 32, double_256, INGOT_TARGET_V3)
+INGOT_VERSION(float, 64, float_512, INGOT_TARGET_V4)
+INGOT_VERSION(double, 64, double_512, INGOT_TARGET_V4)
 
-#ifdef INGOT_STRIP_VERSIONS
-/// Those of `all`, from the narrowest to the widest vectors, that this CPU can run.
+/// Those of `all`, one for each level, that may be used.
 template <class T>
 std::vector<const StripKernels<T>*> usable(std::vector<const StripKernels<T>*> all) {
-  const bool has_v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi2");
-  const bool has_v4 = has_v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-                      __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
-                      __builtin_cpu_supports("avx512cd");
-  all.resize(has_v4 ? 3 : has_v3 ? 2 : 1);
+  all.resize(static_cast<std::size_t>(simd::level()) + 1);
   return all;
 }
 #endif
@@ -309,7 +298,7 @@ void StripRange<T>::close(std::int64_t rows) {
 template struct StripRange<float>;
 template struct StripRange<double>;
 
-#ifdef INGOT_STRIP_VERSIONS
+#ifdef INGOT_SIMD_LEVELS
 template <>
 std::vector<const StripKernels<float>*> usable_strip_kernels() {
   return usable<float>({&kKernels_float_128, &kKernels_float_256, &kKernels_float_512});

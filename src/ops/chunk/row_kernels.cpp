@@ -101,39 +101,30 @@ INGOT_INLINE void dots(const Dots<Product, Wide>& s, std::int64_t begin, std::in
 
 }  // namespace
 
-#define INGOT_DEFINE_ROWS(Row, Product, Wide, name)                                                                  \
-  INGOT_MULTIVERSION void spread_##name(const Spread<Row, Product, Wide>& s, std::int64_t begin, std::int64_t end) { \
-    spread(s, begin, end);                                                                                           \
-  }                                                                                                                  \
-  INGOT_MULTIVERSION void gather_##name(const Gather<Row, Product, Wide>& s, std::int64_t begin, std::int64_t end) { \
-    gather(s, begin, end);                                                                                           \
-  }                                                                                                                  \
-  template <>                                                                                                        \
-  void Spread<Row, Product, Wide>::run(std::int64_t begin, std::int64_t end) const {                                 \
-    spread_##name(*this, begin, end);                                                                                \
-  }                                                                                                                  \
-  template <>                                                                                                        \
-  void Gather<Row, Product, Wide>::run(std::int64_t begin, std::int64_t end) const {                                 \
-    gather_##name(*this, begin, end);                                                                                \
-  }
+template <class Row, class Product, class Wide>
+void Spread<Row, Product, Wide>::run(std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(spread(*this, begin, end));
+}
+template <class Row, class Product, class Wide>
+void Gather<Row, Product, Wide>::run(std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(gather(*this, begin, end));
+}
+template <class Product, class Wide>
+void Dots<Product, Wide>::run(std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(dots(*this, begin, end));
+}
 
-INGOT_DEFINE_ROWS(double, double, double, double)
-INGOT_DEFINE_ROWS(float, float, float, float)
-INGOT_DEFINE_ROWS(std::uint16_t, float, float, widened)
-INGOT_DEFINE_ROWS(std::uint16_t, std::uint16_t, float, bfloat16)
-INGOT_DEFINE_ROWS(float, std::uint16_t, float, narrowed)
+#define INGOT_INSTANTIATE(Row, Product, Wide) \
+  template struct Spread<Row, Product, Wide>; \
+  template struct Gather<Row, Product, Wide>;
 
-#define INGOT_DEFINE_DOTS(Product, Wide, name)                                                              \
-  INGOT_MULTIVERSION void dots_##name(const Dots<Product, Wide>& s, std::int64_t begin, std::int64_t end) { \
-    dots(s, begin, end);                                                                                    \
-  }                                                                                                         \
-  template <>                                                                                               \
-  void Dots<Product, Wide>::run(std::int64_t begin, std::int64_t end) const {                               \
-    dots_##name(*this, begin, end);                                                                         \
-  }
-
-INGOT_DEFINE_DOTS(double, double, double)
-INGOT_DEFINE_DOTS(float, float, float)
-INGOT_DEFINE_DOTS(std::uint16_t, float, bfloat16)
+INGOT_INSTANTIATE(double, double, double)
+INGOT_INSTANTIATE(float, float, float)
+INGOT_INSTANTIATE(std::uint16_t, float, float)
+INGOT_INSTANTIATE(std::uint16_t, std::uint16_t, float)
+INGOT_INSTANTIATE(float, std::uint16_t, float)
+template struct Dots<double, double>;
+template struct Dots<float, float>;
+template struct Dots<std::uint16_t, float>;
 
 }  // namespace ingot::ops::row_kernels

@@ -22,6 +22,13 @@ struct Step {
   A *change, *y;
   std::int64_t group, keys, values;
 
+  void run(std::int64_t begin, std::int64_t end) const { INGOT_MULTIVERSION(heads(begin, end)); }
+
+ private:
+  INGOT_INLINE void heads(std::int64_t begin, std::int64_t end) const {
+    for (auto h = begin; h < end; ++h) head(h);
+  }
+
   INGOT_INLINE void head(std::int64_t h) const {
     A* __restrict const s = state + h * keys * values;
     const A *const query = q + h / group * keys, *const key = k + h / group * keys;
@@ -48,13 +55,6 @@ struct Step {
   }
 };
 
-INGOT_MULTIVERSION void run(const Step<float>& step, std::int64_t begin, std::int64_t end) {
-  for (auto h = begin; h < end; ++h) step.head(h);
-}
-INGOT_MULTIVERSION void run(const Step<double>& step, std::int64_t begin, std::int64_t end) {
-  for (auto h = begin; h < end; ++h) step.head(h);
-}
-
 /// token's tensors are contiguous and of state's type, log_decay a factor by now.
 template <class A>
 at::Tensor step_on_cpu(const StateToken& token, const at::Tensor& state) {
@@ -73,7 +73,7 @@ at::Tensor step_on_cpu(const StateToken& token, const at::Tensor& state) {
                         values};
   const auto grain = std::max<std::int64_t>(1, kSerialElements / (keys * values));
   parallel_for(0, state.size(0) * state.size(1), grain,
-               [&](std::int64_t begin, std::int64_t end) { run(step, begin, end); });
+               [&](std::int64_t begin, std::int64_t end) { step.run(begin, end); });
   return y;
 }
 

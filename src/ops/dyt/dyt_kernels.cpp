@@ -45,6 +45,6 @@ struct Rule {
 
 }  // namespace
 
-INGOT_ROW_NORM_KERNELS(Rule)
+const row_norm::Kernels& kernels() { return row_norm::kernels_of<Rule>(); }
 
 }  // namespace ingot::ops::dyt_cpu

@@ -172,19 +172,19 @@ INGOT_INLINE void gradient_loop(const Chunk<T>& c, const GradientOut& out, T* mo
 
 }  // namespace
 
-INGOT_MULTIVERSION void losses(const Chunk<float>& c, std::int64_t begin, std::int64_t end) {
-  losses_loop(c, begin, end);
+void losses(const Chunk<float>& c, std::int64_t begin, std::int64_t end) {
+  INGOT_MULTIVERSION(losses_loop(c, begin, end));
 }
-INGOT_MULTIVERSION void losses(const Chunk<double>& c, std::int64_t begin, std::int64_t end) {
-  losses_loop(c, begin, end);
+void losses(const Chunk<double>& c, std::int64_t begin, std::int64_t end) {
+  INGOT_MULTIVERSION(losses_loop(c, begin, end));
 }
-INGOT_MULTIVERSION void losses_and_gradient(const Chunk<float>& c, const GradientOut& out, float* moments,
-                                            std::int64_t begin, std::int64_t end) {
-  gradient_loop(c, out, moments, begin, end);
+void losses_and_gradient(const Chunk<float>& c, const GradientOut& out, float* moments, std::int64_t begin,
+                         std::int64_t end) {
+  INGOT_MULTIVERSION(gradient_loop(c, out, moments, begin, end));
 }
-INGOT_MULTIVERSION void losses_and_gradient(const Chunk<double>& c, const GradientOut& out, double* moments,
-                                            std::int64_t begin, std::int64_t end) {
-  gradient_loop(c, out, moments, begin, end);
+void losses_and_gradient(const Chunk<double>& c, const GradientOut& out, double* moments, std::int64_t begin,
+                         std::int64_t end) {
+  INGOT_MULTIVERSION(gradient_loop(c, out, moments, begin, end));
 }
 
 }  // namespace ingot::ops::softmax_kernels

@@ -80,6 +80,6 @@ struct Rule {
 
 }  // namespace
 
-INGOT_ROW_NORM_KERNELS(Rule)
+const row_norm::Kernels& kernels() { return row_norm::kernels_of<Rule>(); }
 
 }  // namespace ingot::ops::rms_norm_cpu

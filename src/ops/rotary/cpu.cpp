@@ -30,17 +30,13 @@ INGOT_INLINE void rotate_tokens(const Rotation<T, A>& r, std::int64_t begin, std
 
 }  // namespace
 
-#define INGOT_DEFINE(T, A, name)                                                                         \
-  INGOT_MULTIVERSION void rotate_##name(const Rotation<T, A>& r, std::int64_t begin, std::int64_t end) { \
-    rotate_tokens<T, A>(r, begin, end);                                                                  \
-  }                                                                                                      \
-  template <>                                                                                            \
-  void Rotation<T, A>::run(std::int64_t begin, std::int64_t end) const {                                 \
-    rotate_##name(*this, begin, end);                                                                    \
-  }
+template <class T, class A>
+void Rotation<T, A>::run(std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(rotate_tokens(*this, begin, end));
+}
 
-INGOT_DEFINE(float, float, float)
-INGOT_DEFINE(double, double, double)
-INGOT_DEFINE(std::uint16_t, float, bfloat16)
+template struct Rotation<float, float>;
+template struct Rotation<double, double>;
+template struct Rotation<std::uint16_t, float>;
 
 }  // namespace ingot::ops::rotary_cpu

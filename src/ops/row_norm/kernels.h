@@ -96,37 +96,35 @@ INGOT_INLINE void add_row(A* sum, std::int64_t n, F f) {
   for (std::int64_t i = 0; i < n; ++i) sum[i] += f(i);
 }
 
-}  // namespace ingot::ops::row_norm
+template <class Rule, class T, class Out, class A>
+void forward(const Pass<T, Out, A>& pass, std::int64_t begin, std::int64_t end, A* scratch) {
+  INGOT_MULTIVERSION(each_row(pass, begin, end, [&](const Row<T, Out, A>& row) INGOT_INLINE_LAMBDA {
+    Rule::template forward<T, Out, A>(pass, row, scratch);
+  }));
+}
 
-/// Defines `kernels()` from `Rule`, which has
+template <class Rule, class T, class Out, class A>
+void backward(const Pass<T, Out, A>& pass, std::int64_t begin, std::int64_t end, const ParameterGradients<A>& gradients,
+              A* scratch) {
+  INGOT_MULTIVERSION(each_row(pass, begin, end, [&](const Row<T, Out, A>& row) INGOT_INLINE_LAMBDA {
+    Rule::template backward<T, Out, A>(pass, row, gradients, scratch);
+  }));
+}
+
+/// The kernels of `Rule`, which has
 ///   template <class T, class Out, class A> static void forward(const Pass<T, Out, A>&, const Row<T, Out, A>&, A* scratch)
 ///   template <class T, class Out, class A> static void backward(the same, const ParameterGradients<A>&, A* scratch)
-/// both INGOT_INLINE. To be put in a file *_kernels.cpp, in a namespace of the norm's own.
-#define INGOT_ROW_NORM_KERNELS(Rule)                                                             \
-  INGOT_ROW_NORM_KERNEL(Rule, float, float, float, float)                                        \
-  INGOT_ROW_NORM_KERNEL(Rule, double, double, double, double)                                    \
-  INGOT_ROW_NORM_KERNEL(Rule, std::uint16_t, std::uint16_t, float, bfloat16)                     \
-  INGOT_ROW_NORM_KERNEL(Rule, float, std::uint16_t, float, float_to_bfloat16)                    \
-  const row_norm::Kernels& kernels() {                                                           \
-    static const row_norm::Kernels all{{forward_float, backward_float},                          \
-                                       {forward_double, backward_double},                        \
-                                       {forward_bfloat16, backward_bfloat16},                    \
-                                       {forward_float_to_bfloat16, backward_float_to_bfloat16}}; \
-    return all;                                                                                  \
-  }
+/// both INGOT_INLINE. To be called in a file *_kernels.cpp.
+template <class Rule>
+const Kernels& kernels_of() {
+  using Bf16 = std::uint16_t;
+  static const Kernels all{
+      {forward<Rule, float, float, float>, backward<Rule, float, float, float>},
+      {forward<Rule, double, double, double>, backward<Rule, double, double, double>},
+      {forward<Rule, Bf16, Bf16, float>, backward<Rule, Bf16, Bf16, float>},
+      {forward<Rule, float, Bf16, float>, backward<Rule, float, Bf16, float>},
+  };
+  return all;
+}
 
-#define INGOT_ROW_NORM_KERNEL(Rule, T, Out, A, name)                                                                   \
-  INGOT_MULTIVERSION void forward_##name(const row_norm::Pass<T, Out, A>& pass, std::int64_t begin, std::int64_t end,  \
-                                         A* scratch) {                                                                 \
-    row_norm::each_row(                                                                                                \
-        pass, begin, end, [&](const row_norm::Row<T, Out, A>& row) __attribute__((always_inline)) {                    \
-          Rule::template forward<T, Out, A>(pass, row, scratch);                                                       \
-        });                                                                                                            \
-  }                                                                                                                    \
-  INGOT_MULTIVERSION void backward_##name(const row_norm::Pass<T, Out, A>& pass, std::int64_t begin, std::int64_t end, \
-                                          const row_norm::ParameterGradients<A>& gradients, A* scratch) {              \
-    row_norm::each_row(                                                                                                \
-        pass, begin, end, [&](const row_norm::Row<T, Out, A>& row) __attribute__((always_inline)) {                    \
-          Rule::template backward<T, Out, A>(pass, row, gradients, scratch);                                           \
-        });                                                                                                            \
-  }
+}  // namespace ingot::ops::row_norm

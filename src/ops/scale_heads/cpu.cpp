@@ -53,26 +53,17 @@ INGOT_INLINE void backward_tokens(const ScaleHeads<T, A>& s, const T* dy, T* dx,
 
 }  // namespace
 
-#define INGOT_DEFINE(T, A, name)                                                                               \
-  INGOT_MULTIVERSION void forward_##name(const ScaleHeads<T, A>& s, const T* added, T* y, std::int64_t begin,  \
-                                         std::int64_t end) {                                                   \
-    forward_tokens<T, A>(s, added, y, begin, end);                                                             \
-  }                                                                                                            \
-  INGOT_MULTIVERSION void backward_##name(const ScaleHeads<T, A>& s, const T* dy, T* dx, A* dscale,            \
-                                          std::int64_t begin, std::int64_t end) {                              \
-    backward_tokens<T, A>(s, dy, dx, dscale, begin, end);                                                      \
-  }                                                                                                            \
-  template <>                                                                                                  \
-  void ScaleHeads<T, A>::forward(const T* added, T* y, std::int64_t begin, std::int64_t end) const {           \
-    forward_##name(*this, added, y, begin, end);                                                               \
-  }                                                                                                            \
-  template <>                                                                                                  \
-  void ScaleHeads<T, A>::backward(const T* dy, T* dx, A* dscale, std::int64_t begin, std::int64_t end) const { \
-    backward_##name(*this, dy, dx, dscale, begin, end);                                                        \
-  }
+template <class T, class A>
+void ScaleHeads<T, A>::forward(const T* added, T* y, std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(forward_tokens(*this, added, y, begin, end));
+}
+template <class T, class A>
+void ScaleHeads<T, A>::backward(const T* dy, T* dx, A* dscale, std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(backward_tokens(*this, dy, dx, dscale, begin, end));
+}
 
-INGOT_DEFINE(float, float, float)
-INGOT_DEFINE(double, double, double)
-INGOT_DEFINE(std::uint16_t, float, bfloat16)
+template struct ScaleHeads<float, float>;
+template struct ScaleHeads<double, double>;
+template struct ScaleHeads<std::uint16_t, float>;
 
 }  // namespace ingot::ops::scale_heads_cpu

@@ -135,25 +135,17 @@ INGOT_INLINE void backward_channels(const Conv<T, A>& c, const typename Conv<T, 
 
 }  // namespace
 
-#define INGOT_DEFINE(T, A, name)                                                                                   \
-  INGOT_MULTIVERSION void forward_##name(const Conv<T, A>& c, T* y, std::int64_t begin, std::int64_t end) {        \
-    forward_channels<T, A>(c, y, begin, end);                                                                      \
-  }                                                                                                                \
-  INGOT_MULTIVERSION void backward_##name(const Conv<T, A>& c, const Conv<T, A>::Gradients& g, std::int64_t begin, \
-                                          std::int64_t end) {                                                      \
-    backward_channels<T, A>(c, g, begin, end);                                                                     \
-  }                                                                                                                \
-  template <>                                                                                                      \
-  void Conv<T, A>::forward(T* y, std::int64_t begin, std::int64_t end) const {                                     \
-    forward_##name(*this, y, begin, end);                                                                          \
-  }                                                                                                                \
-  template <>                                                                                                      \
-  void Conv<T, A>::backward(const Gradients& g, std::int64_t begin, std::int64_t end) const {                      \
-    backward_##name(*this, g, begin, end);                                                                         \
-  }
+template <class T, class A>
+void Conv<T, A>::forward(T* y, std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(forward_channels(*this, y, begin, end));
+}
+template <class T, class A>
+void Conv<T, A>::backward(const Gradients& g, std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(backward_channels(*this, g, begin, end));
+}
 
-INGOT_DEFINE(float, float, float)
-INGOT_DEFINE(double, double, double)
-INGOT_DEFINE(std::uint16_t, float, bfloat16)
+template struct Conv<float, float>;
+template struct Conv<double, double>;
+template struct Conv<std::uint16_t, float>;
 
 }  // namespace ingot::ops::short_conv_cpu

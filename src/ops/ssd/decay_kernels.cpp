@@ -86,24 +86,20 @@ INGOT_INLINE void backward(const Backward<Product, Wide>& f, std::int64_t begin,
 
 }  // namespace
 
-#define INGOT_DEFINE_DECAY(Product, Wide, name)                                                                     \
-  INGOT_MULTIVERSION void forward_##name(const Forward<Product, Wide>& f, std::int64_t begin, std::int64_t end) {   \
-    forward(f, begin, end);                                                                                         \
-  }                                                                                                                 \
-  INGOT_MULTIVERSION void backward_##name(const Backward<Product, Wide>& f, std::int64_t begin, std::int64_t end) { \
-    backward(f, begin, end);                                                                                        \
-  }                                                                                                                 \
-  template <>                                                                                                       \
-  void Forward<Product, Wide>::run(std::int64_t begin, std::int64_t end) const {                                    \
-    forward_##name(*this, begin, end);                                                                              \
-  }                                                                                                                 \
-  template <>                                                                                                       \
-  void Backward<Product, Wide>::run(std::int64_t begin, std::int64_t end) const {                                   \
-    backward_##name(*this, begin, end);                                                                             \
-  }
+template <class Product, class Wide>
+void Forward<Product, Wide>::run(std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(forward(*this, begin, end));
+}
+template <class Product, class Wide>
+void Backward<Product, Wide>::run(std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(backward(*this, begin, end));
+}
 
-INGOT_DEFINE_DECAY(double, double, double)
-INGOT_DEFINE_DECAY(float, float, float)
-INGOT_DEFINE_DECAY(std::uint16_t, float, bfloat16)
+template struct Forward<double, double>;
+template struct Forward<float, float>;
+template struct Forward<std::uint16_t, float>;
+template struct Backward<double, double>;
+template struct Backward<float, float>;
+template struct Backward<std::uint16_t, float>;
 
 }  // namespace ingot::ops::decay_kernels

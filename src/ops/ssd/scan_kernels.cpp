@@ -44,17 +44,13 @@ INGOT_INLINE void scan(const Scan<Product, Wide>& s, std::int64_t begin, std::in
 
 }  // namespace
 
-#define INGOT_DEFINE_SCAN(Product, Wide, name)                                                              \
-  INGOT_MULTIVERSION void scan_##name(const Scan<Product, Wide>& s, std::int64_t begin, std::int64_t end) { \
-    scan(s, begin, end);                                                                                    \
-  }                                                                                                         \
-  template <>                                                                                               \
-  void Scan<Product, Wide>::run(std::int64_t begin, std::int64_t end) const {                               \
-    scan_##name(*this, begin, end);                                                                         \
-  }
+template <class Product, class Wide>
+void Scan<Product, Wide>::run(std::int64_t begin, std::int64_t end) const {
+  INGOT_MULTIVERSION(scan(*this, begin, end));
+}
 
-INGOT_DEFINE_SCAN(double, double, double)
-INGOT_DEFINE_SCAN(float, float, float)
-INGOT_DEFINE_SCAN(std::uint16_t, float, bfloat16)
+template struct Scan<double, double>;
+template struct Scan<float, float>;
+template struct Scan<std::uint16_t, float>;
 
 }  // namespace ingot::ops::scan_kernels

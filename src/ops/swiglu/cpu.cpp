@@ -44,25 +44,21 @@ INGOT_INLINE void backward_rows(const T* x, const T* dy, std::int64_t n, std::in
 
 }  // namespace
 
-#define INGOT_DEFINE(T, name)                                                                                      \
-  INGOT_MULTIVERSION void forward_##name(const T* x, std::int64_t n, std::int64_t begin, std::int64_t end, T* y) { \
-    forward_rows<T>(x, n, begin, end, y);                                                                          \
-  }                                                                                                                \
-  INGOT_MULTIVERSION void backward_##name(const T* x, const T* dy, std::int64_t n, std::int64_t begin,             \
-                                          std::int64_t end, T* dx) {                                               \
-    backward_rows<T>(x, dy, n, begin, end, dx);                                                                    \
-  }                                                                                                                \
-  template <>                                                                                                      \
-  void forward<T>(const T* x, std::int64_t n, std::int64_t begin, std::int64_t end, T* y) {                        \
-    forward_##name(x, n, begin, end, y);                                                                           \
-  }                                                                                                                \
-  template <>                                                                                                      \
-  void backward<T>(const T* x, const T* dy, std::int64_t n, std::int64_t begin, std::int64_t end, T* dx) {         \
-    backward_##name(x, dy, n, begin, end, dx);                                                                     \
-  }
+template <class T>
+void forward(const T* x, std::int64_t n, std::int64_t begin, std::int64_t end, T* y) {
+  INGOT_MULTIVERSION(forward_rows(x, n, begin, end, y));
+}
+template <class T>
+void backward(const T* x, const T* dy, std::int64_t n, std::int64_t begin, std::int64_t end, T* dx) {
+  INGOT_MULTIVERSION(backward_rows(x, dy, n, begin, end, dx));
+}
 
-INGOT_DEFINE(float, float)
-INGOT_DEFINE(double, double)
-INGOT_DEFINE(std::uint16_t, bfloat16)
+#define INGOT_INSTANTIATE(T)                                                                     \
+  template void forward(const T* x, std::int64_t n, std::int64_t begin, std::int64_t end, T* y); \
+  template void backward(const T* x, const T* dy, std::int64_t n, std::int64_t begin, std::int64_t end, T* dx);
+
+INGOT_INSTANTIATE(float)
+INGOT_INSTANTIATE(double)
+INGOT_INSTANTIATE(std::uint16_t)
 
 }  // namespace ingot::ops::swiglu_cpu

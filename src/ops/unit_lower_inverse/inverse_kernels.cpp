@@ -38,21 +38,12 @@ INGOT_INLINE void invert_all(const T* a, std::int64_t stride, std::int64_t n, st
 
 }  // namespace
 
-INGOT_MULTIVERSION void invert_float(const float* a, std::int64_t stride, std::int64_t size, std::int64_t begin,
-                                     std::int64_t end, float* out) {
-  invert_all(a, stride, size, begin, end, out);
-}
-INGOT_MULTIVERSION void invert_double(const double* a, std::int64_t stride, std::int64_t size, std::int64_t begin,
-                                      std::int64_t end, double* out) {
-  invert_all(a, stride, size, begin, end, out);
-}
-
 void invert(const float* a, std::int64_t stride, std::int64_t size, std::int64_t begin, std::int64_t end, float* out) {
-  invert_float(a, stride, size, begin, end, out);
+  INGOT_MULTIVERSION(invert_all(a, stride, size, begin, end, out));
 }
 void invert(const double* a, std::int64_t stride, std::int64_t size, std::int64_t begin, std::int64_t end,
             double* out) {
-  invert_double(a, stride, size, begin, end, out);
+  INGOT_MULTIVERSION(invert_all(a, stride, size, begin, end, out));
 }
 
 }  // namespace ingot::ops::inverse_kernels

@@ -64,21 +64,21 @@ INGOT_INLINE double sum_of_squares_loop(const T* x, std::int64_t n) {
 
 }  // namespace
 
-INGOT_MULTIVERSION void adam(float* w, const float* g, float* m, float* v, std::int64_t n, const Adam<float>& c) {
-  adam_loop(w, g, m, v, n, c);
+void adam(float* w, const float* g, float* m, float* v, std::int64_t n, const Adam<float>& c) {
+  INGOT_MULTIVERSION(adam_loop(w, g, m, v, n, c));
 }
-INGOT_MULTIVERSION void adam(double* w, const double* g, double* m, double* v, std::int64_t n, const Adam<double>& c) {
-  adam_loop(w, g, m, v, n, c);
-}
-
-INGOT_MULTIVERSION void sgd(float* w, const float* g, float* b, std::int64_t n, const Sgd<float>& c) {
-  sgd_loop(w, g, b, n, c);
-}
-INGOT_MULTIVERSION void sgd(double* w, const double* g, double* b, std::int64_t n, const Sgd<double>& c) {
-  sgd_loop(w, g, b, n, c);
+void adam(double* w, const double* g, double* m, double* v, std::int64_t n, const Adam<double>& c) {
+  INGOT_MULTIVERSION(adam_loop(w, g, m, v, n, c));
 }
 
-INGOT_MULTIVERSION double sum_of_squares(const float* x, std::int64_t n) { return sum_of_squares_loop(x, n); }
-INGOT_MULTIVERSION double sum_of_squares(const double* x, std::int64_t n) { return sum_of_squares_loop(x, n); }
+void sgd(float* w, const float* g, float* b, std::int64_t n, const Sgd<float>& c) {
+  INGOT_MULTIVERSION(sgd_loop(w, g, b, n, c));
+}
+void sgd(double* w, const double* g, double* b, std::int64_t n, const Sgd<double>& c) {
+  INGOT_MULTIVERSION(sgd_loop(w, g, b, n, c));
+}
+
+double sum_of_squares(const float* x, std::int64_t n) { INGOT_MULTIVERSION(sum_of_squares_loop(x, n)); }
+double sum_of_squares(const double* x, std::int64_t n) { INGOT_MULTIVERSION(sum_of_squares_loop(x, n)); }
 
 }  // namespace ingot::update_kernels

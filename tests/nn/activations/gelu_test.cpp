@@ -17,5 +17,16 @@ TEST(Gelu, TheApproximationIsCloseButAnother) {
   EXPECT_GT(relative_error(b, a), 1e-6);
 }
 
+/// Only what cancels has a wider bound.
+TEST(Gelu, TermsCancelForNegativeInputsAlone) {
+  const at::Tensor x = at::tensor({-2.7, 0.0, 0.1, 2.7}, at::kDouble);
+  for (const char* text : {"gelu", "{type: gelu, tanh: true}"}) {
+    const auto gelu = configured<ActivationEntry>(text);
+    const at::Tensor y = gelu.entry().reference(gelu.settings(), x), terms = gelu.entry().terms(gelu.settings(), x);
+    EXPECT_TRUE(close(terms.narrow(0, 1, 3), y.narrow(0, 1, 3), Tolerance::of(at::kDouble)));
+    EXPECT_GT(terms[0].item<double>(), 100 * std::abs(y[0].item<double>()));
+  }
+}
+
 }  // namespace
 }  // namespace ingot::testing
