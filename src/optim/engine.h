@@ -44,11 +44,15 @@ class OptimizerEngine {
     double grad_norm = 0;  // not finite if any gradient is not
     double clip_factor = 1;
   };
-  NormAndFactor measure(double scale, const SumOverRanks& sum_over_ranks = {}) const;
-  /// One update. `update` counts from 1; the schedule is read at update-1. `grad_scale` = scale × clip factor.
-  void step(std::int64_t update, double grad_scale);
+  NormAndFactor measure(double scale, const SumOverRanks& sum_over_ranks = {});
+  /// One update, after `measure`; unit-wise clippers change the gradients first. `update` counts from 1; schedules are read at update-1. `grad_scale` = scale × clip factor.
+  void step(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks = {});
   /// Learning rate of the default group at an update, for the log.
   double lr(std::int64_t update) const;
+
+  /// Statistics of the clipper, the same on all ranks; empty if it has none.
+  std::vector<double> clipper_state() const;
+  void restore_clipper(const std::vector<double>& state);
 
   /// "exp_avg/layers.0.mixer.q.weight" and so on, as far as this process owns it. Views.
   StateTensors state() const;

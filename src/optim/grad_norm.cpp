@@ -11,7 +11,7 @@
 #include "device/gpu.h"
 #include "device/parallel.h"
 #include "optim/kernels/cuda.h"
-#include "optim/kernels/update_kernels.h"
+#include "optim/kernels/square_kernels.h"
 
 namespace ingot {
 namespace {
@@ -56,11 +56,22 @@ GradNorm::GradNorm(const ParameterStore& store) : store_(store) {
 
 double GradNorm::sum_of_squares(const SumOverRanks& sum_over_ranks) const {
   if (!store_.flat_grads().is_cpu()) return sum_on_device(sum_over_ranks);
+  double total = 0;
+  for (const double of_master : squares_by_master(sum_over_ranks)) total += of_master;
+  return total;
+}
+
+std::vector<double> GradNorm::squares_by_master(const SumOverRanks& sum_over_ranks) const {
+  if (!store_.flat_grads().is_cpu()) return squares_on_device(sum_over_ranks);
   auto partial = at::zeros({static_cast<std::int64_t>(first_block_.back())}, at::kDouble);
   auto* values = partial.mutable_data_ptr<double>();
   store_.flat_grads().scalar_type() == at::kDouble ? fill<double>(values) : fill<float>(values);
   if (!store_.owns_all()) sum_over_ranks(partial);
-  return sum(values);
+  std::vector<double> out(first_block_.size() - 1, 0);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    for (auto block = first_block_[i]; block < first_block_[i + 1]; ++block) out[i] += values[block];
+  }
+  return out;
 }
 
 template <class T>
@@ -69,19 +80,9 @@ void GradNorm::fill(double* partial) const {
     for (std::int64_t i = begin; i < end; ++i) {
       const Block& block = blocks_[static_cast<std::size_t>(i)];
       const T* grad = block.part->grad.const_data_ptr<T>();
-      partial[block.index] = update_kernels::sum_of_squares(grad + block.begin, block.end - block.begin);
+      partial[block.index] = square_kernels::sum_of_squares(grad + block.begin, block.end - block.begin);
     }
   });
-}
-
-double GradNorm::sum(const double* partial) const {
-  double total = 0;
-  for (std::size_t i = 0; i + 1 < first_block_.size(); ++i) {
-    double of_master = 0;
-    for (auto block = first_block_[i]; block < first_block_[i + 1]; ++block) of_master += partial[block];
-    total += of_master;
-  }
-  return total;
 }
 
 double GradNorm::sum_on_device(const SumOverRanks& sum_over_ranks) const {
@@ -98,6 +99,22 @@ double GradNorm::sum_on_device(const SumOverRanks& sum_over_ranks) const {
   auto total = at::full({1}, own, at::kDouble);
   sum_over_ranks(total);
   return total.item<double>();
+}
+
+std::vector<double> GradNorm::squares_on_device(const SumOverRanks& sum_over_ranks) const {
+  std::vector<std::size_t> place;  // of each master among the trained
+  std::size_t trained = 0;
+  for (const Master& master : store_.masters()) {
+    place.push_back(trained);
+    trained += master.trained ? 1 : 0;
+  }
+  auto squares = at::zeros({static_cast<std::int64_t>(trained)}, at::kDouble);
+  auto* const values = squares.mutable_data_ptr<double>();
+  for (const Master& part : store_.owned()) {
+    if (part.trained) values[place[part.index]] = gpu_squares({part.grad});
+  }
+  if (!store_.owns_all()) sum_over_ranks(squares);
+  return {values, values + trained};
 }
 
 }  // namespace ingot

@@ -5,6 +5,11 @@
 
 namespace ingot {
 
+void describe(Fields& f, MovingConfig& c) {
+  f.field("from", c.from, "value where the schedule's factor is 0; where it is 1 the setting itself");
+  f.field("schedule", c.schedule, "factor over the run", Rule{}.required());
+}
+
 void describe(Fields& f, GroupConfig& c) {
   f.field("name", c.name, "name of the group, as `plan --params` and the log show it", Rule{}.required());
   f.field("match", c.match, "which parameters it takes; of several groups the first match wins", Rule{}.required());
@@ -15,11 +20,18 @@ void describe(Fields& f, GroupConfig& c) {
           "weight decay of everything in the group; without it matrices have the optimizer's and the rest has none",
           Rule{}.at_least(0));
   f.field("schedule", c.schedule, "schedule in place of `optim.schedule`");
+  f.field("schedules", c.schedules, "schedules in place of `optim.schedules`");
+  f.field("modifiers", c.modifiers, "modifiers in place of `optim.modifiers`");
 }
 
 void describe(Fields& f, OptimConfig& c) {
   f.field("optimizer", c.optimizer, "how gradients change weights", Rule{}.required());
   f.field("schedule", c.schedule, "learning-rate factor over the run");
+  f.field(
+      "schedules", c.schedules,
+      "other numbers among the optimizer's settings that move over the run, by name: `momentum: {from: 0.85, schedule: "
+      "{type: constant, warmup: 300 steps}}`, `weight_decay: {schedule: linear}`, `betas.1: …`");
+  f.field("modifiers", c.modifiers, "what changes the optimizer's directions before they are applied, in order");
   f.field("clip", c.clip, "what happens to large gradients");
   f.field("groups", c.groups, "parameters with an optimizer, a rate, a decay or a schedule of their own");
 }

@@ -5,12 +5,19 @@
 #include <string>
 #include <vector>
 
+#include "config/fields.h"
+#include "optim/clipper.h"
 #include "optim/optimizer.h"
 #include "params/selector.h"
 
 namespace ingot {
 
-class Fields;
+/// A hyper-parameter that a schedule moves: from + (setting - from) · factor.
+struct MovingConfig {
+  double from = 0;
+  Variant<ScheduleEntry> schedule{""};  // required
+};
+void describe(Fields& f, MovingConfig& c);
 
 /// Parameters that go their own way; of several groups the first match wins.
 struct GroupConfig {
@@ -21,12 +28,16 @@ struct GroupConfig {
   std::optional<double> lr_scale;                    // times the optimizer's
   std::optional<double> weight_decay;
   std::optional<Variant<ScheduleEntry>> schedule;
+  std::optional<NamedMap<MovingConfig>> schedules;
+  std::optional<std::vector<Variant<ModifierEntry>>> modifiers;
 };
 void describe(Fields& f, GroupConfig& c);
 
 struct OptimConfig {
   Variant<OptimizerEntry> optimizer;  // required
   Variant<ScheduleEntry> schedule{"constant"};
+  NamedMap<MovingConfig> schedules;
+  std::vector<Variant<ModifierEntry>> modifiers;
   Variant<ClipperEntry> clip{"none"};
   std::vector<GroupConfig> groups;
 };

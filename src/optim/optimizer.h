@@ -1,25 +1,36 @@
 #pragma once
 // Optimizers work on masters: named flat slices with roles. They never see a model.
+//
+// An optimizer gives a direction d for each weight; how it is applied is the same for all:
+//
+//   g = s·G + λc·w                s: 1/tokens and clipping, λc: decay in the gradient
+//   d = direction of the optimizer, then changed by the group's modifiers in order
+//   w = (1 - η·λ)·w - η·d         η: learning rate, λ: decoupled weight decay
+//
+// An elementwise rule does all of it in one pass (optim/elementwise.h) where no modifier stands between.
 
 #include <ATen/core/Tensor.h>
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
+#include "optim/grad_norm.h"
 #include "params/store.h"
 #include "registry/family.h"
 
 namespace ingot {
 
-/// A master with the state that the optimizer keeps for it. All tensors have the master's shape unless `state_specs`
-/// says otherwise.
+/// A master with the state that the optimizer keeps for it, and with what this update makes of its hyper-parameters.
 struct Slot {
   const Master* master = nullptr;
-  double lr = 0;            // this step's learning rate: group × schedule × scaling
-  double weight_decay = 0;  // 0 where decay does not apply
+  double lr = 0;                 // this step's learning rate: group × schedule × scaling
+  double peak_weight_decay = 0;  // 0 where decay does not apply
+  double weight_decay = 0;       // this step's
   std::vector<at::Tensor> states;
+  at::Tensor direction;  // [shape of the master], where the group applies directions in a pass of its own
   /// Whether master, gradient and states lie right behind the previous slot's, up to padding that is zero everywhere.
   /// Elementwise rules with a fixed point at zero then take both in one pass (optim/runs.h).
   bool follows = false;
@@ -27,8 +38,11 @@ struct Slot {
 
 /// Per-step constants.
 struct UpdateContext {
-  std::int64_t update = 0;  // number of this update, from 1 (bias corrections)
-  double grad_scale = 1;    // multiplies gradients on the fly: clipping and 1/tokens folded in
+  std::int64_t update = 0;         // number of this update, from 1 (bias corrections)
+  double grad_scale = 1;           // multiplies gradients on the fly: clipping and 1/tokens folded in
+  std::int64_t total_updates = 0;  // of the run as planned
+  /// Sums over what other ranks own; null where this process owns all.
+  SumOverRanks sum_over_ranks;
 };
 
 /// A tensor of optimizer state for each master.
@@ -36,26 +50,77 @@ struct StateSpec {
   std::string name;  // "exp_avg"
   /// Shape for a master; null: the master's own.
   std::function<std::vector<std::int64_t>(const Master&)> shape;
+  /// Null: that of the masters.
+  std::optional<at::ScalarType> dtype = std::nullopt;
+  /// Start values; null: zero. Called once, before the first update of a run.
+  std::function<void(at::Tensor& state, const Master& master)> start;
 };
 
-class Optimizer {
+/// How `weight_decay` acts.
+enum class DecayMode { kDecoupled, kCoupled };
+
+/// What optimizers and modifiers declare.
+class StatefulRule {
  public:
-  virtual ~Optimizer() = default;
-  virtual Granularity granularity() const = 0;
-  virtual std::vector<StateSpec> state_specs() const = 0;
-  /// One update of every slot of the group. Masters change in place; gradients are left as they are.
-  virtual void step(std::vector<Slot>& slots, const UpdateContext& context) const = 0;
+  virtual ~StatefulRule() = default;
+  /// What must stay together on one rank.
+  virtual Granularity granularity(const Master& master) const = 0;
+  virtual std::vector<StateSpec> state_specs() const { return {}; }
 };
+
+/// Made from settings that it keeps a reference to: hyper-parameters with a schedule change there between updates.
+class Optimizer : public StatefulRule {
+ public:
+  virtual DecayMode decay() const { return DecayMode::kDecoupled; }
+  /// slot.direction <- d for every slot of the group. Moves the state; weights and gradients are left as they are.
+  virtual void direct(std::vector<Slot>& slots, const UpdateContext& context) const = 0;
+  /// Whether `step` does without `slot.direction`.
+  virtual bool is_fused() const { return false; }
+  /// One update of every slot of the group. Masters change in place; gradients are left as they are.
+  virtual void step(std::vector<Slot>& slots, const UpdateContext& context) const;
+};
+
+/// w <- (1 - η·λ)·w - η·direction for every slot; without λ if the decay was in the gradient.
+void apply_directions(std::vector<Slot>& slots, DecayMode decay);
 
 struct OptimizerEntry : Entry {
   static constexpr const char* kFamily = "optimizers";
+  /// The settings must outlive what is made.
   std::function<std::unique_ptr<Optimizer>(const ConfigObject& settings)> make;
-  /// The same rule in plain tensor operations, as it runs on devices without a kernel; null if `make` has no kernels.
-  std::function<std::unique_ptr<Optimizer>(const ConfigObject& settings)> make_plain;
   /// Base learning rate and decay of the settings, which every optimizer has under the names `lr` and `weight_decay`.
   std::function<double(const ConfigObject& settings)> lr;
   std::function<double(const ConfigObject& settings)> weight_decay;
 };
+
+/// An entry whose settings C have the members `lr` and `weight_decay`; `make(const C&)` gives the optimizer.
+template <class C, class Make>
+OptimizerEntry& add_optimizer(Family<OptimizerEntry>& family, std::string name, std::string summary, std::string paper,
+                              Make make) {
+  auto& entry = family.add<C>(std::move(name), std::move(summary), std::move(paper));
+  entry.make = with_settings<C>(make);
+  entry.lr = with_settings<C>([](const C& c) { return c.lr; });
+  entry.weight_decay = with_settings<C>([](const C& c) { return c.weight_decay; });
+  return entry;
+}
+
+/// Changes the directions of a group before they are applied.
+class Modifier : public StatefulRule {
+ public:
+  virtual void modify(std::vector<Slot>& slots, const UpdateContext& context) const = 0;
+};
+
+struct ModifierEntry : Entry {
+  static constexpr const char* kFamily = "modifiers";
+  std::function<std::unique_ptr<Modifier>(const ConfigObject& settings)> make;
+};
+
+/// An entry whose modifier M is made from `const C&`, to which it may keep a reference.
+template <class C, class M>
+ModifierEntry& add_modifier(Family<ModifierEntry>& family, std::string name, std::string summary, std::string paper) {
+  auto& entry = family.add<C>(std::move(name), std::move(summary), std::move(paper));
+  entry.make = with_settings<C>([](const C& c) -> std::unique_ptr<Modifier> { return std::make_unique<M>(c); });
+  return entry;
+}
 
 /// What a schedule may know.
 struct ScheduleContext {
@@ -65,7 +130,7 @@ struct ScheduleContext {
   std::int64_t num_parameters = 0;
 };
 
-/// Learning-rate factor of update t = 0, 1, …, total_steps-1: a pure function.
+/// Factor of a hyper-parameter at update t = 0, 1, …, total_steps-1: a pure function.
 class Schedule {
  public:
   virtual ~Schedule() = default;
@@ -77,21 +142,18 @@ struct ScheduleEntry : Entry {
   std::function<std::unique_ptr<Schedule>(const ConfigObject& settings, const ScheduleContext& context)> make;
 };
 
-/// Decides a factor for the gradients from their squared norms.
-class Clipper {
- public:
-  virtual ~Clipper() = default;
-  /// `grad_norm` is that of the mean gradient over target tokens. Returns the factor that multiplies it.
-  virtual double factor(double grad_norm) const = 0;
-};
-
-struct ClipperEntry : Entry {
-  static constexpr const char* kFamily = "clippers";
-  std::function<std::unique_ptr<Clipper>(const ConfigObject& settings)> make;
-};
+/// An entry whose schedule S is made from (const C&, const ScheduleContext&).
+template <class C, class S>
+ScheduleEntry& add_schedule(Family<ScheduleEntry>& family, std::string name, std::string summary, std::string paper) {
+  auto& entry = family.add<C>(std::move(name), std::move(summary), std::move(paper));
+  entry.make = with_settings<C>([](const C& c, const ScheduleContext& context) -> std::unique_ptr<Schedule> {
+    return std::make_unique<S>(c, context);
+  });
+  return entry;
+}
 
 void register_all_optimizers(Family<OptimizerEntry>& family);
+void register_all_modifiers(Family<ModifierEntry>& family);
 void register_all_schedules(Family<ScheduleEntry>& family);
-void register_all_clippers(Family<ClipperEntry>& family);
 
 }  // namespace ingot

@@ -17,6 +17,7 @@ Run run_of(const Slot& first, const Slot& last) {
   run.value = stretch(first.master->value, n);
   run.grad = stretch(first.master->grad, n);
   for (const auto& state : first.states) run.states.push_back(stretch(state, n));
+  if (first.direction.defined()) run.direction = stretch(first.direction, n);
   run.lr = first.lr;
   run.weight_decay = first.weight_decay;
   return run;
@@ -33,11 +34,6 @@ std::vector<Run> runs_of(const std::vector<Slot>& slots) {
     begin = end;
   }
   return runs;
-}
-
-bool runs_on_kernels(const Run& run) {
-  const auto dtype = run.value.scalar_type();
-  return dtype == at::kFloat ? run.value.is_cpu() || run.value.is_cuda() : dtype == at::kDouble && run.value.is_cpu();
 }
 
 }  // namespace ingot

@@ -15,13 +15,11 @@ namespace ingot {
 struct Run {
   at::Tensor value, grad;          // [n]
   std::vector<at::Tensor> states;  // [n] each
+  at::Tensor direction;            // [n], where slots have one
   double lr = 0;
   double weight_decay = 0;
 };
 std::vector<Run> runs_of(const std::vector<Slot>& slots);
-
-/// Whether optim/kernels can work on the run: fp32 or fp64 on the CPU, fp32 on a GPU.
-bool runs_on_kernels(const Run& run);
 
 /// Elements that a thread takes at a time: enough to make up for handing it over.
 inline constexpr std::int64_t kUpdateGrain = 1 << 14;

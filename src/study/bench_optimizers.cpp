@@ -18,29 +18,37 @@ constexpr std::int64_t kCheckElements = 10007;  // no multiple of a vector width
 /// One parameter [n] with its state.
 class FlatWeights {
  public:
-  FlatWeights(std::unique_ptr<Optimizer> optimizer, std::int64_t n, const at::TensorOptions& options)
-      : optimizer_(std::move(optimizer)) {
+  FlatWeights(const Variant<OptimizerEntry>& optimizer, std::int64_t n, const at::TensorOptions& options)
+      : settings_(optimizer.settings().clone()), optimizer_(optimizer.entry().make(*settings_)) {
     info_.name = "weight";
     info_.shape = {n};
     master_.param = &info_;
     master_.name = info_.name;
     master_.shape = info_.shape;
     master_.numel = n;
-    master_.value = random_normal({n}, 1).to(options.device(), at::kFloat);
-    master_.grad = random_normal({n}, 2).to(options.device(), at::kFloat);
+    master_.value = random_normal({n}, 1, at::kFloat).to(options);
+    master_.grad = random_normal({n}, 2, at::kFloat).to(options);
     Slot slot;
     slot.master = &master_;
     slot.lr = 1e-3;
     slot.weight_decay = 0.1;
     for (const auto& spec : optimizer_->state_specs()) {
-      slot.states.push_back(at::zeros(spec.shape ? spec.shape(master_) : master_.shape, master_.value.options()));
+      const auto state_options = spec.dtype ? options.dtype(*spec.dtype) : options;
+      slot.states.push_back(at::zeros(spec.shape ? spec.shape(master_) : master_.shape, state_options));
+      if (spec.start) spec.start(slot.states.back(), master_);
     }
+    if (!optimizer_->is_fused()) slot.direction = at::zeros({n}, options);
     slots_ = {slot};
   }
   FlatWeights(const FlatWeights&) = delete;
   FlatWeights& operator=(const FlatWeights&) = delete;
 
-  void update() { optimizer_->step(slots_, {++updates_, 0.5}); }
+  void update() {
+    UpdateContext context;
+    context.update = ++updates_;
+    context.grad_scale = 0.5;
+    optimizer_->step(slots_, context);
+  }
   const at::Tensor& value() const { return master_.value; }
   /// Weights and states are read and written, gradients read.
   double bytes() const {
@@ -50,6 +58,7 @@ class FlatWeights {
   }
 
  private:
+  std::unique_ptr<ConfigObject> settings_;
   std::unique_ptr<Optimizer> optimizer_;
   ParamInfo info_;
   Master master_;
@@ -62,22 +71,18 @@ Operation update_of(const Variant<OptimizerEntry>& optimizer) {
   out.family = OptimizerEntry::kFamily;
   out.name = optimizer.name();
   out.check = [optimizer](const BenchSizes& sizes) -> std::string {
-    const auto& entry = optimizer.entry();
-    if (!entry.make_plain) return "";  // it is in plain operations itself
-    const at::TensorOptions options = at::TensorOptions().device(sizes.device);
-    FlatWeights kernels(entry.make(optimizer.settings()), kCheckElements, options);
-    FlatWeights plain(entry.make_plain(optimizer.settings()), kCheckElements, options);
+    FlatWeights single(optimizer, kCheckElements, at::TensorOptions(at::kFloat).device(sizes.device));
+    FlatWeights wide(optimizer, kCheckElements, at::TensorOptions(at::kDouble));
     for (int i = 0; i < 3; ++i) {
-      kernels.update();
-      plain.update();
+      single.update();
+      wide.update();
     }
-    const auto result = compare(kernels.value(), plain.value(), Tolerance::of(at::kFloat).chain(3));
+    const auto result = compare(single.value().cpu(), wide.value(), Tolerance::of(at::kFloat).chain(3));
     return result.agrees ? "" : cat("three updates: ", result.message);
   };
   out.workload = [optimizer](const BenchSizes& sizes) {
-    const auto weights =
-        std::make_shared<FlatWeights>(optimizer.entry().make(optimizer.settings()), 12 * sizes.d_model * sizes.d_model,
-                                      at::TensorOptions().device(sizes.device));
+    const auto weights = std::make_shared<FlatWeights>(optimizer, 12 * sizes.d_model * sizes.d_model,
+                                                       at::TensorOptions(at::kFloat).device(sizes.device));
     Workload work;
     work.parts = {"update"};
     work.bytes = weights->bytes();

@@ -24,6 +24,7 @@ Families make_families() {
   register_all_constraints(families.add<ConstraintEntry>());
   register_all_inits(families.add<InitEntry>());
   register_all_optimizers(families.add<OptimizerEntry>());
+  register_all_modifiers(families.add<ModifierEntry>());
   register_all_schedules(families.add<ScheduleEntry>());
   register_all_clippers(families.add<ClipperEntry>());
   register_all_tokenizers(families.add<TokenizerEntry>());

@@ -109,12 +109,13 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
     result.loss = total.cross_entropy * scale;
     result.z_loss = total.z_loss * scale;
     store.pull_back();
-    const auto measured = optimizer.measure(scale, [this](at::Tensor& values) { world_.sum(values); });
+    const SumOverRanks sum = [this](at::Tensor& values) { world_.sum(values); };
+    const auto measured = optimizer.measure(scale, sum);
     result.grad_norm = measured.grad_norm;
     result.clip_factor = measured.clip_factor;
     result.applied = accept(result.loss, result.grad_norm);
     if (result.applied) {
-      optimizer.step(update, scale * measured.clip_factor);
+      optimizer.step(update, scale * measured.clip_factor, sum);
       store.constrain();
       store.advance();
       store.apply_buffers();

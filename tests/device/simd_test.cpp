@@ -26,7 +26,8 @@ TEST(Simd, EveryLevelGivesTheSameBits) {
   const auto base = run_loop(x, simd::Level::kBaseline);
   EXPECT_EQ(run_loop(x), base);
   for (auto level : {simd::Level::kV3, simd::Level::kV4}) {
-    if (level <= simd::level()) EXPECT_EQ(run_loop(x, level), base) << static_cast<int>(level);
+    if (level > simd::level()) continue;
+    EXPECT_EQ(run_loop(x, level), base) << static_cast<int>(level);
   }
   EXPECT_NE(base.sum, 0);
 }

@@ -1,5 +1,6 @@
 #include "optim/bench.h"
 
+#include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
@@ -22,12 +23,14 @@ struct AnyConfig {
   Variant<OptimizerEntry> optimizer;
   Variant<ScheduleEntry> schedule;
   Variant<ClipperEntry> clip;
+  Variant<ModifierEntry> modifier;
 };
 
 void describe(Fields& f, AnyConfig& c) {
   f.field("optimizer", c.optimizer, "");
   f.field("schedule", c.schedule, "");
   f.field("clip", c.clip, "");
+  f.field("modifier", c.modifier, "");
 }
 
 AnyConfig read(const std::string& yaml) {
@@ -52,6 +55,7 @@ const Families& optim_families() {
   static const auto families = [] {
     auto made = std::make_unique<Families>();
     register_all_optimizers(made->add<OptimizerEntry>());
+    register_all_modifiers(made->add<ModifierEntry>());
     register_all_schedules(made->add<ScheduleEntry>());
     register_all_clippers(made->add<ClipperEntry>());
     return made;
@@ -62,10 +66,17 @@ const Families& optim_families() {
 Variant<OptimizerEntry> read_optimizer(const std::string& yaml) { return read("optimizer: " + yaml).optimizer; }
 Variant<ScheduleEntry> read_schedule(const std::string& yaml) { return read("schedule: " + yaml).schedule; }
 Variant<ClipperEntry> read_clipper(const std::string& yaml) { return read("clip: " + yaml).clip; }
+Variant<ModifierEntry> read_modifier(const std::string& yaml) { return read("modifier: " + yaml).modifier; }
 
 OptimizerBench::OptimizerBench(const Variant<OptimizerEntry>& optimizer, const std::vector<Shape>& shapes,
                                const Options& options)
-    : optimizer_((options.plain ? optimizer.entry().make_plain : optimizer.entry().make)(optimizer.settings())) {
+    : settings_(optimizer.settings().clone()),
+      optimizer_(optimizer.entry().make(*settings_)),
+      directions_(options.directions || !options.modifier.empty() || !optimizer_->is_fused()) {
+  if (!options.modifier.empty()) {
+    modifier_variant_ = read_modifier(options.modifier);
+    modifier_ = modifier_variant_->entry().make(modifier_variant_->settings());
+  }
   std::int64_t size = 0;
   for (const auto& [name, shape] : shapes) {
     ParamInfo& info = infos_.emplace_back();
@@ -83,12 +94,14 @@ OptimizerBench::OptimizerBench(const Variant<OptimizerEntry>& optimizer, const s
   const auto tensor_options = at::TensorOptions(options.dtype);
   values_ = at::zeros({size}, tensor_options);
   grads_ = at::zeros({size}, tensor_options);
+  const at::Tensor directions = at::zeros({size}, tensor_options);
   for (auto& master : masters_) {
     master.value = values_.narrow(0, master.offset, master.numel).view(master.shape);
     master.grad = grads_.narrow(0, master.offset, master.numel).view(master.shape);
     Slot& slot = slots_.emplace_back();
     slot.master = &master;
-    slot.weight_decay = options.weight_decay;
+    slot.weight_decay = slot.peak_weight_decay = options.weight_decay;
+    if (directions_) slot.direction = directions.narrow(0, master.offset, master.numel).view(master.shape);
     slot.follows = options.joined && slots_.size() > 1;
   }
   for (const auto& spec : optimizer_->state_specs()) {
@@ -127,7 +140,16 @@ void OptimizerBench::randomise_grads(std::uint64_t seed) {
 
 void OptimizerBench::step(std::int64_t update, double lr, double grad_scale) {
   for (auto& slot : slots_) slot.lr = lr;
-  optimizer_->step(slots_, {update, grad_scale});
+  UpdateContext context;
+  context.update = update;
+  context.grad_scale = grad_scale;
+  if (directions_) {
+    optimizer_->direct(slots_, context);
+    if (modifier_) modifier_->modify(slots_, context);
+    apply_directions(slots_, optimizer_->decay());
+  } else {
+    optimizer_->step(slots_, context);
+  }
 }
 
 void check_golden_trajectories(const std::string& file, const std::string& type) {
@@ -161,20 +183,18 @@ void check_golden_trajectories(const std::string& file, const std::string& type)
   }
 }
 
-::testing::AssertionResult plain_tensors_agree(const Variant<OptimizerEntry>& optimizer) {
+at::Tensor after_shared_updates(const std::string& optimizer, double lr, double weight_decay,
+                                const std::string& modifier) {
   OptimizerBench::Options options;
-  options.weight_decay = 0.1;
-  OptimizerBench kernels(optimizer, {{"w", {9, 5}}}, options);
-  options.plain = true;
-  OptimizerBench plain(optimizer, {{"w", {9, 5}}}, options);
-  for (auto* bench : {&kernels, &plain}) {
-    bench->randomise_values(1);
-    for (std::int64_t t = 1; t <= 4; ++t) {
-      bench->randomise_grads(static_cast<std::uint64_t>(t));
-      bench->step(t, 0.1, 0.5);
-    }
-  }
-  return close(kernels.value("w"), plain.value("w"), Tolerance::of(at::kDouble).chain(4));
+  options.weight_decay = weight_decay;
+  options.modifier = modifier;
+  OptimizerBench bench(read_optimizer(optimizer), {{"w", {2, 3}}}, options);
+  bench.value("w").copy_(at::tensor({.5, -.3, .8, -.2, .1, .4}, at::kDouble).view({2, 3}));
+  bench.grad("w").copy_(at::tensor({.1, -.2, .3, .4, .5, -.6}, at::kDouble).view({2, 3}));
+  bench.step(1, lr);
+  bench.grad("w").copy_(at::tensor({-.3, .2, .1, .05, -.1, .2}, at::kDouble).view({2, 3}));
+  bench.step(2, lr);
+  return bench.value("w").flatten();
 }
 
 }  // namespace ingot::testing

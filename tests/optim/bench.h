@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "optim/clipper.h"
 #include "optim/optimizer.h"
 
 namespace ingot::testing {
@@ -20,6 +21,7 @@ const Families& optim_families();
 Variant<OptimizerEntry> read_optimizer(const std::string& yaml);
 Variant<ScheduleEntry> read_schedule(const std::string& yaml);
 Variant<ClipperEntry> read_clipper(const std::string& yaml);
+Variant<ModifierEntry> read_modifier(const std::string& yaml);
 
 /// Parameters in flat buffers, with an optimizer's state, as the engine lays them out.
 class OptimizerBench {
@@ -33,7 +35,8 @@ class OptimizerBench {
     bool joined = true;         // neighbours form runs; else every slot stands alone
     std::int64_t padding = 16;  // slices start at a multiple of this
     double weight_decay = 0;
-    bool plain = false;  // `make_plain` in place of `make`
+    bool directions = false;    // directions and their application apart, in place of the fused step
+    std::string modifier = {};  // of the directions, if any
   };
   OptimizerBench(const Variant<OptimizerEntry>& optimizer, const std::vector<Shape>& shapes, const Options& options);
 
@@ -53,7 +56,11 @@ class OptimizerBench {
   const Master& master(const std::string& name) const;
 
  private:
+  std::unique_ptr<ConfigObject> settings_;
   std::unique_ptr<Optimizer> optimizer_;
+  std::optional<Variant<ModifierEntry>> modifier_variant_;
+  std::unique_ptr<Modifier> modifier_;
+  bool directions_ = false;
   std::deque<ParamInfo> infos_;
   std::deque<Master> masters_;
   std::vector<Slot> slots_;
@@ -61,8 +68,10 @@ class OptimizerBench {
   std::vector<at::Tensor> states_;
 };
 
-/// Whether a few updates by `make` and by `make_plain` end with the same fp64 weights.
-::testing::AssertionResult plain_tensors_agree(const Variant<OptimizerEntry>& optimizer);
+/// W [6] after two updates of [[.5, -.3, .8], [-.2, .1, .4]] by the gradients [[.1, -.2, .3], [.4, .5, -.6]] and
+/// [[-.3, .2, .1], [.05, -.1, .2]], in fp64.
+at::Tensor after_shared_updates(const std::string& optimizer, double lr, double weight_decay,
+                                const std::string& modifier = "");
 
 /// Runs every case of tests/golden/<file>.safetensors and compares each step.
 void check_golden_trajectories(const std::string& file, const std::string& type);

@@ -132,22 +132,31 @@ TEST_P(OptimizerConformance, PaddingStaysZero) {
   for (const auto& state : trained.flat_states()) EXPECT_EQ((state * padding).abs().max().item<float>(), 0);
 }
 
-TEST_P(OptimizerConformance, KernelsFollowPlainTensors) {
-  if (!optim_families().get<OptimizerEntry>().at(GetParam()).make_plain) GTEST_SKIP() << "has no kernels";
+TEST_P(OptimizerConformance, DirectionsAppliedApartAreTheFusedStep) {
   for (const auto dtype : {at::kFloat, at::kDouble}) {
     OptimizerBench::Options options;
     options.dtype = dtype;
     options.weight_decay = 0.1;
-    auto kernels = bench(options);
-    options.plain = true;
-    auto plain = bench(options);
-    run(kernels, 1, 10);
-    run(plain, 1, 10);
-    const auto left = kernels.tensors(), right = plain.tensors();
+    auto fused = bench(options);
+    options.directions = true;
+    auto apart = bench(options);
+    run(fused, 1, 10);
+    run(apart, 1, 10);
+    const auto left = fused.tensors(), right = apart.tensors();
     for (std::size_t i = 0; i < left.size(); ++i) {
       EXPECT_TRUE(close(left[i], right[i], Tolerance::of(dtype).chain(10))) << i;
     }
   }
+}
+
+TEST_P(OptimizerConformance, DirectionsLeaveWeightsAlone) {
+  OptimizerBench::Options options;
+  options.directions = true;
+  auto made = bench(options);
+  const auto before = made.flat_values().clone();
+  made.randomise_grads(3);
+  made.step(1, 0);
+  EXPECT_TRUE(same_bits(made.flat_values(), before));
 }
 
 TEST_P(OptimizerConformance, SinglePrecisionFollowsDouble) {

@@ -95,6 +95,13 @@ void run(Model& model, OptimizerEngine& engine, std::int64_t first, std::int64_t
   }
 }
 
+at::Tensor state_of(const OptimizerEngine& engine, const std::string& name) {
+  for (const auto& state : engine.state()) {
+    if (state.name == name) return state.tensor;
+  }
+  throw std::out_of_range(name);
+}
+
 const GroupAssignment& assignment(const OptimizerEngine& engine, const std::string& name) {
   const auto& all = engine.assignments();
   return *std::find_if(all.begin(), all.end(), [&](const auto& a) { return a.master->name == name; });
@@ -234,6 +241,72 @@ groups: [{name: gains, match: {role: gain}, schedule: constant}]
   const auto before = gain.value.clone();
   engine->step(1, 1);
   EXPECT_TRUE(close(gain.value, (before - 0.5 * gain.grad).to(at::kDouble), Tolerance::of(at::kFloat)));
+}
+
+TEST(OptimizerEngine, AnyNumberCanFollowASchedule) {
+  // momentum: half-way from 0.1 to 0.9 at update 1; decay: a tenth less with each update.
+  Model model;
+  auto engine = model.engine(R"(
+optimizer: {type: sgd, lr: 0.5, momentum: 0.9, weight_decay: 0.4}
+schedules:
+  momentum: {from: 0.1, schedule: {type: constant, warmup: 2 steps}}
+  weight_decay: {schedule: linear}
+)");
+  const auto& weight = master_of(model.store, "layers.0.mixer.o.weight");
+  const auto one = [&](std::int64_t update) {
+    const auto before = weight.value.clone(), buffer = state_of(*engine, "momentum/layers.0.mixer.o.weight").clone();
+    model.randomise_grads(static_cast<std::uint64_t>(update));
+    engine->step(update, 1);
+    const double momentum = update == 1 ? 0.5 : 0.9, decay = 0.4 * (1 - static_cast<double>(update - 1) / 10);
+    const auto g = (weight.grad + decay * before).to(at::kDouble);
+    EXPECT_TRUE(close(weight.value, before - 0.5 * (momentum * buffer + g), Tolerance::of(at::kFloat))) << update;
+  };
+  for (const std::int64_t update : {1, 2, 6}) one(update);
+}
+
+TEST(OptimizerEngine, RefusesSchedulesOfNothing) {
+  const auto error = [](const std::string& schedules) {
+    const Model model;
+    try {
+      model.engine("{optimizer: sgd, schedules: " + schedules + "}");
+    } catch (const ConfigError& e) {
+      return std::string(e.what());
+    }
+    return std::string();
+  };
+  EXPECT_NE(error("{momentun: {schedule: linear}}")
+                .find("'momentun' is no number among the settings of sgd, which has lr, momentum"),
+            std::string::npos);
+  EXPECT_NE(error("{lr: {schedule: linear}}").find("follows `schedule`"), std::string::npos);
+  EXPECT_NE(error("{weight_decay: {from: 0.1, schedule: linear}}").find("no `from`"), std::string::npos);
+}
+
+TEST(OptimizerEngine, ModifiersActOnTheirGroup) {
+  const char* yaml = "{type: adamw, lr: 0.1, betas: [0.9, 0.95]}";
+  Model plain, modified;
+  auto a = plain.engine("optimizer: " + std::string(yaml));
+  auto b = modified.engine("{optimizer: " + std::string(yaml) +
+                           ", groups: [{name: outputs, match: {name: \"*.o.weight\"}, modifiers: [cautious]}]}");
+  run(plain, *a, 1, 3);
+  run(modified, *b, 1, 3);
+  for (const Master& master : plain.store.masters()) {
+    const bool same = same_bits(master.value, master_of(modified.store, master.name).value);
+    EXPECT_EQ(same, master.name.find(".o.") == std::string::npos) << master.name;
+  }
+}
+
+TEST(OptimizerEngine, ClippersOfUnitsActBeforeTheUpdate) {
+  Model model;
+  auto engine =
+      model.engine("{optimizer: {type: sgd, lr: 1, momentum: 0}, clip: {type: adaptive, ratio: 0.01, eps: 1e-3}}");
+  const auto& weight = master_of(model.store, "layers.1.mixer.o.weight");
+  const auto before = weight.value.clone();
+  model.randomise_grads(1);
+  EXPECT_GT(engine->measure(1).grad_norm, 1);
+  engine->step(1, 1);
+  const auto moved = (weight.value - before).norm(2, 1), limit = 0.01 * before.norm(2, 1).clamp_min(1e-3);
+  EXPECT_TRUE((moved <= limit * 1.001).all().item<bool>());
+  EXPECT_GT(moved.max().item<double>(), 0);
 }
 
 TEST(OptimizerEngine, NamesItsState) {

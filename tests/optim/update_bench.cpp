@@ -49,7 +49,7 @@ void adamw(benchmark::State& state) {
   Flat flat(state.range(0));
   std::vector<Slot> slots = {flat.slot};
   std::int64_t update = 0;
-  for (auto _ : state) flat.optimizer->step(slots, {++update, 0.5});
+  for (auto _ : state) flat.optimizer->step(slots, {++update, 0.5, 0, {}});
   bytes(state, 28);
 }
 

@@ -43,7 +43,8 @@ if(INGOT_HAS_CUDA)
 
   file(GLOB_RECURSE cuda_sources CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/src/*.cu
        ${PROJECT_SOURCE_DIR}/src/*/cuda/*.cpp)
-  add_library(ingot_cuda SHARED ${cuda_sources})
+  get_property(generated GLOBAL PROPERTY INGOT_CUDA_GENERATED)
+  add_library(ingot_cuda SHARED ${cuda_sources} ${generated})
   target_include_directories(ingot_cuda PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_include_directories(ingot_cuda SYSTEM PRIVATE ${CMAKE_CUDA_TOOLKIT_INCLUDE_DIRECTORIES})
   target_compile_options(ingot_cuda PRIVATE

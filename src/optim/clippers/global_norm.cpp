@@ -8,7 +8,7 @@
 
 #include "config/fields.h"
 #include "config/units.h"
-#include "optim/optimizer.h"
+#include "optim/clipper.h"
 
 namespace ingot::global_norm {
 namespace {
@@ -24,7 +24,7 @@ void describe(Fields& f, GlobalNormConfig& c) {
 class GlobalNorm final : public Clipper {
  public:
   explicit GlobalNorm(const GlobalNormConfig& config) : max_norm_(config.max_norm) {}
-  double factor(double grad_norm) const override { return std::min(1.0, max_norm_ / (grad_norm + 1e-6)); }
+  double factor(const GradientNorms& norms) const override { return std::min(1.0, max_norm_ / (norms.total + 1e-6)); }
 
  private:
   double max_norm_;
@@ -36,11 +36,10 @@ class GlobalNorm final : public Clipper {
 namespace ingot {
 
 void register_global_norm(Family<ClipperEntry>& family) {
-  using global_norm::GlobalNormConfig;
-  auto& entry = family.add<GlobalNormConfig>("global_norm", "Scales all gradients so that their norm stays in bounds",
-                                             "Pascanu et al. 2013, arXiv:1211.5063");
-  entry.make = with_settings<GlobalNormConfig>(
-      [](const GlobalNormConfig& c) { return std::make_unique<global_norm::GlobalNorm>(c); });
+  using namespace global_norm;
+  add_clipper<GlobalNormConfig, GlobalNorm>(family, "global_norm",
+                                            "Scales all gradients so that their norm stays in bounds",
+                                            "Pascanu et al. 2013, arXiv:1211.5063");
 }
 
 }  // namespace ingot

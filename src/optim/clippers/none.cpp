@@ -1,7 +1,7 @@
 // No clipping: factor 1.
 
 #include "config/fields.h"
-#include "optim/optimizer.h"
+#include "optim/clipper.h"
 
 namespace ingot::no_clipping {
 namespace {
@@ -11,7 +11,7 @@ void describe(Fields&, NoneConfig&) {}
 
 class None final : public Clipper {
  public:
-  double factor(double) const override { return 1; }
+  explicit None(const NoneConfig& /*config*/) {}
 };
 
 }  // namespace
@@ -20,8 +20,8 @@ class None final : public Clipper {
 namespace ingot {
 
 void register_none(Family<ClipperEntry>& family) {
-  auto& entry = family.add<no_clipping::NoneConfig>("none", "Gradients as they are", "");
-  entry.make = [](const ConfigObject&) { return std::make_unique<no_clipping::None>(); };
+  using namespace no_clipping;
+  add_clipper<NoneConfig, None>(family, "none", "Gradients as they are", "");
 }
 
 }  // namespace ingot

@@ -11,15 +11,11 @@
 // Polyak 1964, "Some methods of speeding up the convergence of iteration methods"; Sutskever et al. 2013, "On the
 // importance of initialization and momentum in deep learning", equations 3-4.
 
-#include <ATen/ops/mul.h>
+#include "optim/optimizers/sgd.h"
 
 #include "base/error.h"
-#include "config/fields.h"
 #include "config/units.h"
-#include "device/gpu.h"
-#include "optim/kernels/cuda.h"
-#include "optim/kernels/update_kernels.h"
-#include "optim/runs.h"
+#include "optim/elementwise.h"
 
 namespace ingot::sgd {
 namespace {
@@ -41,69 +37,19 @@ void describe(Fields& f, SgdConfig& c) {
   f.field("weight_decay", c.weight_decay, "weight decay, added to the gradient", Rule{}.at_least(0));
 }
 
-class Sgd final : public Optimizer {
- public:
-  Sgd(const SgdConfig& config, bool use_kernels) : config_(config), use_kernels_(use_kernels) {
-    if (config.nesterov && (config.momentum == 0 || config.dampening != 0)) {
-      throw ConfigError("sgd: nesterov: expected a momentum above 0 and no dampening with it");
-    }
-  }
+RuleStep<PlainRule> prepare_plain(const SgdConfig& /*c*/, const UpdateContext& /*context*/) { return {}; }
 
-  Granularity granularity() const override { return Granularity::kElement; }
-  std::vector<StateSpec> state_specs() const override {
-    if (config_.momentum == 0) return {};
-    return {{"momentum", nullptr}};
-  }
+RuleStep<MomentumRule> prepare(const SgdConfig& c, const UpdateContext& context) {
+  return {{c.momentum, context.update == 1 ? 1 : 1 - c.dampening, c.nesterov ? 1.0 : 0.0, c.nesterov ? c.momentum : 1}};
+}
 
-  void step(std::vector<Slot>& slots, const UpdateContext& context) const override {
-    const double share = context.update == 1 ? 1 : 1 - config_.dampening;
-    for (const auto& run : runs_of(slots)) {
-      if (!use_kernels_ || !runs_on_kernels(run)) {
-        update(run, share, context.grad_scale);
-      } else if (run.value.scalar_type() == at::kDouble) {
-        fused_update<double>(run, share, context.grad_scale);
-      } else {
-        fused_update<float>(run, share, context.grad_scale);
-      }
-    }
+std::unique_ptr<Optimizer> make(const SgdConfig& c) {
+  if (c.nesterov && (c.momentum == 0 || c.dampening != 0)) {
+    throw ConfigError("sgd: nesterov: expected a momentum above 0 and no dampening with it");
   }
-
- private:
-  /// The formula in plain tensor operations, for any device. The buffer is zero before the first update.
-  void update(const Run& run, double gradient_share, double grad_scale) const {
-    at::Tensor w = run.value;
-    at::Tensor g = run.grad.mul(grad_scale);
-    if (run.weight_decay != 0) g.add_(w, run.weight_decay);
-    if (config_.momentum != 0) {
-      at::Tensor b = run.states[0];
-      b.mul_(config_.momentum).add_(g, gradient_share);
-      g = config_.nesterov ? g.add_(b, config_.momentum) : b;
-    }
-    w.sub_(g, run.lr);
-  }
-
-  template <class T>
-  void fused_update(const Run& run, double gradient_share, double grad_scale) const {
-    const auto to = [](double x) { return static_cast<T>(x); };
-    const update_kernels::Sgd<T> constants = {to(grad_scale),       to(run.lr),         to(run.weight_decay),
-                                              to(config_.momentum), to(gradient_share), config_.nesterov};
-    T* w = run.value.data_ptr<T>();
-    const T* g = run.grad.const_data_ptr<T>();
-    T* b = run.states.empty() ? nullptr : run.states[0].data_ptr<T>();
-    if constexpr (std::is_same_v<T, float>) {
-      if (run.value.is_cuda()) {
-        INGOT_GPU_FUNCTION(ingot_cuda_sgd)(w, g, b, run.value.numel(), constants, gpu_stream());
-        return;
-      }
-    }
-    parallel_for(0, run.value.numel(), kUpdateGrain, [&](std::int64_t begin, std::int64_t end) {
-      update_kernels::sgd(w + begin, g + begin, b == nullptr ? nullptr : b + begin, end - begin, constants);
-    });
-  }
-
-  SgdConfig config_;
-  bool use_kernels_;
-};
+  if (c.momentum == 0) return elementwise<PlainRule>(c, {}, prepare_plain, DecayMode::kCoupled);
+  return elementwise<MomentumRule>(c, {"momentum"}, prepare, DecayMode::kCoupled);
+}
 
 }  // namespace
 }  // namespace ingot::sgd
@@ -111,14 +57,9 @@ class Sgd final : public Optimizer {
 namespace ingot {
 
 void register_sgd(Family<OptimizerEntry>& family) {
-  using sgd::SgdConfig;
-  auto& entry = family.add<SgdConfig>(
-      "sgd", "Stochastic gradient descent with momentum",
-      "Sutskever et al. 2013, \"On the importance of initialization and momentum in deep learning\"");
-  entry.make = with_settings<SgdConfig>([](const SgdConfig& c) { return std::make_unique<sgd::Sgd>(c, true); });
-  entry.make_plain = with_settings<SgdConfig>([](const SgdConfig& c) { return std::make_unique<sgd::Sgd>(c, false); });
-  entry.lr = with_settings<SgdConfig>([](const SgdConfig& c) { return c.lr; });
-  entry.weight_decay = with_settings<SgdConfig>([](const SgdConfig& c) { return c.weight_decay; });
+  add_optimizer<sgd::SgdConfig>(
+      family, "sgd", "Stochastic gradient descent with momentum",
+      "Sutskever et al. 2013, \"On the importance of initialization and momentum in deep learning\"", sgd::make);
 }
 
 }  // namespace ingot

@@ -1,0 +1,57 @@
+#pragma once
+// What happens to large gradients before the optimizer sees them.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "optim/grad_norm.h"
+#include "registry/family.h"
+
+namespace ingot {
+
+/// Norms of the mean gradient over target tokens.
+struct GradientNorms {
+  double total = 0;
+  /// By master, in the order of `store.masters()`; 0 of what is not trained. Empty unless the clipper asks for it.
+  std::vector<double> by_master;
+};
+
+class Clipper {
+ public:
+  virtual ~Clipper() = default;
+  /// Whether it reads `by_master`.
+  virtual bool needs_masters() const { return false; }
+  /// Factor for all gradients of the step.
+  virtual double factor(const GradientNorms& /*norms*/) const { return 1; }
+  /// Moves statistics, after a step that was applied.
+  virtual void observe(const GradientNorms& /*norms*/) {}
+  /// Statistics as a checkpoint keeps them, the same on all ranks.
+  virtual std::vector<double> state() const { return {}; }
+  /// Takes back what `state` gave.
+  virtual void restore(const std::vector<double>& /*state*/) {}
+
+  /// What must stay together on one rank for `clip_unit`s; kElement if it has none.
+  virtual Granularity granularity(const Master& /*master*/) const { return Granularity::kElement; }
+  virtual bool clips_units() const { return false; }
+  /// Changes the gradient of a master, or of the part of one, in place; `scale` times it is the mean gradient.
+  virtual void clip_units_of(const Master& /*part*/, double /*scale*/) const {}
+};
+
+struct ClipperEntry : Entry {
+  static constexpr const char* kFamily = "clippers";
+  std::function<std::unique_ptr<Clipper>(const ConfigObject& settings)> make;
+};
+
+/// An entry whose clipper K is made from `const C&`.
+template <class C, class K>
+ClipperEntry& add_clipper(Family<ClipperEntry>& family, std::string name, std::string summary, std::string paper) {
+  auto& entry = family.add<C>(std::move(name), std::move(summary), std::move(paper));
+  entry.make = with_settings<C>([](const C& c) -> std::unique_ptr<Clipper> { return std::make_unique<K>(c); });
+  return entry;
+}
+
+void register_all_clippers(Family<ClipperEntry>& family);
+
+}  // namespace ingot

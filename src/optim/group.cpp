@@ -1,0 +1,171 @@
+#include "optim/group.h"
+
+#include <ATen/ops/zeros.h>
+#include <c10/util/accumulate.h>
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/text.h"
+#include "config/numbers.h"
+
+namespace ingot {
+namespace {
+
+constexpr std::int64_t kAlignment = 16;  // elements: stretches start at a multiple of 64 bytes in fp32
+
+std::int64_t aligned(std::int64_t offset) { return (offset + kAlignment - 1) / kAlignment * kAlignment; }
+
+/// Whether nothing but padding lies between two that are owned: masters lie in the order of their list.
+bool are_neighbours(const Master& a, const Master& b, const std::vector<Master>& masters) {
+  return b.index == a.index + 1 && a.begin + a.numel == masters[a.index].numel && b.begin == 0 &&
+         b.offset >= a.offset + a.numel;
+}
+
+/// Offsets of slices of the given sizes, next to their neighbours as the masters are where `joined`, so that both form one
+/// run; returns the size of all.
+template <class Size>
+std::int64_t lay_out_slices(const std::vector<Slot>& slots, bool joined, Size size,
+                            std::vector<std::int64_t>& offsets) {
+  offsets.clear();
+  std::int64_t end = 0;
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const bool follows = joined && slots[i].follows;
+    offsets.push_back(follows ? offsets.back() + slots[i].master->offset - slots[i - 1].master->offset : aligned(end));
+    end = offsets.back() + size(*slots[i].master);
+  }
+  return end;
+}
+
+std::string names_of(const ConfigObject& settings) {
+  std::vector<std::string> names;
+  for (const auto& [path, value] : numbers_of(settings)) names.push_back(path);
+  return join(names, ", ");
+}
+
+}  // namespace
+
+ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig& config, const GroupConfig* own,
+                               const ScheduleContext& context)
+    : name(group_name) {
+  const auto& optimizer = own != nullptr && own->optimizer ? *own->optimizer : config.optimizer;
+  const auto& schedule = own != nullptr && own->schedule ? *own->schedule : config.schedule;
+  const auto& modifiers = own != nullptr && own->modifiers ? *own->modifiers : config.modifiers;
+  optimizer_name = optimizer.name();
+  settings_ = optimizer.settings().clone();
+  optimizer_ = optimizer.entry().make(*settings_);
+  lr_schedule_ = schedule.entry().make(schedule.settings(), context);
+  peak_lr = optimizer.entry().lr(*settings_);
+  weight_decay = optimizer.entry().weight_decay(*settings_);
+  add_states(optimizer_->state_specs(), "");
+  for (const auto& modifier : modifiers) {
+    auto settings = modifier.settings().clone();
+    auto made = modifier.entry().make(*settings);
+    const auto first = states.size();
+    add_states(made->state_specs(), modifier.name() + ".");
+    modifiers_.push_back({std::move(settings), std::move(made), first, states.size() - first});
+  }
+  add_schedules(own != nullptr && own->schedules ? *own->schedules : config.schedules, context);
+  if (own == nullptr) return;
+  peak_lr = own->lr.value_or(peak_lr) * own->lr_scale.value_or(1);
+  weight_decay = own->weight_decay.value_or(weight_decay);
+  decays_all = own->weight_decay.has_value();
+}
+
+void ParameterGroup::add_states(const std::vector<StateSpec>& specs, const std::string& prefix) {
+  for (auto spec : specs) {
+    spec.name = prefix + spec.name;
+    states.push_back({std::move(spec), {}, 0, {}});
+  }
+}
+
+void ParameterGroup::add_schedules(const NamedMap<MovingConfig>& config, const ScheduleContext& context) {
+  const auto numbers = numbers_of(*settings_);
+  for (const auto& [path, moving] : config) {
+    if (path == "lr")
+      throw ConfigError("optim.schedules: lr: the learning rate follows `schedule`, expected another name");
+    const auto found = std::find_if(numbers.begin(), numbers.end(), [&](const auto& n) { return n.first == path; });
+    if (found == numbers.end()) {
+      throw ConfigError(cat("optim.schedules: '", path, "' is no number among the settings of ", optimizer_name,
+                            ", which has ", names_of(*settings_)));
+    }
+    auto schedule = moving.schedule.entry().make(moving.schedule.settings(), context);
+    if (path == "weight_decay") {
+      if (moving.from != 0)
+        throw ConfigError("optim.schedules: weight_decay: expected no `from`: its schedule begins at 0");
+      decay_factor_ = std::make_unique<Moving>(Moving{path, 0, 1, std::move(schedule)});
+    } else {
+      moving_.push_back({path, moving.from, found->second, std::move(schedule)});
+    }
+  }
+}
+
+Granularity ParameterGroup::granularity(const Master& master) const {
+  auto coarsest = optimizer_->granularity(master);
+  for (const auto& m : modifiers_) coarsest = std::max(coarsest, m.modifier->granularity(master));
+  return coarsest;
+}
+
+void ParameterGroup::lay_out(const std::vector<Master>& masters) {
+  for (std::size_t i = 1; i < slots.size(); ++i) {
+    slots[i].follows = are_neighbours(*slots[i - 1].master, *slots[i].master, masters);
+  }
+  for (auto& state : states) {
+    state.size = lay_out_slices(
+        slots, !state.spec.shape, [&](const Master& m) { return c10::multiply_integers(state.shape(m)); }, state.offsets);
+  }
+  directions_size_ = 0;
+  if (applies_directions()) {
+    directions_size_ = lay_out_slices(
+        slots, true, [](const Master& m) { return m.numel; }, direction_offsets_);
+  }
+}
+
+std::int64_t ParameterGroup::bytes(at::ScalarType master_dtype) const {
+  const auto of = [&](std::int64_t elements, at::ScalarType dtype) {
+    return elements * static_cast<std::int64_t>(c10::elementSize(dtype));
+  };
+  std::int64_t total = of(directions_size_, master_dtype);
+  for (const auto& state : states) total += of(state.size, state.spec.dtype.value_or(master_dtype));
+  return total;
+}
+
+void ParameterGroup::allocate(const at::TensorOptions& options) {
+  for (auto& slot : slots) slot.states.clear();
+  for (auto& state : states) {
+    state.flat = at::zeros({state.size}, state.spec.dtype ? options.dtype(*state.spec.dtype) : options);
+    for (std::size_t i = 0; i < slots.size(); ++i) {
+      const auto shape = state.shape(*slots[i].master);
+      slots[i].states.push_back(state.flat.narrow(0, state.offsets[i], c10::multiply_integers(shape)).view(shape));
+    }
+  }
+  if (!applies_directions()) return;
+  directions_ = at::zeros({directions_size_}, options);
+  for (std::size_t i = 0; i < slots.size(); ++i) {
+    const auto& m = *slots[i].master;
+    slots[i].direction = directions_.narrow(0, direction_offsets_[i], m.numel).view(m.shape);
+  }
+}
+
+void ParameterGroup::step(const UpdateContext& context) {
+  for (const auto& m : moving_) set_number(*settings_, m.path, m.at(context.update));
+  const double rate = lr(context.update);
+  const double decay_factor = decay_factor_ ? decay_factor_->at(context.update) : 1;
+  for (auto& slot : slots) {
+    slot.lr = rate;
+    slot.weight_decay = slot.peak_weight_decay * decay_factor;
+    if (context.update != 1) continue;
+    for (std::size_t k = 0; k < states.size(); ++k) {
+      if (states[k].spec.start) states[k].spec.start(slot.states[k], *slot.master);
+    }
+  }
+  if (!applies_directions()) {
+    optimizer_->step(slots, context);
+    return;
+  }
+  optimizer_->direct(slots, context);
+  for (const auto& m : modifiers_) m.modifier->modify(slots, context);
+  apply_directions(slots, optimizer_->decay());
+}
+
+}  // namespace ingot

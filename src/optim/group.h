@@ -1,0 +1,77 @@
+#pragma once
+// The parameters that one optimizer updates, with its states; internal to the engine.
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "optim/optim_config.h"
+
+namespace ingot {
+
+/// Where the states of a group's masters lie in the flat tensor of one StateSpec.
+struct StateLayout {
+  StateSpec spec;
+  std::vector<std::int64_t> offsets;  // for each slot
+  std::int64_t size = 0;
+  at::Tensor flat;
+
+  std::vector<std::int64_t> shape(const Master& master) const { return spec.shape ? spec.shape(master) : master.shape; }
+};
+
+class ParameterGroup {
+ public:
+  /// `own` null: the default group. Throws ConfigError.
+  ParameterGroup(const std::string& name, const OptimConfig& config, const GroupConfig* own,
+                 const ScheduleContext& context);
+
+  /// What must stay together of a master.
+  Granularity granularity(const Master& master) const;
+  /// After `slots` were filled: neighbours and where states lie.
+  void lay_out(const std::vector<Master>& masters);
+  /// Bytes of states and directions for masters of a type.
+  std::int64_t bytes(at::ScalarType master_dtype) const;
+  void allocate(const at::TensorOptions& options);
+  /// Learning rate of an update, from 1.
+  double lr(std::int64_t update) const { return peak_lr * lr_schedule_->factor(update - 1); }
+  /// One update; the schedules are read at context.update - 1.
+  void step(const UpdateContext& context);
+
+  std::string name;
+  std::string optimizer_name;
+  double peak_lr = 0;
+  double weight_decay = 0;
+  bool decays_all = false;  // whether `weight_decay` acts on more than matrices
+  std::vector<Slot> slots;
+  std::vector<StateLayout> states;
+
+ private:
+  /// A hyper-parameter on its way from one value to another.
+  struct Moving {
+    std::string path;
+    double from, to;
+    std::unique_ptr<Schedule> schedule;
+    double at(std::int64_t update) const { return from + (to - from) * schedule->factor(update - 1); }
+  };
+  struct Modified {
+    std::unique_ptr<ConfigObject> settings;
+    std::unique_ptr<Modifier> modifier;
+    std::size_t first_state, num_states;
+  };
+
+  bool applies_directions() const { return !modifiers_.empty() || !optimizer_->is_fused(); }
+  void add_schedules(const NamedMap<MovingConfig>& config, const ScheduleContext& context);
+  void add_states(const std::vector<StateSpec>& specs, const std::string& prefix);
+
+  std::unique_ptr<ConfigObject> settings_;  // of the optimizer, as schedules have them now
+  std::unique_ptr<Optimizer> optimizer_;
+  std::vector<Modified> modifiers_;
+  std::unique_ptr<Schedule> lr_schedule_;
+  std::vector<Moving> moving_;
+  std::unique_ptr<Moving> decay_factor_;  // of 1, for the group's decay
+  at::Tensor directions_;
+  std::int64_t directions_size_ = 0;
+  std::vector<std::int64_t> direction_offsets_;
+};
+
+}  // namespace ingot

@@ -1,0 +1,52 @@
+// The root of the warm-up over time after a warm-up: no end has to be known.
+//
+//   factor(t) = (t + 1)/N  for t < N,  then  r + (1 - r) sqrt(N / (t + 1))
+//
+// t: update from 0, N: warm-up in updates (at least 1), r: final ratio, which is approached without end. Vaswani et al. 2017
+// (arXiv:1706.03762), equation 3, with the peak at the end of the warm-up set to the learning rate.
+
+#include <algorithm>
+#include <cmath>
+
+#include "optim/warmup.h"
+
+namespace ingot::inverse_sqrt_schedule {
+namespace {
+
+struct InverseSqrtConfig {
+  Duration warmup = Duration::of_steps(100);
+  double final_ratio = 0;
+};
+
+void describe(Fields& f, InverseSqrtConfig& c) {
+  f.field("warmup", c.warmup, "rise from near 0 to the peak rate; also the time scale of the fall");
+  f.field("final_ratio", c.final_ratio, "share of the peak that the rate falls towards", Rule{}.at_least(0).at_most(1));
+}
+
+class InverseSqrt final : public Schedule {
+ public:
+  InverseSqrt(const InverseSqrtConfig& config, const ScheduleContext& context)
+      : warmup_(static_cast<double>(std::max<std::int64_t>(1, steps_of(config.warmup, context)))),
+        final_ratio_(config.final_ratio) {}
+
+  double factor(std::int64_t t) const override {
+    const double updates = static_cast<double>(t + 1);
+    return updates < warmup_ ? updates / warmup_ : final_ratio_ + (1 - final_ratio_) * std::sqrt(warmup_ / updates);
+  }
+
+ private:
+  double warmup_, final_ratio_;
+};
+
+}  // namespace
+}  // namespace ingot::inverse_sqrt_schedule
+
+namespace ingot {
+
+void register_inverse_sqrt(Family<ScheduleEntry>& family) {
+  using namespace inverse_sqrt_schedule;
+  add_schedule<InverseSqrtConfig, InverseSqrt>(family, "inverse_sqrt", "Falls as the root of time after a warm-up",
+                                               "Vaswani et al. 2017, arXiv:1706.03762");
+}
+
+}  // namespace ingot

@@ -1,0 +1,88 @@
+#pragma once
+// An elementwise update rule, written once: the header optim/optimizers/<name>.h of a variant holds
+//
+//   struct LionRule : UpdateRule<1> {                     one state for each weight
+//     static constexpr const char* kName = "lion";        unique among all rules
+//     template <class T> struct Constants { T beta1, beta2; };   members of type T alone
+//     /// step times the direction d, so that w <- keep·w - step·d; moves the state.
+//     template <class T>
+//     static INGOT_RULE T displacement(T g, T w, T* state, const Constants<T>& c, T step);
+//   };
+//
+// The build finds such structs in these headers and compiles each as the vectorised loop for CPUs (update_loops.h) and as the
+// CUDA kernel (cuda/update.cuh). No LibTorch here: nvcc and the kernels' flags see this file. A rule must keep w = g = state =
+// 0 where they are 0: flat buffers have padding.
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+#ifdef __CUDACC__
+#define INGOT_RULE __host__ __device__ __forceinline__
+#else
+#define INGOT_RULE __attribute__((always_inline)) inline
+#endif
+
+namespace ingot {
+
+/// -1, 0 or 1, without a branch.
+template <class T>
+INGOT_RULE T sign(T x) {
+  return static_cast<T>(x > 0) - static_cast<T>(x < 0);
+}
+
+template <int States>
+struct UpdateRule {
+  static constexpr int kStates = States;
+};
+
+/// What is the same for all rules in one update.
+template <class T>
+struct UpdateFactors {
+  T grad_scale;  // g = grad_scale·G + l2·w
+  T l2;          // decay in the gradient, or 0
+  T keep;        // 1 - lr·decay, or 1
+  T step;        // multiplies the direction
+};
+
+/// Weights, gradients and states of n elements. `out` null: weights change in place; else it gets the displacements, for
+/// `step` 1 the directions, and weights stay.
+template <class T, int States>
+struct UpdateArrays {
+  T* w;
+  const T* g;
+  std::array<T*, States> states;
+  T* out = nullptr;
+
+  UpdateArrays from(std::int64_t offset) const {
+    UpdateArrays rest = *this;
+    rest.w += offset;
+    rest.g += offset;
+    for (auto& state : rest.states) state += offset;
+    if (out != nullptr) rest.out += offset;
+    return rest;
+  }
+};
+
+/// An aggregate of doubles as the same aggregate of T: `narrowed<LionRule::Constants, float>(constants)`.
+template <template <class> class Aggregate, class T>
+Aggregate<T> narrowed(const Aggregate<double>& wide) {
+  if constexpr (std::is_empty_v<Aggregate<T>>) {
+    return {};
+  } else {
+    constexpr std::size_t kSize = sizeof(Aggregate<double>) / sizeof(double);
+    static_assert(sizeof(Aggregate<T>) == kSize * sizeof(T));
+    const auto from = std::bit_cast<std::array<double, kSize>>(wide);
+    std::array<T, kSize> to;
+    for (std::size_t i = 0; i < kSize; ++i) to[i] = static_cast<T>(from[i]);
+    return std::bit_cast<Aggregate<T>>(to);
+  }
+}
+
+/// One update of n elements on the CPU; defined by the build for float and double of every rule.
+template <class Rule, class T>
+void update_on_cpu(const UpdateArrays<T, Rule::kStates>& arrays, std::int64_t n, const UpdateFactors<T>& factors,
+                   const typename Rule::template Constants<T>& constants);
+
+}  // namespace ingot
