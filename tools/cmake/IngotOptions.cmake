@@ -1,6 +1,6 @@
 # Compiler, linker and cache settings shared by every target.
 option(INGOT_WERROR "Make warnings in our own code errors" OFF)
-option(INGOT_UNITY "Compile each variant family and each folder of tests as one translation unit" OFF)
+option(INGOT_UNITY "Compile each variant family, and its tests, as one translation unit" OFF)
 option(INGOT_TESTS "Build the tests" ON)
 set(INGOT_CUDA AUTO CACHE STRING "Build the GPU plugin: ON, OFF, or AUTO (where CUDA 13 is found)")
 option(INGOT_INCOMPLETE_VARIANTS
