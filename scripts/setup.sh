@@ -132,7 +132,7 @@ if [ $BUILD -eq 1 ]; then
   if [ $CUDA -eq 1 ]; then cuda=ON; fi
   if [ $TESTS -eq 1 ]; then target=all; fi
   phase "configure"
-  cmake --preset release -DINGOT_TORCH="${INGOT_TORCH:-}" -DINGOT_CUDA=$cuda >"$ROOT/.cache/configure.log" 2>&1 ||
+  cmake --preset release -DINGOT_TORCH="${INGOT_TORCH:-}" -DINGOT_CUDA=$cuda -DINGOT_UNITY="${INGOT_UNITY:-OFF}" >"$ROOT/.cache/configure.log" 2>&1 ||
     { cat "$ROOT/.cache/configure.log" >&2; die "cmake failed"; }
   phase_end
   phase "build"

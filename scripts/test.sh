@@ -30,8 +30,12 @@ while [ $# -gt 0 ]; do
   shift
 done
 
-if [ $SETUP -eq 1 ]; then scripts/setup.sh --tests; fi
 . scripts/common.sh
+if [ $SETUP -eq 1 ]; then
+  phase "set-up and build"
+  scripts/setup.sh --tests
+  phase_end
+fi
 
 run_tests() { # FOLDER [CTEST OPTION...]
   local folder=$1
@@ -58,4 +62,8 @@ if [ $FULL -eq 1 ]; then
   for preset in asan ubsan; do sanitized $preset all "${LABEL[@]}"; done
 fi
 
+phase "tests"
 run_tests build "${LABEL[@]}"
+phase_end
+say "==> all tests passed"
+phase_summary
