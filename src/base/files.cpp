@@ -10,6 +10,9 @@
 #include <atomic>
 #include <cerrno>
 #include <system_error>
+#include <utility>
+
+#include "base/text.h"
 
 namespace ingot {
 namespace {
@@ -24,14 +27,14 @@ constexpr std::size_t kBufferSize = std::size_t{1} << 18;
 /// A file descriptor that closes itself.
 class Descriptor {
  public:
-  Descriptor(const fs::path& path, int flags, const char* action, ExitCode code)
-      : fd_(::open(path.c_str(), flags | O_CLOEXEC, 0666)) {
-    if (fd_ < 0) fail(action, path, code);
-  }
+  explicit Descriptor(int fd) : fd_(fd) {}
   Descriptor(const Descriptor&) = delete;
   Descriptor& operator=(const Descriptor&) = delete;
-  ~Descriptor() { ::close(fd_); }
+  ~Descriptor() {
+    if (fd_ >= 0) ::close(fd_);
+  }
   int get() const { return fd_; }
+  int release() { return std::exchange(fd_, -1); }
 
  private:
   int fd_;
@@ -42,16 +45,44 @@ fs::path folder_of(const fs::path& path) {
   return parent.empty() ? fs::path(".") : parent;
 }
 
+const char* kind_of(mode_t mode) {
+  if (S_ISFIFO(mode)) return "a pipe";
+  if (S_ISSOCK(mode)) return "a socket";
+  return "a device";
+}
+
+/// A file and, if wanted, a pipe.
+int open_readable(const fs::path& path, ExitCode code, bool pipes, struct stat& status) {
+  // Without O_NONBLOCK the opening of a pipe waits until somebody writes to it.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+  if (fd < 0) fail("read", path, code);
+  Descriptor file(fd);
+  if (::fstat(fd, &status) != 0) fail("read", path, code);
+  if (S_ISDIR(status.st_mode)) fail("read", path, code, EISDIR);
+  const bool is_pipe = pipes && S_ISFIFO(status.st_mode);
+  if (!S_ISREG(status.st_mode) && !is_pipe) {
+    throw Error(code, cat("cannot read '", path.string(), "': it is ", kind_of(status.st_mode), ", expected a file"));
+  }
+  if (is_pipe) ::fcntl(fd, F_SETFL, 0);
+  return file.release();
+}
+
+[[noreturn]] void fail_size(const fs::path& path, ExitCode code, std::int64_t limit) {
+  throw Error(code, cat("cannot read '", path.string(), "': it is larger than ",
+                        format_bytes(static_cast<double>(limit)), ", the most that this kind of file may have"));
+}
+
 }  // namespace
 
-std::string read_file(const fs::path& path, ExitCode code) {
-  const Descriptor file(path, O_RDONLY, "read", code);
+std::string read_file(const fs::path& path, ExitCode code, const ReadRule& rule) {
   struct stat status;
-  if (::fstat(file.get(), &status) != 0) fail("read", path, code);
+  const Descriptor file(open_readable(path, code, rule.pipes, status));
+  if (status.st_size > rule.limit) fail_size(path, code, rule.limit);
   std::string bytes(static_cast<std::size_t>(std::max<off_t>(status.st_size, 0)), '\0');
   // Pipes and /proc files state no size: read on until the end.
   std::size_t used = 0;
   for (;;) {
+    if (static_cast<std::int64_t>(used) > rule.limit) fail_size(path, code, rule.limit);
     if (used == bytes.size()) bytes.resize(used + kBufferSize);
     const ssize_t got = ::read(file.get(), bytes.data() + used, bytes.size() - used);
     if (got < 0 && errno == EINTR) continue;
@@ -63,8 +94,14 @@ std::string read_file(const fs::path& path, ExitCode code) {
   return bytes;
 }
 
+int open_regular(const fs::path& path, ExitCode code) {
+  struct stat status;
+  return open_readable(path, code, false, status);
+}
+
 void sync_path(const fs::path& path, ExitCode code) {
-  const Descriptor file(path, O_RDONLY, "sync", code);
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() < 0) fail("sync", path, code);
   // Some file systems cannot sync a folder and say so with EINVAL.
   if (::fsync(file.get()) != 0 && errno != EINVAL) fail("sync", path, code);
 }
@@ -159,10 +196,8 @@ void FileWriter::finish() {
 }
 
 MappedFile::MappedFile(const fs::path& path, ExitCode code) : path_(path) {
-  const Descriptor file(path, O_RDONLY, "read", code);
   struct stat status;
-  if (::fstat(file.get(), &status) != 0) fail("read", path, code);
-  if (S_ISDIR(status.st_mode)) fail("read", path, code, EISDIR);
+  const Descriptor file(open_readable(path, code, false, status));
   size_ = static_cast<std::size_t>(status.st_size);
   if (size_ == 0) return;  // an empty map is an error to the kernel
   void* map = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);

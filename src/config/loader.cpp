@@ -65,7 +65,7 @@ Node Loader::read(const fs::path& file, const std::string& shown, const Location
   }
   std::string text;
   try {
-    text = read_file(file, ExitCode::kConfig);
+    text = read_file(file, ExitCode::kConfig, {.pipes = true});
   } catch (const Error& error) {
     throw ConfigError(named_at, error.what());
   }

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <functional>
@@ -55,6 +56,40 @@ TEST_F(FilesTest, MissingFileNamesPathAndReason) {
   EXPECT_NE(text.find("none.txt': No such file or directory"), std::string::npos) << text;
   EXPECT_NE(message_of([&] { read_file(folder_); }, ExitCode::kOther).find("Is a directory"), std::string::npos);
   EXPECT_GT(read_file("/proc/self/status").size(), 100u);  // states a size of 0
+}
+
+TEST_F(FilesTest, WhatIsNoFileIsRefusedAtOnce) {
+  const fs::path pipe = folder_ / "manifest.json";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  const auto map = [](const fs::path& path) { const MappedFile file(path, ExitCode::kData); };
+  const auto open = [](const fs::path& path) { ::close(open_regular(path, ExitCode::kData)); };
+  const auto read = [](const fs::path& path) { read_file(path, ExitCode::kData); };
+  for (const std::function<void(const fs::path&)>& use : {std::function<void(const fs::path&)>(map), {open}, {read}}) {
+    EXPECT_NE(message_of([&] { use(pipe); }, ExitCode::kData).find("manifest.json': it is a pipe"), std::string::npos);
+    EXPECT_NE(message_of([&] { use("/dev/zero"); }, ExitCode::kData).find("it is a device"), std::string::npos);
+  }
+  // A config may come out of a command.
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  ASSERT_EQ(::write(ends[1], "text", 4), 4);
+  ::close(ends[1]);
+  const fs::path substituted = "/proc/self/fd/" + std::to_string(ends[0]);
+  EXPECT_EQ(read_file(substituted, ExitCode::kConfig, {.pipes = true}), "text");
+  EXPECT_NE(message_of([&] { read_file(substituted); }, ExitCode::kOther).find("it is a pipe"), std::string::npos);
+  ::close(ends[0]);
+}
+
+TEST_F(FilesTest, LargerFilesThanExpectedAreNotRead) {
+  const fs::path path = folder_ / "huge.json";
+  write_file_atomic(path, "12345");
+  EXPECT_EQ(read_file(path, ExitCode::kData, {5}), "12345");
+  EXPECT_NE(message_of([&] { read_file(path, ExitCode::kData, {4}); }, ExitCode::kData).find("larger than 4 B"),
+            std::string::npos);
+  // States no size, so that the end shows it.
+  EXPECT_NE(message_of([] { read_file("/proc/self/status", ExitCode::kData, {9}); }, ExitCode::kData).find("larger"),
+            std::string::npos);
+  fs::resize_file(path, std::uintmax_t{1} << 42);  // takes no space
+  EXPECT_NE(message_of([&] { read_file(path); }, ExitCode::kOther).find("larger than 4.0 GiB"), std::string::npos);
 }
 
 TEST_F(FilesTest, FullDiskIsAnErrorOfTheCaller) {
