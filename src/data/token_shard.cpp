@@ -5,8 +5,10 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cstring>
+#include <mutex>
 #include <system_error>
 
 #include "base/error.h"
@@ -65,6 +67,50 @@ class TokenFile {
   std::int64_t size_ = 0;
 };
 
+/// Numbers of any alignment in a file that is too large to keep. Looked up through a few pages, so that neighbours, and the
+/// last steps of a search, cost no call to the kernel. Several threads may ask.
+class NumberFile {
+ public:
+  explicit NumberFile(const fs::path& path) : path_(path), file_(path) {}
+
+  const fs::path& path() const { return path_; }
+  std::size_t size() const { return static_cast<std::size_t>(file_.size()); }
+  /// Throws DataError for a number beyond the end, or if the file has been cut.
+  template <class T>
+  T at(std::size_t byte) const {
+    static_assert(sizeof(T) <= kOverlap);
+    if (size() < sizeof(T) || byte > size() - sizeof(T)) fail(path_, byte, "beyond the end of the file");
+    const std::lock_guard lock(mutex_);
+    return number_at<T>(page(byte / kPage), byte % kPage);
+  }
+
+ private:
+  static constexpr std::size_t kPage = 2048, kOverlap = 8, kPages = 4;
+  struct Page {
+    std::size_t number = SIZE_MAX;
+    std::array<char, kPage + kOverlap> bytes;
+  };
+
+  const char* page(std::size_t number) const {
+    for (const Page& page : pages_) {
+      if (page.number == number) return page.bytes.data();
+    }
+    Page& page = pages_[next_];
+    next_ = (next_ + 1) % kPages;
+    page.number = SIZE_MAX;  // until it is read
+    const std::size_t begin = number * kPage;
+    file_.read_at(static_cast<std::int64_t>(begin), std::min(page.bytes.size(), size() - begin), page.bytes.data());
+    page.number = number;
+    return page.bytes.data();
+  }
+
+  fs::path path_;
+  TokenFile file_;
+  mutable std::mutex mutex_;
+  mutable std::array<Page, kPages> pages_;
+  mutable std::size_t next_ = 0;
+};
+
 template <class T>
 void widen(const char* bytes, std::int64_t count, TokenId* out) {
   for (std::int64_t i = 0; i < count; ++i) {
@@ -112,16 +158,16 @@ fs::path with_extension(fs::path path, const char* extension) { return path.repl
 /// The arrays of an .idx file.
 class MegatronIndex {
  public:
-  explicit MegatronIndex(const fs::path& path) : file_(path, ExitCode::kData) {
+  explicit MegatronIndex(const fs::path& path) : file_(path) {
     const std::size_t size = file_.size();
-    if (size < kIndexHeader || std::memcmp(file_.data(), kIndexMagic.data(), kIndexMagic.size()) != 0) {
-      fail(path, 0, "not an index of token shards, expected 'MMIDIDX'");
-    }
-    const auto version = number_at<std::uint64_t>(file_.data(), 9);
+    bool is_index = size >= kIndexHeader;
+    for (std::size_t i = 0; is_index && i < kIndexMagic.size(); ++i) is_index = file_.at<char>(i) == kIndexMagic[i];
+    if (!is_index) fail(path, 0, "not an index of token shards, expected 'MMIDIDX'");
+    const auto version = file_.at<std::uint64_t>(9);
     if (version != 1) fail(path, 9, cat("version ", version, ", expected 1"));
-    code_ = number_at<std::uint8_t>(file_.data(), 17);
-    sequences_ = number_at<std::uint64_t>(file_.data(), 18);
-    entries_ = number_at<std::uint64_t>(file_.data(), 26);
+    code_ = file_.at<std::uint8_t>(17);
+    sequences_ = file_.at<std::uint64_t>(18);
+    entries_ = file_.at<std::uint64_t>(26);
     if (item_type(code_).size == 0) fail(path, 17, cat("type ", +code_, " of ids, expected 1..5 or 8"));
     const std::size_t room = (size - kIndexHeader) / 8;
     const bool fits = sequences_ <= room && entries_ <= room && entries_ >= 1;
@@ -139,12 +185,10 @@ class MegatronIndex {
   ItemType type() const { return item_type(code_); }
   std::uint64_t sequences() const { return sequences_; }
   std::uint64_t documents() const { return entries_ - 1; }
-  std::int64_t length(std::uint64_t i) const { return number_at<std::int32_t>(file_.data(), kIndexHeader + 4 * i); }
-  std::int64_t offset(std::uint64_t i) const {
-    return number_at<std::int64_t>(file_.data(), kIndexHeader + 4 * sequences_ + 8 * i);
-  }
+  std::int64_t length(std::uint64_t i) const { return file_.at<std::int32_t>(kIndexHeader + 4 * i); }
+  std::int64_t offset(std::uint64_t i) const { return file_.at<std::int64_t>(kIndexHeader + 4 * sequences_ + 8 * i); }
   std::uint64_t document(std::uint64_t i) const {
-    return number_at<std::uint64_t>(file_.data(), kIndexHeader + 12 * sequences_ + 8 * i);
+    return file_.at<std::uint64_t>(kIndexHeader + 12 * sequences_ + 8 * i);
   }
   /// Bytes of ids that the index describes.
   std::int64_t bytes() const {
@@ -153,7 +197,7 @@ class MegatronIndex {
   }
 
  private:
-  MappedFile file_;
+  NumberFile file_;
   std::uint8_t code_ = 0;
   std::uint64_t sequences_ = 0;
   std::uint64_t entries_ = 0;
@@ -181,13 +225,15 @@ class MegatronShard final : public TokenShard {
   void document_starts(std::int64_t first, std::int64_t end, std::vector<std::int64_t>& starts) const override {
     first = std::max<std::int64_t>(first, 1);
     std::uint64_t low = 0, high = index_->documents();
-    while (low < high) {
+    for (std::size_t node = 1; low < high;) {
       const std::uint64_t middle = (low + high) / 2;
-      if (start_of(middle) < first) {
+      const bool is_before = start_at(node, middle) < first;
+      if (is_before) {
         low = middle + 1;
       } else {
         high = middle;
       }
+      node = 2 * node + (is_before ? 1 : 0);
     }
     for (; low < index_->documents() && start_of(low) < end; ++low) {
       // Documents without tokens begin where the next one does.
@@ -222,9 +268,22 @@ class MegatronShard final : public TokenShard {
     return index_->offset(sequence) / static_cast<std::int64_t>(type_.size);
   }
 
+  /// Every search begins with the same documents: node 1 is the one in the middle, 2 and 3 lie in the middle of its halves,
+  /// and so on. The starts of the first ones are kept.
+  std::int64_t start_at(std::size_t node, std::uint64_t document) const {
+    if (node >= kKeptStarts) return start_of(document);
+    const std::lock_guard lock(kept_mutex_);
+    if (kept_starts_.empty()) kept_starts_.assign(kKeptStarts, -1);
+    if (kept_starts_[node] < 0) kept_starts_[node] = start_of(document);
+    return kept_starts_[node];
+  }
+
+  static constexpr std::size_t kKeptStarts = 2048;
   std::unique_ptr<MegatronIndex> index_;
   ItemType type_;
   TokenFile file_;
+  mutable std::mutex kept_mutex_;
+  mutable std::vector<std::int64_t> kept_starts_;
 };
 
 struct LlmcFormat {

@@ -273,6 +273,23 @@ TEST(TokenStream, AShardCutWhileInUseIsAnError) {
   EXPECT_THROW(stream.read(0, 4, ids.data()), DataError);
 }
 
+TEST(TokenStream, AnIndexCutWhileInUseIsAnError) {
+  const TemporaryFolder folder;
+  std::vector<Ids> documents;
+  for (TokenId i = 0; i < 20000; ++i) documents.push_back({i % 90, 91});
+  write_documents(folder.path(), "a", 100, documents);
+  std::vector<std::unique_ptr<TokenShard>> shards;
+  shards.push_back(open_megatron(folder.path() / "a.bin"));
+  const TokenStream stream(std::move(shards), 100, std::ssize(documents));
+  ASSERT_EQ(stream.document_starts(30001, 30006), (std::vector<std::int64_t>{30002, 30004}));
+  for (const std::uintmax_t bytes : {std::uintmax_t{100000}, std::uintmax_t{34}, std::uintmax_t{0}}) {
+    fs::resize_file(folder.path() / "a.idx", bytes);
+    const std::string message = message_of<DataError>([&] { stream.document_starts(7, 5000); });
+    EXPECT_NE(message.find("a.idx: byte "), message.npos) << message;
+    EXPECT_NE(message.find("the file ends, expected 400042 bytes"), message.npos) << message;
+  }
+}
+
 TEST(FillRow, ResetsAtDocuments) {
   const TemporaryFolder folder;
   write_documents(folder.path(), "a", 100, {{1, 2, 9}, {3, 9}, {4, 5, 6, 9}});
