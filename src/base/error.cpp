@@ -1,6 +1,7 @@
 #include "base/error.h"
 
 #include <new>
+#include <system_error>
 
 #include "base/text.h"
 
@@ -25,6 +26,12 @@ Error as_error(const std::exception& error) {
   const bool memory = dynamic_cast<const std::bad_alloc*>(&error) != nullptr ||
                       what.find("can't allocate memory") != std::string::npos ||
                       what.find("CUDA out of memory") != std::string::npos;
+  const auto* system = dynamic_cast<const std::system_error*>(&error);
+  if (system != nullptr && system->code() == std::errc::resource_unavailable_try_again) {
+    // What std::thread throws.
+    return Error(ExitCode::kOutOfMemory,
+                 "cannot start a thread: out of memory, or too many threads (`ulimit -v`, `ulimit -u`)");
+  }
   if (memory) {
     return Error(ExitCode::kOutOfMemory,
                  "out of memory; lower train.micro_batch or data.seq_len (`ingot plan` shows what a run needs)");

@@ -5,7 +5,12 @@
 #include <exception>
 #include <map>
 #include <mutex>
+#include <new>
+#include <system_error>
 #include <thread>
+
+#include "base/error.h"
+#include "base/text.h"
 
 namespace ingot {
 namespace {
@@ -27,6 +32,18 @@ struct Result {
 class Pipeline {
  public:
   Pipeline(BlockReader& reader, std::int64_t workers) : reader_(reader), limit_(workers * kBlocksPerWorker) {}
+
+  /// The body of a thread. What it cannot attach to a block, such as a lack of memory for its own notes, ends `write`.
+  template <class F>
+  void run(F body) noexcept {
+    try {
+      body();
+    } catch (...) {
+      const std::lock_guard lock(mutex_);
+      broken_ = std::current_exception();
+      changed_.notify_all();
+    }
+  }
 
   void read() {
     for (std::int64_t index = 0;; ++index) {
@@ -86,7 +103,9 @@ class Pipeline {
       Result result;
       {
         std::unique_lock lock(mutex_);
-        changed_.wait(lock, [&] { return results_.contains(written_) || (is_read_ && written_ == blocks_); });
+        changed_.wait(lock,
+                      [&] { return broken_ || results_.contains(written_) || (is_read_ && written_ == blocks_); });
+        if (broken_) std::rethrow_exception(broken_);
         if (!results_.contains(written_)) return;
         result = std::move(results_.extract(written_).mapped());
       }
@@ -111,11 +130,18 @@ class Pipeline {
   std::condition_variable changed_;
   std::deque<Job> jobs_;
   std::map<std::int64_t, Result> results_;
+  std::exception_ptr broken_;
   std::int64_t written_ = 0;  // blocks that are through
   std::int64_t blocks_ = 0;   // in all, once is_read_
   bool is_read_ = false;
   bool stop_ = false;
 };
+
+[[noreturn]] void fail_memory(std::int64_t workers) {
+  throw OutOfMemoryError(cat("out of memory while tokenising with ", workers, workers == 1 ? " thread" : " threads",
+                             ": give it more (see ulimit -v and -u)",
+                             workers == 1 ? "" : ", or fewer threads (--workers, data.workers)"));
+}
 
 }  // namespace
 
@@ -123,9 +149,8 @@ void run_block_pipeline(BlockReader& reader, std::int64_t workers,
                         const std::function<std::unique_ptr<TextEncoder>()>& make_encoder,
                         const std::function<void(const TextBlock&, TextEncoder&, EncodedBlock&)>& encode,
                         const std::function<void(EncodedBlock&)>& write) {
-  std::vector<std::unique_ptr<TextEncoder>> encoders;
-  for (std::int64_t i = 0; i < workers; ++i) encoders.push_back(make_encoder());
   Pipeline pipeline(reader, workers);
+  std::vector<std::unique_ptr<TextEncoder>> encoders;
   std::vector<std::jthread> threads;
   // Stops and joins the threads on every way out.
   struct Stopper {
@@ -136,11 +161,22 @@ void run_block_pipeline(BlockReader& reader, std::int64_t workers,
       threads.clear();
     }
   } const stopper{pipeline, threads};
-  threads.emplace_back([&pipeline] { pipeline.read(); });
-  for (const auto& encoder : encoders) {
-    threads.emplace_back([&pipeline, &encoder, &encode] { pipeline.work(*encoder, encode); });
+  try {
+    threads.emplace_back([&pipeline] { pipeline.run([&] { pipeline.read(); }); });
+    for (std::int64_t i = 0; i < workers; ++i) {
+      encoders.push_back(make_encoder());
+      threads.emplace_back([&pipeline, &encode, encoder = encoders.back().get()] {
+        pipeline.run([&] { pipeline.work(*encoder, encode); });
+      });
+    }
+    pipeline.write(write);
+  } catch (const std::bad_alloc&) {
+    fail_memory(workers);
+  } catch (const std::system_error& error) {
+    // What a thread that cannot be started throws: its stack has no room, or the user has too many.
+    if (error.code() != std::errc::resource_unavailable_try_again) throw;
+    fail_memory(workers);
   }
-  pipeline.write(write);
 }
 
 }  // namespace ingot

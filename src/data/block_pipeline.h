@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "data/block_reader.h"
@@ -19,6 +20,7 @@ struct EncodedBlock {
     bool begins = true;
     bool ends = true;
     bool held_out = false;  // meaningful if it begins here
+    std::string error;      // not empty: the document cannot be used, and has no ids
   };
   std::vector<TokenId> ids;
   std::vector<Document> documents;
@@ -28,7 +30,8 @@ struct EncodedBlock {
 };
 
 /// Runs `read` on one thread and `encode` on `workers` threads, each with its own encoder, and calls `write` on the calling
-/// thread for every block in order. The error of the earliest block is thrown, whichever thread met it first.
+/// thread for every block in order. The error of the earliest block is thrown, whichever thread met it first;
+/// OutOfMemoryError if the threads or their encoders do not fit into memory.
 void run_block_pipeline(BlockReader& reader, std::int64_t workers,
                         const std::function<std::unique_ptr<TextEncoder>()>& make_encoder,
                         const std::function<void(const TextBlock&, TextEncoder&, EncodedBlock&)>& encode,

@@ -4,6 +4,7 @@
 
 #include <new>
 #include <stdexcept>
+#include <system_error>
 
 namespace ingot {
 namespace {
@@ -22,6 +23,9 @@ TEST(Error, AnythingThrownHasItsExitCode) {
   EXPECT_EQ(as_error(std::bad_alloc()).code(), ExitCode::kOutOfMemory);
   EXPECT_EQ(as_error(std::runtime_error("DefaultCPUAllocator: can't allocate memory: you tried …")).code(),
             ExitCode::kOutOfMemory);
+  const auto thread = std::system_error(std::make_error_code(std::errc::resource_unavailable_try_again));
+  EXPECT_EQ(as_error(thread).code(), ExitCode::kOutOfMemory);
+  EXPECT_EQ(as_error(std::system_error(std::make_error_code(std::errc::io_error))).code(), ExitCode::kOther);
   const auto other = as_error(std::runtime_error("first line\nsecond line"));
   EXPECT_EQ(other.code(), ExitCode::kOther);
   EXPECT_STREQ(other.what(), "first line");
