@@ -25,7 +25,10 @@ constexpr FormatName kFormatNames[] = {
 constexpr const char* kPathsDoc = "files, folders (all their files, sorted) and globs";
 constexpr const char* kDocumentsDoc =
     "what a document is in a text file: file, line, blank_line or {separator: …}; JSONL has one object a line";
-constexpr const char* kFormatDoc = "auto goes by the extension: .jsonl and .ndjson (also before .gz, .zst), else text";
+constexpr const char* kFormatDoc =
+    "auto goes by the extension: .jsonl and .ndjson (also before .gz, .zst), .json if its first line is an object; "
+    "else "
+    "text";
 constexpr const char* kTextKeyDoc = "the key of a JSONL object that holds the text";
 
 }  // namespace
@@ -125,6 +128,12 @@ void describe(Fields& f, ValidationConfig& c) {
   f.field("sets", c.sets, "several held-out sets by name", Rule{}.excludes({"fraction", "paths"}).free());
 }
 
+void describe_on_bad_record(Fields& f, OnBadRecord& value) {
+  f.choice("on_bad_record", value, {{"stop", OnBadRecord::kStop}, {"skip", OnBadRecord::kSkip}},
+           "a document that is not UTF-8, a line that is no JSON object with text: an error, or left out, counted and "
+           "reported");
+}
+
 void describe(Fields& f, DataConfig& c) {
   f.field("train", c.train, "what is trained on", Rule{}.required());
   f.field("validation", c.validation, "held-out text: fraction, paths or sets; default none");
@@ -132,9 +141,15 @@ void describe(Fields& f, DataConfig& c) {
   f.field("seq_len", c.seq_len, "tokens in a row, meta tokens excluded", Rule{}.required().at_least(1));
   f.field("reset_at_document", c.reset_at_document,
           "documents packed into one row do not see each other; no target crosses their border");
+  describe_on_bad_record(f, c.on_bad_record);
   f.field("cache", c.cache, "folder for tokenizers and shards made from paths; auto: data in the run directory",
           Rule{}.working_path().free());
-  f.field("workers", c.workers, "threads that tokenise; auto: one per core", Rule{}.at_least(1).layout());
+  f.field("workers", c.workers, "threads that tokenise; auto: one per core",
+          Rule{}.at_least(1).at_most(static_cast<double>(kMostWorkers)).layout());
+}
+
+void check_tokenizer_config(const Variant<TokenizerEntry>& tokenizer, Problems& problems, const std::string& path) {
+  if (tokenizer.bound() && tokenizer.entry().check) tokenizer.entry().check(tokenizer.settings(), problems, path);
 }
 
 void check_data_config(const DataConfig& config, Problems& problems, const std::string& path) {
@@ -158,6 +173,7 @@ void check_data_config(const DataConfig& config, Problems& problems, const std::
   for (const auto& [name, set] : validation.sets) {
     if (set.paths.empty()) add(".validation.sets." + name + ".paths", "no paths");
   }
+  check_tokenizer_config(config.tokenizer, problems, path + ".tokenizer");
   if (config.train.documents.kind == DocumentRule::Kind::kSeparator && config.train.documents.separator.empty()) {
     add(".train.documents.separator", "an empty separator");
   }

@@ -40,7 +40,8 @@ struct DocumentRule {
 void describe(Fields& f, DocumentRule& rule);
 INGOT_DECLARE_CODEC(DocumentRule);
 
-/// kAuto: by extension (`.jsonl`, `.ndjson`, also before `.gz` and `.zst`), else text.
+/// kAuto: by extension in any case (`.jsonl`, `.ndjson`, `.jsonlines`, also before `.gz` and `.zst`), `.json` by its first
+/// line, else text.
 enum class TextFormat { kAuto, kText, kJsonl };
 
 template <>
@@ -52,6 +53,11 @@ struct Codec<TextFormat> {
   static std::optional<double> number(const TextFormat&) { return std::nullopt; }
   static std::vector<std::string> choices();
 };
+
+/// What happens to a record of text that cannot be used.
+enum class OnBadRecord { kStop, kSkip };
+/// The field `on_bad_record`.
+void describe_on_bad_record(Fields& f, OnBadRecord& value);
 
 /// Files and how to read them.
 struct CorpusConfig {
@@ -97,10 +103,17 @@ struct DataConfig {
   Variant<TokenizerEntry> tokenizer;
   Count seq_len{0};
   bool reset_at_document = false;
+  OnBadRecord on_bad_record = OnBadRecord::kStop;
   OrAuto<std::string> cache;  // auto: `data` in the run directory
   OrAuto<Count> workers;      // auto: one per core
 };
 void describe(Fields& f, DataConfig& c);
+
+/// The most threads that may tokenise.
+constexpr std::int64_t kMostWorkers = 1024;
+
+/// Checks across the fields of a tokenizer's settings. `path` is where they lie.
+void check_tokenizer_config(const Variant<TokenizerEntry>& tokenizer, Problems& problems, const std::string& path);
 
 /// Checks across fields that `describe` cannot express; opens no file. `path` is where the section lies.
 void check_data_config(const DataConfig& config, Problems& problems, const std::string& path = "data");

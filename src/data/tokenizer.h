@@ -26,6 +26,8 @@
 
 namespace ingot {
 
+class Problems;
+
 using TokenId = std::int32_t;
 
 /// Encodes on one thread; may keep a cache, which never changes a result.
@@ -78,6 +80,8 @@ struct TokenizerEntry : Entry {
   /// Bytes of text that training keeps in memory at most (a bounded sample of the training text); 0
   /// = sees all text once, in constant memory.
   std::function<std::int64_t(const ConfigObject& settings)> sample_bytes;
+  /// Adds what is wrong with the settings together, beyond the limits of each; may be absent. `path` is where they lie.
+  std::function<void(const ConfigObject& settings, Problems& problems, const std::string& path)> check;
   /// The vocabulary size as far as the settings alone tell it, for plans that open no data.
   std::function<std::optional<std::int64_t>(const ConfigObject& settings)> planned_vocab_size;
   /// Makes the tokenizer; `texts` is empty (no callable) if `trains` is false. Throws DataError,

@@ -23,7 +23,8 @@ struct CharactersConfig {
 void describe(Fields& f, CharactersConfig& c) {
   f.field("eos", c.eos, "a token that ends a document; false: documents are joined without a mark");
   f.field("vocab_size", c.vocab_size,
-          "the number of ids, where it must be known before the text is read; auto: as found", Rule{}.at_least(1));
+          "the number of ids, where it must be known before the text is read; auto: as found",
+          Rule{}.at_least(1).at_most(0x110000 + 1));
 }
 
 class Encoder final : public TextEncoder {

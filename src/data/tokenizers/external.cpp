@@ -1,10 +1,12 @@
 // Ids made elsewhere: a vocabulary size and, if documents are marked, the token that ends one. There is no text, so no
 // bits per byte and no samples in words.
 
+#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/problems.h"
 #include "config/units.h"
 #include "data/tokenizer.h"
 
@@ -17,7 +19,8 @@ struct ExternalConfig {
 };
 
 void describe(Fields& f, ExternalConfig& c) {
-  f.field("vocab_size", c.vocab_size, "ids in the shards are 0..vocab_size-1", Rule{}.required().at_least(1));
+  f.field("vocab_size", c.vocab_size, "ids in the shards are 0..vocab_size-1",
+          Rule{}.required().at_least(1).at_most(std::numeric_limits<TokenId>::max()));
   f.field("eos", c.eos, "the id that ends a document (50256 in GPT-2's shards); default: none", Rule{}.at_least(0));
 }
 
@@ -45,11 +48,14 @@ class ExternalTokenizer final : public Tokenizer {
   std::optional<TokenId> eos_;
 };
 
+std::string wrong_eos(const ExternalConfig& c) {
+  if (!c.eos || *c.eos < c.vocab_size) return "";
+  return cat(static_cast<std::int64_t>(*c.eos), ", expected less than vocab_size (",
+             static_cast<std::int64_t>(c.vocab_size), ")");
+}
+
 std::shared_ptr<const Tokenizer> make(const ExternalConfig& c) {
-  if (c.eos && *c.eos >= c.vocab_size) {
-    throw ConfigError(cat("data.tokenizer.eos: ", static_cast<std::int64_t>(*c.eos),
-                          ", expected less than vocab_size (", static_cast<std::int64_t>(c.vocab_size), ")"));
-  }
+  if (const std::string wrong = wrong_eos(c); !wrong.empty()) throw ConfigError("data.tokenizer.eos: " + wrong);
   return std::make_shared<ExternalTokenizer>(
       c.vocab_size, c.eos ? std::optional<TokenId>(static_cast<TokenId>(c.eos->value)) : std::nullopt);
 }
@@ -75,6 +81,9 @@ void register_external(Family<TokenizerEntry>& family) {
       with_settings<Config>([](const Config& c) { return std::optional<std::int64_t>(c.vocab_size); });
   entry.make = with_settings<Config>([](const Config& c, const TextSource&) { return make(c); });
   entry.load = load;
+  entry.check = with_settings<Config>([](const Config& c, Problems& problems, const std::string& path) {
+    if (const std::string wrong = wrong_eos(c); !wrong.empty()) problems.add(path + ".eos", wrong);
+  });
 }
 
 }  // namespace ingot

@@ -12,11 +12,14 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 #include <unordered_map>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/problems.h"
 #include "config/units.h"
+#include "data/sentencepiece_model.h"
 #include "data/text_units.h"
 #include "data/tokenizer.h"
 #include "data/utf8.h"
@@ -39,22 +42,31 @@ struct SentencepieceConfig {
   Count num_threads{16};
 };
 
+constexpr std::int64_t kLeastVocab = 3;  // unknown, end of document, blank; 256 bytes more with byte fallback
+
 void describe(Fields& f, SentencepieceConfig& c) {
   f.choice("model_type", c.model_type, {{"bpe", ModelType::kBpe}, {"unigram", ModelType::kUnigram}},
            "byte-pair merges, or a unigram language model (slower to train)");
   f.field("vocab_size", c.vocab_size, "number of ids: end of document, unknown and 256 bytes included",
-          Rule{}.required().at_least(3));
+          Rule{}.required().at_least(kLeastVocab).at_most(std::numeric_limits<int>::max()));
   f.field("byte_fallback", c.byte_fallback,
           "text without a piece becomes bytes; false: it becomes the unknown token and is lost");
-  f.field("character_coverage", c.character_coverage, "share of the text whose characters get a piece",
-          Rule{}.above(0).at_most(1));
+  f.field("character_coverage", c.character_coverage,
+          "share of the text whose characters get a piece; the blank always does", Rule{}.at_least(0.98).at_most(1));
   f.field("split_digits", c.split_digits, "every digit is a piece of its own");
   f.field("max_piece_length", c.max_piece_length, "of a piece, in characters", Rule{}.at_least(1).at_most(512));
   f.field("sample", c.sample,
           "text that training sees, a fixed choice of documents; auto: 2 KiB for each id, at least 4 MiB",
           Rule{}.at_least(1));
   f.field("num_threads", c.num_threads, "of the unigram training; changes its rounding, so part of the result",
-          Rule{}.at_least(1).at_most(1024));
+          Rule{}.at_least(1).at_most(128));
+}
+
+void check(const SentencepieceConfig& c, Problems& problems, const std::string& path) {
+  if (!c.byte_fallback || c.vocab_size >= kLeastVocab + 256) return;
+  problems.add(path + ".vocab_size",
+               cat(static_cast<std::int64_t>(c.vocab_size), ", expected at least ", kLeastVocab + 256,
+                   " (256 bytes, unknown, end of document, blank) or byte_fallback: false"));
 }
 
 constexpr int kUnknown = 0;
@@ -165,32 +177,51 @@ class SentencepieceTokenizer final : public Tokenizer {
   std::shared_ptr<const Model> model_;
 };
 
-std::string piece_text(const sp::SentencePieceProcessor& processor, int id) {
-  if (processor.IsControl(id) || processor.IsUnused(id)) return "";
-  if (processor.IsUnknown(id)) return std::string(kReplacement);
-  const std::string& piece = processor.IdToPiece(id);
-  if (processor.IsByte(id)) return {static_cast<char>(std::stoi(piece.substr(3, 2), nullptr, 16))};  // "<0x0A>"
+std::string with_spaces(std::string_view piece) {
   std::string text;
   for (std::size_t i = 0; i < piece.size();) {
-    const bool is_space = piece.compare(i, kSpace.size(), kSpace) == 0;
+    const bool is_space = piece.substr(i).starts_with(kSpace);
     text += is_space ? ' ' : piece[i];
     i += is_space ? kSpace.size() : 1;
   }
   return text;
 }
 
-/// Models made elsewhere may fold white space or add a leading space: then bytes could not be counted.
-void require_lossless(const Tokenizer& tokenizer, const std::string& name) {
+std::string piece_text(const sp::SentencePieceProcessor& processor, int id) {
+  if (processor.IsControl(id) || processor.IsUnused(id)) return "";
+  if (processor.IsUnknown(id)) return std::string(kReplacement);
+  const std::string& piece = processor.IdToPiece(id);
+  if (processor.IsByte(id)) return {static_cast<char>(std::stoi(piece.substr(3, 2), nullptr, 16))};  // "<0x0A>"
+  return with_spaces(piece);
+}
+
+/// What a model without bytes makes of a text, with text that has no piece as it is: what normalisation alone changes.
+std::string normalised(const sp::SentencePieceProcessor& processor, const std::string& text) {
+  std::vector<std::string> pieces;
+  const sp::util::Status status = processor.Encode(text, &pieces);
+  if (!status.ok()) throw DataError("sentencepiece cannot encode: " + status.ToString());
+  std::string kept;
+  for (const std::string& piece : pieces) kept += with_spaces(piece);
+  return kept;
+}
+
+/// Models made elsewhere may fold white space or add a leading space: then text would be lost without a sign.
+void require_lossless(const Tokenizer& tokenizer, const Model& model, const std::string& name) {
   for (const std::string text : {"a", " a", "a  b ", "\ta", "a\n\nb", "\u00e9\ufb01"}) {
-    if (tokenizer.decode(tokenizer.encode(text)) != text) {
+    // Tabs are none of the model's business (text_units.h): without bytes they are unknown.
+    if (model.bytes.empty() && text[0] == '\t') continue;
+    const std::string kept =
+        model.bytes.empty() ? normalised(model.processor, text) : tokenizer.decode(tokenizer.encode(text));
+    if (kept != text) {
       throw DataError(name +
                       ": this sentencepiece model changes the text, expected one trained with identity normalisation, "
-                      "without dummy prefix, with white space kept and byte fallback");
+                      "without dummy prefix and with white space kept");
     }
   }
 }
 
 std::shared_ptr<const Tokenizer> load(std::string_view bytes, const std::string& name) {
+  check_sentencepiece_model(bytes, name);
   auto model = std::make_shared<Model>();
   const sp::util::Status status = model->processor.LoadFromSerializedProto({bytes.data(), bytes.size()});
   if (!status.ok()) throw DataError(name + ": not a sentencepiece model (" + status.ToString() + ")");
@@ -205,8 +236,8 @@ std::shared_ptr<const Tokenizer> load(std::string_view bytes, const std::string&
     ++bytes_found;
   }
   if (bytes_found == 256) model->bytes = std::move(byte_ids);
-  auto tokenizer = std::make_shared<SentencepieceTokenizer>(std::move(model));
-  if (bytes_found == 256) require_lossless(*tokenizer, name);
+  const auto tokenizer = std::make_shared<SentencepieceTokenizer>(model);
+  require_lossless(*tokenizer, *model, name);
   return tokenizer;
 }
 
@@ -265,12 +296,17 @@ std::shared_ptr<const Tokenizer> train(const SentencepieceConfig& c, const TextS
   std::vector<std::string> units;
   texts([&units](std::string_view text) { add_units(text, units); });
   if (units.empty()) throw DataError("no text to train the tokenizer on");
+  // Without a piece of its own a blank is lost: the library turns it into its sign for it, and that into bytes. A required
+  // piece must occur, or training ends the process.
+  const auto has_blank = [](const std::string& unit) { return unit.find(' ') != unit.npos; };
+  if (std::none_of(units.begin(), units.end(), has_blank)) units.emplace_back(" ");
   const auto flag = [](bool value) { return std::string(value ? "true" : "false"); };
   const std::unordered_map<std::string, std::string> settings = {
       {"model_type", c.model_type == ModelType::kBpe ? "bpe" : "unigram"},
       {"vocab_size", std::to_string(c.vocab_size)},
       {"byte_fallback", flag(c.byte_fallback)},
       {"character_coverage", format_double(c.character_coverage)},
+      {"required_chars", std::string(kSpace)},
       {"split_digits", flag(c.split_digits)},
       {"max_sentencepiece_length", std::to_string(c.max_piece_length)},
       {"num_threads", std::to_string(c.num_threads)},
@@ -304,6 +340,8 @@ void register_sentencepiece(Family<TokenizerEntry>& family) {
       with_settings<Config>([](const Config& c) { return std::optional<std::int64_t>(c.vocab_size); });
   entry.make = with_settings<Config>([](const Config& c, const TextSource& texts) { return train(c, texts); });
   entry.load = load;
+  entry.check = with_settings<Config>(
+      [](const Config& c, Problems& problems, const std::string& path) { check(c, problems, path); });
 }
 
 }  // namespace ingot

@@ -30,5 +30,11 @@ TEST(External, TheEndMustBeInTheVocabulary) {
   EXPECT_THROW(make_tokenizer("{type: external, vocab_size: 100, eos: 100}"), ConfigError);
 }
 
+TEST(External, TheEndOfADocumentIsInTheVocabulary) {
+  const std::string message = message_of<ConfigError>(
+      [] { data_config("{train: {paths: x}, tokenizer: {type: external, vocab_size: 7, eos: 7}, seq_len: 8}"); });
+  EXPECT_NE(message.find("data.tokenizer.eos: 7, expected less than vocab_size (7)"), message.npos) << message;
+}
+
 }  // namespace
 }  // namespace ingot
