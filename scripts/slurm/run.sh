@@ -15,6 +15,12 @@ INGOT=${INGOT:-${SLURM_SUBMIT_DIR:-.}/build/ingot}
 # A preempted job's shell gets SIGTERM as well; it must live on to see how its run ended.
 trap : TERM
 
+# By it the ranks know each other, and nobody else, whether or not they share a file system.
+if [[ -z ${INGOT_SECRET:-} ]]; then
+  INGOT_SECRET=$(od -An -N32 -tx1 /dev/urandom | tr -d ' \n')
+  export INGOT_SECRET
+fi
+
 newest_checkpoint() { ls -d "$1"/checkpoints/step-* 2>/dev/null | sort | tail -n 1; }
 
 requeue() {

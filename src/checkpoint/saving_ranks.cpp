@@ -27,7 +27,7 @@ SavingRanks::Files SavingRanks::gather() {
   Files out;
   std::string problem;
   for (int rank = 1; rank < world_.size(); ++rank) {
-    const auto part = json::parse(line_->take(key(cat("part/", rank)), rank));
+    const auto part = json::parse(line_->take(key(cat("part/", rank))));
     out.merge(part.at("files").get<Files>());
     const auto text = part.at("problem").get<std::string>();
     if (problem.empty() && !text.empty()) {
@@ -52,7 +52,7 @@ void SavingRanks::conclude(const std::string& problem) {
 }
 
 std::string SavingRanks::folder() {
-  const auto news = json::parse(line_->take(key("folder"), 0));
+  const auto news = json::parse(line_->take(key("folder")));
   if (news.contains("problem")) throw CheckpointError(news.at("problem").get<std::string>());
   return news.at("folder");
 }
@@ -62,7 +62,7 @@ void SavingRanks::report(const Files& files, const std::string& problem) {
 }
 
 void SavingRanks::wait_for_end() {
-  const auto problem = line_->take(key("end"), 0);
+  const auto problem = line_->take(key("end"));
   if (!problem.empty()) throw CheckpointError(problem);
 }
 

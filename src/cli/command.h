@@ -19,6 +19,7 @@ struct CommandLine {
   explicit CommandLine(Families all_families) : families(std::move(all_families)) {}
   Families families;
   std::vector<std::string> arguments;  // as the process got them
+  bool stops_in_order = false;         // `run` looks for requests to stop (StopSignals) and leaves nothing half done
   bool uses_device = false;            // `run` computes, on a GPU where there is one: main loads the plugin first
   std::function<ExitCode()> run;
 };

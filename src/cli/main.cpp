@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "base/log.h"
+#include "base/stop_signals.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/command.h"
@@ -46,18 +47,29 @@ int parse_and_run(int argc, char** argv) {
     std::cerr << "ingot: " << error.what() << " (see ingot --help)\n";
     return static_cast<int>(ExitCode::kConfig);
   }
+  if (!line.stops_in_order) ingot::StopSignals::let_go();
   if (line.uses_device) ingot::load_gpu_plugin();  // before anything else touches LibTorch
   return static_cast<int>(line.run());
 }
 
+// LibTorch's libraries take a quarter of a second to initialise themselves before `main`, and a request to stop may come
+// then. The loader calls this first, save under AddressSanitizer, which wants that place for itself.
+#ifndef __SANITIZE_ADDRESS__
+__attribute__((section(".preinit_array"), used)) void (*const listen_first)() = ingot::StopSignals::listen;
+#endif
+
 }  // namespace
 
 int main(int argc, char** argv) {
+  ingot::StopSignals::listen();
+  int code = 0;
   try {
-    return parse_and_run(argc, argv);
+    code = parse_and_run(argc, argv);
   } catch (const std::exception& thrown) {
     const auto error = ingot::as_error(thrown);
-    ingot::log::error(error.what());
-    return static_cast<int>(error.code());
+    error.code() == ExitCode::kStopped ? ingot::log::info(error.what()) : ingot::log::error(error.what());
+    code = static_cast<int>(error.code());
   }
+  ingot::StopSignals::ignore();  // what comes now is too late to change the code
+  return code;
 }

@@ -5,14 +5,22 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <system_error>
+#include <thread>
 
 #include "base/error.h"
 #include "base/log.h"
 
 namespace ingot {
+namespace {
 
-FolderLock::FolderLock(const fs::path& folder, IfTaken if_taken, const std::string& name) {
+constexpr auto kPoll = std::chrono::milliseconds(200);
+
+}  // namespace
+
+FolderLock::FolderLock(const fs::path& folder, IfTaken if_taken, const std::string& name,
+                       const std::function<void()>& while_waiting) {
   std::error_code failure;
   fs::create_directories(folder, failure);
   if (failure) throw DataError("cannot create '" + folder.string() + "': " + failure.message());
@@ -29,7 +37,14 @@ FolderLock::FolderLock(const fs::path& folder, IfTaken if_taken, const std::stri
     throw DataError("another process is writing into '" + folder.string() + "'");
   }
   log::info("waiting for another process that prepares the data in " + folder.string());
-  while (::flock(descriptor_, LOCK_EX) != 0 && errno == EINTR) {
+  while (::flock(descriptor_, LOCK_EX | LOCK_NB) != 0 && (errno == EWOULDBLOCK || errno == EINTR)) {
+    try {
+      if (while_waiting) while_waiting();
+    } catch (...) {
+      ::close(descriptor_);
+      throw;
+    }
+    std::this_thread::sleep_for(kPoll);
   }
 }
 

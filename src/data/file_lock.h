@@ -1,6 +1,7 @@
 #pragma once
 // Keeps two processes on one machine from writing into one folder.
 
+#include <functional>
 #include <string>
 
 #include "base/files.h"
@@ -11,8 +12,10 @@ namespace ingot {
 class FolderLock {
  public:
   enum class IfTaken { kWait, kFail };
-  /// Creates the folder. Throws DataError if it cannot, or, with kFail, if another process holds the lock.
-  FolderLock(const fs::path& folder, IfTaken if_taken, const std::string& name = ".lock");
+  /// Creates the folder. Throws DataError if it cannot, or, with kFail, if another process holds the lock. While it waits it
+  /// calls `while_waiting` a few times a second, which may throw.
+  FolderLock(const fs::path& folder, IfTaken if_taken, const std::string& name = ".lock",
+             const std::function<void()>& while_waiting = {});
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
   ~FolderLock();

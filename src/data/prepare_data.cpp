@@ -103,7 +103,9 @@ DataModule prepare_data(const DataConfig& config, const Family<TokenizerEntry>& 
     parts = attempt(false);
   } catch (const NotPreparedError&) {
     if (!options.may_build) throw;
-    const FolderLock lock(cache, FolderLock::IfTaken::kWait);
+    const FolderLock lock(cache, FolderLock::IfTaken::kWait, ".lock", [&options] {
+      if (options.progress) options.progress({"waiting for another process that prepares the data", 0, 0, 0, 0});
+    });
     parts = attempt(true);
   }
   if (options.may_build && !options.run_dir.empty()) write_run_tokenizer(options.run_dir, *parts->tokenizer);

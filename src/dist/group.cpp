@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
-#include <functional>
 #include <mutex>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
@@ -19,6 +18,7 @@ namespace ingot::dist_detail {
 namespace {
 
 constexpr double kPatience = 60;  // seconds of silence of a rank's pulse, or the timeout if that is less
+constexpr double kSilentSeconds = 3 * kPulseSeconds;  // of the meeting place: it answers at every beat
 constexpr double kEarlySeconds = 0.1;
 constexpr auto kGpuPoll = std::chrono::microseconds(50);
 constexpr auto kShortPoll = std::chrono::milliseconds(1);
@@ -88,44 +88,50 @@ c10d::Backend& Group::carrier(at::Device device) {
   return *gpus_;
 }
 
-std::string Group::noticed(const std::string& error) const {
-  return cat("; noticed by rank ", place.rank, ", ", error);
+std::string Group::noticed(const std::string& doing, const std::string& error) const {
+  return cat("; noticed by rank ", place.rank, ", ", doing, error.empty() ? "" : ": ", error);
 }
 
-Error Group::lost_store(const std::string& error) {
+Error Group::lost_store(const std::string& doing, bool is_silent) {
   store_lost = true;
-  return DistributedError(
-      cat(name_of(0), " has gone or cannot be reached, and with it the ranks' meeting place", noticed(error)));
+  const auto seen = pulse ? pulse->first_rank() : std::nullopt;
+  return DistributedError(cat(name_of(0), " was last seen at ", seen ? seen->text() : "no time",
+                              is_silent ? " and does not answer" : " and has gone",
+                              ", and with it the ranks' meeting place", noticed(doing, "")));
 }
 
-Error Group::explain(const std::string& error) {
-  const auto by = noticed(error);
+Error Group::explain(const std::string& doing, const std::string& error) {
+  const auto by = noticed(doing, error);
+  // Who waited for rank 0 in vain need not wait for its answer.
+  if (place.rank != 0 && pulse && pulse->silence() > kSilentSeconds) return lost_store(doing, true);
   try {
     const auto start = Clock::now();
-    std::vector<std::optional<LastSeen>> first;
-    for (int rank = 0; rank < place.world_size; ++rank) first.push_back(last_seen(*store, rank));
+    const auto first = last_seen(*store, place.world_size);
     while (seconds_since(start) < 2.5 * kPulseSeconds) {
       if (const auto reason = reported_failure()) return *reason;
       std::this_thread::sleep_for(kLongPoll);
     }
+    const auto later = last_seen(*store, place.world_size);
     std::vector<std::string> silent;
     for (int rank = 0; rank < place.world_size; ++rank) {
-      const auto now = last_seen(*store, rank);
-      const auto& before = first[static_cast<std::size_t>(rank)];
+      const auto &before = first[static_cast<std::size_t>(rank)], &now = later[static_cast<std::size_t>(rank)];
       const bool lives = rank == place.rank || (now && (!before || now->beat != before->beat));
       if (lives) continue;
       silent.push_back(cat(name_of(rank), " was last seen at ", now ? now->text() : "no time"));
     }
     if (!silent.empty()) return DistributedError(cat(join(silent, ", "), by));
     return DistributedError(cat("all ranks show signs of life, but cannot reach each other", by));
-  } catch (const std::exception&) {
-    return lost_store(error);
+  } catch (const StoreLost& lost) {
+    return lost_store(doing, lost.silent);
+  } catch (const std::exception& unclear) {
+    return DistributedError(cat(first_line(unclear.what()), by));
   }
 }
 
 std::optional<Error> Group::reported_failure() {
-  if (!has_key(*store, "failure")) return std::nullopt;
-  const auto value = nlohmann::json::parse(get_text(*store, "failure"));
+  const auto text = store->look("failure");
+  if (!text) return std::nullopt;
+  const auto value = nlohmann::json::parse(*text);
   return Error(static_cast<ExitCode>(value.at("code").get<int>()), value.at("text").get<std::string>());
 }
 
@@ -136,52 +142,51 @@ void Group::linger() {
   }
 }
 
-/// Looks after ranks that something is awaited from, once a second.
+/// Looks after the other ranks while something is awaited, once a second: whoever it is awaited from may be waiting for one
+/// of them.
 class Group::Vigil {
  public:
-  Vigil(Group& group, std::vector<int> ranks)
-      : group_(group), ranks_(std::move(ranks)), beats_(ranks_.size(), -1), heard_(ranks_.size(), Clock::now()) {}
+  explicit Vigil(Group& group)
+      : group_(group), beats_(static_cast<std::size_t>(group.place.world_size), -1), heard_(beats_.size(), looked_) {}
 
-  /// Throws what a rank reported as its failure, or which of the ranks has been silent for too long. `done`, by index: nothing
-  /// more is awaited from it.
-  void look(const std::function<bool(std::size_t)>& done) {
+  /// Throws what a rank reported as its failure, or which of them has been silent for too long.
+  void look() {
     if (seconds_since(looked_) < kPulseSeconds) return;
     looked_ = Clock::now();
     if (const auto reason = group_.reported_failure()) throw *reason;
-    for (std::size_t i = 0; i < ranks_.size(); ++i) {
-      if (done(i)) continue;
-      const auto seen = last_seen(*group_.store, ranks_[i]);
-      if (seen && seen->beat != beats_[i]) {
-        beats_[i] = seen->beat;
+    const auto seen = last_seen(*group_.store, group_.place.world_size);
+    for (int rank = 0; rank < group_.place.world_size; ++rank) {
+      const auto i = static_cast<std::size_t>(rank);
+      if (rank == group_.place.rank) continue;
+      if (seen[i] && seen[i]->beat != beats_[i]) {
+        beats_[i] = seen[i]->beat;
         heard_[i] = looked_;
       } else if (seconds_since(heard_[i]) > std::min(group_.timeout, kPatience)) {
-        throw DistributedError(cat(group_.name_of(ranks_[i]), " was last seen at ", seen ? seen->text() : "no time"));
+        throw DistributedError(cat(group_.name_of(rank), " was last seen at ", seen[i] ? seen[i]->text() : "no time"));
       }
     }
   }
 
  private:
   Group& group_;
-  std::vector<int> ranks_;
-  std::vector<std::int64_t> beats_;
-  std::vector<Clock::time_point> heard_;
   Clock::time_point looked_ = Clock::now();
+  std::vector<std::int64_t> beats_;  // by rank
+  std::vector<Clock::time_point> heard_;
 };
 
-void Group::wait_patiently(const std::vector<std::string>& keys, const std::vector<int>& owed_by,
-                           const std::atomic<bool>* given_up) {
+void Group::wait_patiently(const std::vector<std::string>& keys, const std::atomic<bool>* given_up) {
   attempt("waiting", [&] {
     const auto start = Clock::now();
     std::optional<Clock::time_point> gives_up;
-    Vigil vigil(*this, owed_by);
-    while (!store->check(keys)) {
+    Vigil vigil(*this);
+    while (!store->has_all(keys)) {
       const bool early = seconds_since(start) < kEarlySeconds;
       std::this_thread::sleep_for(early ? kShortPoll : kLongPoll);
       if (given_up != nullptr && *given_up) {
         if (!gives_up) gives_up = Clock::now();
         if (seconds_since(*gives_up) > kLingerSeconds) throw DistributedError("given up: the run has ended");
       }
-      vigil.look([&](std::size_t i) { return has_key(*store, keys[i]); });
+      vigil.look();
     }
   });
 }
@@ -192,13 +197,9 @@ void Group::complete(const c10::intrusive_ptr<c10d::Work>& work, at::Device devi
     return;
   }
   // NCCL waits for ever for a peer that has died.
-  std::vector<int> others;
-  for (int rank = 0; rank < place.world_size; ++rank) {
-    if (rank != place.rank) others.push_back(rank);
-  }
   const auto start = Clock::now();
   try {
-    Vigil vigil(*this, others);
+    Vigil vigil(*this);
     while (!work->isCompleted()) {
       const double waited = seconds_since(start);
       if (waited > timeout) throw std::runtime_error(cat("not done after ", static_cast<std::int64_t>(waited), " s"));
@@ -207,7 +208,7 @@ void Group::complete(const c10::intrusive_ptr<c10d::Work>& work, at::Device devi
       } else {
         std::this_thread::sleep_for(kShortPoll);
       }
-      vigil.look([](std::size_t) { return false; });
+      vigil.look();
     }
     if (work->exception()) std::rethrow_exception(work->exception());
   } catch (const std::exception&) {

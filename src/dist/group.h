@@ -9,7 +9,6 @@
 #include <optional>
 #include <string>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
 #include <vector>
 
@@ -43,25 +42,24 @@ class Group {
       return action();
     } catch (const Error&) {
       throw;
-    } catch (const c10::DistNetworkError& error) {
-      throw lost_store(cat(doing, ": ", first_line(error.what())));
+    } catch (const StoreLost& lost) {
+      throw lost_store(doing, lost.silent);
     } catch (const std::exception& error) {
-      throw explain(cat(doing, ": ", first_line(error.what())));
+      throw explain(doing, first_line(error.what()));
     }
   }
   std::string name_of(int rank) const { return meeting.ranks[static_cast<std::size_t>(rank)].text(rank); }
   /// What the first rank that failed said.
   std::optional<Error> reported_failure();
-  /// Rank 0 may host the store: it stays until the others have left, but not for ever.
+  /// The meeting place ends with rank 0: it stays until the others have left, but not for ever.
   void linger();
-  /// Waits for the keys; gives up when a rank that owes one has been silent for too long, or soon after `given_up`.
-  void wait_patiently(const std::vector<std::string>& keys, const std::vector<int>& owed_by,
-                      const std::atomic<bool>* given_up = nullptr);
+  /// Waits for the keys; gives up when any rank has been silent for too long, or soon after `given_up`.
+  void wait_patiently(const std::vector<std::string>& keys, const std::atomic<bool>* given_up = nullptr);
 
   const LaunchPlace place;
   const double timeout;
   Meeting meeting;
-  c10::intrusive_ptr<c10d::Store> store;
+  c10::intrusive_ptr<StoreClient> store;
   std::unique_ptr<Pulse> pulse;
   c10::intrusive_ptr<c10d::Backend> control;  // for agreements
   std::int64_t next_text = 0;
@@ -70,11 +68,11 @@ class Group {
 
  private:
   class Vigil;
-  std::string noticed(const std::string& error) const;
-  /// From now on the store is not asked: an answer that comes late would be taken for that of another question.
-  Error lost_store(const std::string& error);
-  /// Who failed, by what is in the store.
-  Error explain(const std::string& error);
+  std::string noticed(const std::string& doing, const std::string& error) const;
+  /// Rank 0 does not answer, or its process is gone.
+  Error lost_store(const std::string& doing, bool is_silent);
+  /// Who failed, by what the meeting place knows.
+  Error explain(const std::string& doing, const std::string& error);
 
   c10::intrusive_ptr<c10d::Backend> cpus_, gpus_;
 };

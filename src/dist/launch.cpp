@@ -64,8 +64,8 @@ LaunchPlace from_torchrun(const Reader& env) {
   place.world_size = env.number("WORLD_SIZE");
   place.local_rank = env.number_or("LOCAL_RANK", 0);
   place.local_world_size = env.number_or("LOCAL_WORLD_SIZE", 1);
-  place.agent_hosts_store = env.text("TORCHELASTIC_USE_AGENT_STORE") == "True";
-  place.generation = cat(env.text("TORCHELASTIC_RUN_ID"), "/", env.text("TORCHELASTIC_RESTART_COUNT"));
+  // Of an agent that started one process with --nproc, its variables are still there.
+  place.agent_hosts_store = !nproc && env.text("TORCHELASTIC_USE_AGENT_STORE") == "True";
   place.store_fd = nproc && place.rank == 0 ? env.number_or(kStoreFdVariable, -1) : -1;
   place.restarts_on_failure = elastic;
   if (place.world_size > 1 && !env.has("MASTER_ADDR")) {
@@ -191,6 +191,11 @@ LaunchPlace detect_launch(const Environment& environment) {
     place = from_slurm(env);
   }
   check(place);
+  place.secret = env.text(kSecretVariable);
+  if (place.distributed() && !place.secret.empty() && place.secret.size() < kLeastSecret) {
+    throw DistributedError(cat(kSecretVariable, ": expected at least ", kLeastSecret,
+                               " characters that nobody can guess, such as those of `openssl rand -hex 32`"));
+  }
   return place;
 }
 

@@ -23,8 +23,10 @@ struct LaunchPlace {
   bool agent_hosts_store = false;
   /// A listening socket that rank 0 inherits, so that nobody else can take the port; -1: none.
   int store_fd = -1;
-  /// Tells this start from earlier ones that left keys in an agent's store.
-  std::string generation;
+  /// What only the ranks of this job know: the launcher's INGOT_SECRET; "" where it did not give any.
+  std::string secret;
+  /// What to say of the secret when ranks do not come; "" if there is nothing to say.
+  std::string secret_hint;
   /// Whether the launcher starts every rank anew when one exits with anything but 0.
   bool restarts_on_failure = false;
 
@@ -43,6 +45,10 @@ LaunchPlace detect_launch(const Environment& environment);
 /// stay as it is: `visible` (absent: unset, every GPU). Throws DistributedError where it lists fewer GPUs than the machine has
 /// ranks; a list of one is left alone, as a launcher sets it for each rank.
 std::optional<std::string> own_gpu(const LaunchPlace& place, const std::optional<std::string>& visible);
+
+/// The job's secret, at least kLeastSecret characters.
+inline constexpr const char* kSecretVariable = "INGOT_SECRET";
+inline constexpr std::size_t kLeastSecret = 16;
 
 /// Variables by which `--nproc` tells a child its place, beside torchrun's.
 inline constexpr const char* kNprocVariable = "INGOT_NPROC";

@@ -1,17 +1,29 @@
 #include "dist/pulse.h"
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
 #include <nlohmann/json.hpp>
-#include <torch/csrc/distributed/c10d/Store.hpp>
 
-#include "base/clock.h"
+#include "base/stop_signals.h"
 #include "base/text.h"
-#include "dist/meeting.h"
 
 namespace ingot::dist_detail {
 namespace {
 
+// Of the pulses' client, and as the others see it.
 std::string key_of(int rank) { return cat("pulse/", rank); }
+constexpr const char* kStopKey = "stop";
+
+std::string to_text(const LastSeen& seen) {
+  return nlohmann::json{{"beat", seen.beat}, {"step", seen.step}, {"phase", seen.phase}, {"time", seen.time}}.dump();
+}
+
+std::optional<LastSeen> from_text(const std::optional<std::string>& text) {
+  if (!text) return std::nullopt;
+  const auto value = nlohmann::json::parse(*text);
+  return LastSeen{value.at("beat"), value.at("step"), value.at("phase"), value.at("time")};
+}
 
 }  // namespace
 
@@ -21,7 +33,7 @@ std::string LastSeen::text() const {
   return cat("step ", step, ", ", phase, ", ", age, " s ago");
 }
 
-Pulse::Pulse(c10::intrusive_ptr<c10d::Store> store, int rank) : store_(std::move(store)), rank_(rank) {
+Pulse::Pulse(c10::intrusive_ptr<StoreClient> store, int rank) : store_(std::move(store)), rank_(rank) {
   now_.phase = "start";
   thread_ = std::thread([this] { beat_until_closed(); });
 }
@@ -41,27 +53,58 @@ void Pulse::set_phase(std::int64_t step, const char* phase) {
   now_.phase = phase;
 }
 
+std::optional<LastSeen> Pulse::first_rank() const {
+  const std::scoped_lock lock(mutex_);
+  return first_rank_;
+}
+
+double Pulse::silence() const {
+  const std::scoped_lock lock(mutex_);
+  return seconds_since(answered_);
+}
+
+std::string Pulse::stop_request() const {
+  const std::scoped_lock lock(mutex_);
+  return stop_request_;
+}
+
 void Pulse::beat_until_closed() {
   std::unique_lock lock(mutex_);
   while (!closing_) {
     ++now_.beat;
     now_.time = unix_seconds();
-    const nlohmann::json text = {{"beat", now_.beat}, {"step", now_.step}, {"phase", now_.phase}, {"time", now_.time}};
+    const auto now = now_;
     lock.unlock();
     try {
-      set_text(*store_, key_of(rank_), text.dump());
+      beat(now);
     } catch (const std::exception&) {
-      return;  // the store is gone: who uses it next will say so
+      return;  // the meeting place is gone: who uses it next will say so
     }
     lock.lock();
     wake_.wait_for(lock, std::chrono::duration<double>(kPulseSeconds), [this] { return closing_; });
   }
 }
 
-std::optional<LastSeen> last_seen(c10d::Store& store, int rank) {
-  if (!has_key(store, key_of(rank))) return std::nullopt;
-  const auto value = nlohmann::json::parse(get_text(store, key_of(rank)));
-  return LastSeen{value.at("beat"), value.at("step"), value.at("phase"), value.at("time")};
+void Pulse::beat(const LastSeen& now) {
+  store_->put(key_of(rank_), to_text(now));
+  const auto heard = store_->look({key_of(0), kStopKey});
+  auto stop = heard[1].value_or("");
+  if (const auto signal = StopSignals::received(); stop.empty() && !signal.empty()) {
+    stop = cat(signal, rank_ == 0 ? "" : cat(" to rank ", rank_));
+    store_->put(kStopKey, stop);
+  }
+  const std::scoped_lock lock(mutex_);
+  first_rank_ = from_text(heard[0]);
+  answered_ = Clock::now();
+  stop_request_ = stop;
+}
+
+std::vector<std::optional<LastSeen>> last_seen(StoreClient& store, int world_size) {
+  std::vector<std::string> keys;
+  for (int rank = 0; rank < world_size; ++rank) keys.push_back(key_of(rank));
+  std::vector<std::optional<LastSeen>> out;
+  for (const auto& text : store.look(keys)) out.push_back(from_text(text));
+  return out;
 }
 
 }  // namespace ingot::dist_detail

@@ -1,6 +1,6 @@
 #pragma once
-// Signs of life: each rank tells the store every second where it is, so that others can say who fell silent, and where.
-// Private to src/dist.
+// Signs of life: each rank tells the meeting place every second where it is, so that others can say who fell silent, and
+// where; and hears what cannot be heard once the meeting place is gone: where rank 0 was. Private to src/dist.
 
 #include <c10/util/intrusive_ptr.h>
 
@@ -10,10 +10,10 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
-namespace c10d {
-class Store;
-}
+#include "base/clock.h"
+#include "dist/store_client.h"
 
 namespace ingot::dist_detail {
 
@@ -32,26 +32,36 @@ struct LastSeen {
 class Pulse {
  public:
   /// `store` is this object's alone.
-  Pulse(c10::intrusive_ptr<c10d::Store> store, int rank);
+  Pulse(c10::intrusive_ptr<StoreClient> store, int rank);
   ~Pulse();
   Pulse(const Pulse&) = delete;
   Pulse& operator=(const Pulse&) = delete;
 
   /// Cheap; sent with the next beat.
   void set_phase(std::int64_t step, const char* phase);
+  /// Where rank 0 was when it was last heard of.
+  std::optional<LastSeen> first_rank() const;
+  /// Seconds since the meeting place last answered.
+  double silence() const;
+  /// Who was asked to stop first, "SIGTERM to rank 3": a signal may come to one rank while all wait for another. "" so far.
+  std::string stop_request() const;
 
  private:
   void beat_until_closed();
-  c10::intrusive_ptr<c10d::Store> store_;
+  void beat(const LastSeen& now);
+  c10::intrusive_ptr<StoreClient> store_;
   int rank_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable wake_;
   bool closing_ = false;
   LastSeen now_;
+  std::optional<LastSeen> first_rank_;
+  Clock::time_point answered_ = Clock::now();
+  std::string stop_request_;
   std::thread thread_;
 };
 
-/// What rank `rank` told last; none before its first beat. Throws if the store is gone.
-std::optional<LastSeen> last_seen(c10d::Store& store, int rank);
+/// What each rank told last; none before its first beat. Throws StoreLost.
+std::vector<std::optional<LastSeen>> last_seen(StoreClient& store, int world_size);
 
 }  // namespace ingot::dist_detail

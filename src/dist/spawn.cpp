@@ -13,13 +13,16 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <set>
 
 #include "base/clock.h"
 #include "base/files.h"
 #include "base/log.h"
+#include "base/stop_signals.h"
 #include "base/text.h"
 #include "dist/launch.h"
 #include "dist/loopback.h"
+#include "dist/secret.h"
 
 namespace ingot {
 namespace {
@@ -28,32 +31,18 @@ namespace {
 constexpr double kGraceSeconds = 20;
 constexpr double kTerminateSeconds = 10;
 constexpr int kPollMilliseconds = 20;
-
-constexpr std::array<int, 3> kForwarded{SIGTERM, SIGINT, SIGUSR1};
-// How often each signal came. Only what a handler may touch.
-volatile std::sig_atomic_t pending[kForwarded.size()] = {};
-
-void remember(int signal) {
-  for (std::size_t i = 0; i < kForwarded.size(); ++i) {
-    if (kForwarded[i] == signal) pending[i] = pending[i] + 1;
-  }
-}
-
-void set_handlers(void (*handler)(int)) {
-  for (const int signal : kForwarded) {
-    struct sigaction action = {};
-    action.sa_handler = handler;
-    sigemptyset(&action.sa_mask);
-    sigaction(signal, &action, nullptr);
-  }
-}
+constexpr std::size_t kInterrupt = 1;
+static_assert(StopSignals::kNumbers[kInterrupt] == SIGINT);
 
 Error system_error(const char* what) {
   return Error(ExitCode::kOther, cat("--nproc: ", what, ": ", std::strerror(errno)));
 }
 
 [[noreturn]] void become_rank(int rank, int count, const LoopbackListener& listener, pid_t parent,
-                              const std::vector<std::string>& arguments, const std::string& program) {
+                              const std::vector<std::string>& arguments, const std::string& program,
+                              const std::string& secret) {
+  // Until it listens itself: a request to stop must find the program or wait.
+  StopSignals::block();
   // A group of its own: Ctrl-C reaches the parent alone, which passes it on once.
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -66,6 +55,7 @@ Error system_error(const char* what) {
   set("MASTER_ADDR", "127.0.0.1");
   set("MASTER_PORT", std::to_string(listener.port));
   set(kNprocVariable, std::to_string(count));
+  set(kSecretVariable, secret);
   if (rank == 0) {
     ::fcntl(listener.fd, F_SETFD, 0);
     set(kStoreFdVariable, std::to_string(listener.fd));
@@ -82,15 +72,33 @@ class Ranks {
  public:
   void add(pid_t pid, int rank) { running_[pid] = rank; }
   bool any() const { return !running_.empty(); }
+  void forget(pid_t pid) { running_.erase(pid); }
   void signal(int number) const {
     for (const auto& [pid, rank] : running_) ::kill(pid, number);
   }
+  /// Those that are stopped cannot end on request.
+  void end_stopped() const {
+    for (const auto& [pid, rank] : running_) {
+      if (stopped_.count(pid) != 0) ::kill(pid, SIGKILL);
+    }
+  }
   const std::optional<Clock::time_point>& failed_at() const { return failed_at_; }
 
-  void ended(pid_t pid, int status) {
+  void changed(pid_t pid, int status) {
     const auto found = running_.find(pid);
     if (found == running_.end()) return;
     const int rank = found->second;
+    if (WIFCONTINUED(status)) {
+      stopped_.erase(pid);
+      return;
+    }
+    if (WIFSTOPPED(status)) {
+      stopped_.insert(pid);
+      log::warning(cat("rank ", rank, " (process ", pid, ") was stopped by signal ", WSTOPSIG(status), " (",
+                       ::strsignal(WSTOPSIG(status)), "): the others wait for distributed.timeout; kill -CONT ", pid,
+                       " lets it go on"));
+      return;
+    }
     running_.erase(found);
     if (WIFSIGNALED(status)) {
       // Those that this process ended itself are no news.
@@ -117,28 +125,43 @@ class Ranks {
     if (weight(code) > weight(code_)) code_ = code;
   }
   std::map<pid_t, int> running_;
+  std::set<pid_t> stopped_;
   std::optional<Clock::time_point> failed_at_;
   int code_ = 0;
 };
 
-void supervise(Ranks& ranks) {
+/// Passes on the requests to stop that came since the last call. False if all is to end at once.
+bool pass_on(const Ranks& ranks, std::array<int, StopSignals::kNumbers.size()>& passed) {
+  for (std::size_t i = 0; i < passed.size(); ++i) {
+    for (const int count = StopSignals::count(i); passed[i] < count; ++passed[i]) {
+      if (i == kInterrupt && passed[i] >= 1) return false;
+      ranks.signal(StopSignals::kNumbers[i]);
+    }
+  }
+  return true;
+}
+
+/// Returns when all have ended; false if a second Ctrl-C ended them.
+bool supervise(Ranks& ranks) {
+  std::array<int, StopSignals::kNumbers.size()> passed{};
+  bool killed = false;
   int ended_by = 0;  // the last signal sent to make an end
   while (ranks.any()) {
     int status = 0;
-    const pid_t pid = ::waitpid(-1, &status, WNOHANG);
+    const pid_t pid = ::waitpid(-1, &status, WNOHANG | WUNTRACED | WCONTINUED);
     if (pid > 0) {
-      ranks.ended(pid, status);
+      if (!killed) ranks.changed(pid, status);
+      if (killed && (WIFEXITED(status) || WIFSIGNALED(status))) ranks.forget(pid);
       continue;
     }
-    for (std::size_t i = 0; i < kForwarded.size(); ++i) {
-      while (pending[i] > 0) {
-        pending[i] = pending[i] - 1;
-        ranks.signal(kForwarded[i]);
-      }
+    if (!killed && !pass_on(ranks, passed)) {
+      ranks.signal(SIGKILL);
+      killed = true;
     }
-    if (ranks.failed_at()) {
+    if (!killed && ranks.failed_at()) {
       const double waited = seconds_since(*ranks.failed_at());
       const int wanted = waited > kGraceSeconds + kTerminateSeconds ? SIGKILL : waited > kGraceSeconds ? SIGTERM : 0;
+      ranks.end_stopped();
       if (wanted != ended_by) {
         log::warning(cat("a rank failed ", static_cast<int>(waited), " s ago: ending the others"));
         ranks.signal(wanted);
@@ -147,6 +170,7 @@ void supervise(Ranks& ranks) {
     }
     ::usleep(kPollMilliseconds * 1000);
   }
+  return !killed;
 }
 
 }  // namespace
@@ -154,13 +178,13 @@ void supervise(Ranks& ranks) {
 ExitCode run_ranks(int count, const std::vector<std::string>& arguments) {
   const auto listener = listen_on_loopback();
   const auto program = executable_path().string();
+  const auto secret = make_secret();
   const pid_t parent = ::getpid();
-  for (auto& count_of_signal : pending) count_of_signal = 0;
-  set_handlers(remember);
+  StopSignals::count_interrupts();
   Ranks ranks;
   for (int rank = 0; rank < count; ++rank) {
     const pid_t pid = ::fork();
-    if (pid == 0) become_rank(rank, count, listener, parent, arguments, program);
+    if (pid == 0) become_rank(rank, count, listener, parent, arguments, program, secret);
     if (pid < 0) {
       const auto error = system_error("cannot start a rank");
       ranks.signal(SIGKILL);
@@ -169,9 +193,7 @@ ExitCode run_ranks(int count, const std::vector<std::string>& arguments) {
     ranks.add(pid, rank);
   }
   ::close(listener.fd);
-  supervise(ranks);
-  set_handlers(SIG_DFL);
-  return ranks.code();
+  return supervise(ranks) ? ranks.code() : ExitCode::kInterrupted;
 }
 
 }  // namespace ingot

@@ -9,6 +9,7 @@
 #include <stdexcept>
 
 #include "base/error.h"
+#include "base/stop_signals.h"
 #include "base/text.h"
 #include "dist/group.h"
 
@@ -38,6 +39,8 @@ void World::decline(const LaunchPlace& place, const std::string& problem, const 
 
 World::~World() = default;
 
+std::string World::stop_request() const { return group_ ? group_->pulse->stop_request() : StopSignals::received(); }
+
 void World::set_phase(std::int64_t step, const char* phase) {
   if (group_) group_->pulse->set_phase(step, phase);
 }
@@ -65,26 +68,24 @@ std::string World::broadcast(const std::string& text) {
   auto& store = *group_->store;
   const auto key = cat("text/", group_->next_text++);
   if (is_first()) {
-    group_->attempt("broadcasting", [&] { set_text(store, key, text); });
+    group_->attempt("broadcasting", [&] { store.put(key, text); });
     return text;
   }
-  group_->wait_patiently({key}, {0});
-  return group_->attempt("broadcasting", [&] { return get_text(store, key); });
+  group_->wait_patiently({key});
+  return group_->attempt("broadcasting", [&] { return store.text(key); });
 }
 
 std::vector<std::string> World::all_gather_text(const std::string& text) {
   if (!group_) return {text};
   auto& store = *group_->store;
   const auto base = cat("text/", group_->next_text++, "/");
-  group_->attempt("gathering", [&] { set_text(store, base + std::to_string(rank()), text); });
+  group_->attempt("gathering", [&] { store.put(base + std::to_string(rank()), text); });
   std::vector<std::string> keys, out;
-  std::vector<int> owed_by;
-  for (int rank = 0; rank < size(); ++rank) {
-    keys.push_back(base + std::to_string(rank));
-    owed_by.push_back(rank);
+  for (int rank = 0; rank < size(); ++rank) keys.push_back(base + std::to_string(rank));
+  group_->wait_patiently(keys);
+  for (auto& text_of_rank : group_->attempt("gathering", [&] { return store.look(keys); })) {
+    out.push_back(std::move(text_of_rank).value());
   }
-  group_->wait_patiently(keys, owed_by);
-  for (const auto& key : keys) out.push_back(group_->attempt("gathering", [&] { return get_text(store, key); }));
   return out;
 }
 
@@ -127,14 +128,13 @@ std::unique_ptr<World::Line> World::open_line(const std::string& name) {
   return std::unique_ptr<Line>(new Line(*group_, cat("line/", name, "/")));
 }
 
-// c10d's clients take one question at a time, and none of these waits for its answer: the main thread's serves.
 void World::Line::put(const std::string& key, const std::string& text) {
-  group_.attempt("telling", [&] { set_text(*group_.store, name_ + key, text); });
+  group_.attempt("telling", [&] { group_.store->put(name_ + key, text); });
 }
 
-std::string World::Line::take(const std::string& key, int owed_by) {
-  group_.wait_patiently({name_ + key}, {owed_by}, &hung_up_);
-  return group_.attempt("hearing", [&] { return get_text(*group_.store, name_ + key); });
+std::string World::Line::take(const std::string& key) {
+  group_.wait_patiently({name_ + key}, &hung_up_);
+  return group_.attempt("hearing", [&] { return group_.store->text(name_ + key); });
 }
 
 World::Report World::report_failure(const Error& error) {
@@ -144,10 +144,10 @@ World::Report World::report_failure(const Error& error) {
     auto& store = *group_->store;
     const bool is_first_to = store.add("failures", 1) == 1;
     if (is_first_to) {
-      // What one rank says of others needs no name before it.
-      const bool of_others = error.code() == ExitCode::kDistributed || is_first();
+      // What one rank says of others, or of all, needs no name before it.
+      const bool of_others = error.code() == ExitCode::kDistributed || error.code() == ExitCode::kStopped || is_first();
       const auto text = of_others ? std::string(error.what()) : cat(group_->name_of(rank()), ": ", error.what());
-      set_text(store, "failure", nlohmann::json{{"code", static_cast<int>(error.code())}, {"text", text}}.dump());
+      store.put("failure", nlohmann::json{{"code", static_cast<int>(error.code())}, {"text", text}}.dump());
     }
     if (is_first()) {
       group_->linger();

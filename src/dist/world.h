@@ -57,6 +57,10 @@ class World {
   /// Where this rank is, for messages about hang-ups. `phase` is a literal.
   void set_phase(std::int64_t step, const char* phase);
 
+  /// Which signal asked which rank to stop, as this rank has heard, sooner or later than others: "SIGTERM to rank 3"; "" so
+  /// far. For ending work early; what is done about it is agreed upon elsewhere.
+  std::string stop_request() const;
+
   // -- Agreements. Each is called by all ranks in the same order, from one thread.
 
   /// Everyone's values, by rank. All give the same count.
@@ -64,7 +68,7 @@ class World {
   /// Adds up a flat fp64 tensor over the ranks, in place. Exact where each element is zero on all ranks but one; else the
   /// order of additions is not defined.
   void sum(at::Tensor& values);
-  /// Rank 0's text. Patient: waits as long as rank 0 shows signs of life, however long its work takes.
+  /// Rank 0's text. Patient: waits as long as all ranks show signs of life, however long rank 0's work takes.
   std::string broadcast(const std::string& text);
   /// Everyone's texts, by rank; patient.
   std::vector<std::string> all_gather_text(const std::string& text);
@@ -90,8 +94,8 @@ class World {
    public:
     /// Each key is put once.
     void put(const std::string& key, const std::string& text);
-    /// Patient: waits as long as rank `owed_by` shows signs of life. Throws DistributedError.
-    std::string take(const std::string& key, int owed_by);
+    /// Patient: waits as long as all ranks show signs of life. Throws DistributedError.
+    std::string take(const std::string& key);
     /// From another thread: `take` gives up after a few seconds.
     void hang_up() { hung_up_ = true; }
 

@@ -22,8 +22,9 @@ namespace {
 
 /// Sums over the ranks; bytes are unknown if they are on any.
 void add_over_ranks(EvaluationResult& result, double& nats, World& world) {
-  const auto all = world.all_gather({nats, static_cast<double>(result.tokens),
-                                     static_cast<double>(result.bytes.value_or(0)), result.bytes ? 1.0 : 0.0});
+  const auto all =
+      world.all_gather({nats, static_cast<double>(result.tokens), static_cast<double>(result.bytes.value_or(0)),
+                        result.bytes ? 1.0 : 0.0, result.stopped ? 1.0 : 0.0});
   nats = 0;
   result.tokens = 0;
   std::int64_t bytes = 0;
@@ -33,6 +34,7 @@ void add_over_ranks(EvaluationResult& result, double& nats, World& world) {
     result.tokens += static_cast<std::int64_t>(values[1]);
     bytes += static_cast<std::int64_t>(values[2]);
     known = known && values[3] != 0;
+    result.stopped = result.stopped || values[4] != 0;
   }
   result.bytes.reset();
   if (known) result.bytes = bytes;
@@ -49,6 +51,10 @@ EvaluationResult evaluate(const LanguageModel& model, const ValidationSet& set, 
   const auto windows = set.windows(options.max_tokens);
   double nats = 0;
   for (auto first = world.rank() * options.rows; first < windows; first += world.size() * options.rows) {
+    if (options.should_stop && options.should_stop()) {
+      result.stopped = true;
+      break;
+    }
     const auto batch = set.make_batch(first, std::min(options.rows, windows - first));
     const auto tensors = to_tensors(batch, options.reset_at_document, model.device());
     const auto hidden = model.forward(tensors.tokens, tensors.documents, false);

@@ -2,6 +2,7 @@
 // Held-out loss.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,6 +18,7 @@ struct EvaluationResult {
   double loss = 0;  // nats per target token
   std::int64_t tokens = 0;
   std::optional<std::int64_t> bytes;  // of text that the targets stand for
+  bool stopped = false;               // on any rank before its share was done: the rest means nothing
 
   double perplexity() const;
   std::optional<double> bits_per_byte() const;
@@ -26,6 +28,7 @@ struct EvaluationOptions {
   std::int64_t rows = 8;                   // windows at once
   std::optional<std::int64_t> max_tokens;  // a fixed prefix of the set's fixed order
   bool reset_at_document = false;
+  std::function<bool()> should_stop = {};  // asked before each batch; may be empty
 };
 
 /// The ranks of the world share the windows; all get the result.

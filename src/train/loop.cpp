@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/log.h"
+#include "base/stop_signals.h"
 #include "base/text.h"
 #include "config/dump.h"
 #include "device/gpu.h"
@@ -11,7 +12,7 @@
 #include "train/generate.h"
 #include "train/micro_batches.h"
 #include "train/report.h"
-#include "train/signals.h"
+#include "train/stop_file.h"
 
 namespace ingot {
 namespace {
@@ -42,16 +43,26 @@ ExitCode TrainLoop::run() {
   }
   record_.clear_progress();
   prefetch_.reset();
-  if (decision.stop != StopReason::kNone && counters_.step < experiment_.total_steps) {
-    stop_reason_ = stop_text(decision.stop);
-    if (decision.stop_rank != 0) stop_reason_ += cat(" to rank ", decision.stop_rank);
-    record_.say(cat("stopping on ", stop_reason_, " after step ", counters_.step, ": saving"));
-    save(false);
-    end_run();
-    record_.say(cat("saved ", checkpoint_path(dir_, counters_.step).string(), "; run the same command again to go on"));
-    return ExitCode::kStopped;
+  if (counters_.step == experiment_.total_steps) {
+    if (const auto evaluations = evaluate_all()) return finish(*evaluations);
+    StepNews news;
+    news.stop = stop_request();
+    decision = decide(world_, news);
   }
-  const auto evaluations = evaluate_all();
+  return stop(decision);
+}
+
+ExitCode TrainLoop::stop(const StepDecision& decision) {
+  stop_reason_ = stop_text(decision.stop);
+  if (decision.stop_rank != 0) stop_reason_ += cat(" to rank ", decision.stop_rank);
+  record_.say(cat("stopping on ", stop_reason_, " after step ", counters_.step, ": saving"));
+  save(false);
+  end_run();
+  record_.say(cat("saved ", checkpoint_path(dir_, counters_.step).string(), "; run the same command again to go on"));
+  return ExitCode::kStopped;
+}
+
+ExitCode TrainLoop::finish(const std::vector<EvaluationResult>& evaluations) {
   save(true);
   end_run();
   nlohmann::ordered_json summary = {
@@ -139,8 +150,7 @@ StepDecision TrainLoop::after_step(const StepResult& result, StepNews& news) {
   const auto check_every = config_.distributed.check_every;
   if (check_every > 0 && step % check_every == 0) check_equal_weights(world_, *experiment_.store, step);
   if (decision.evaluate) {
-    evaluate_all();
-    show_samples();
+    if (evaluate_all()) show_samples();
     window_.start = Clock::now();
   }
   if (record_.active() && stream_timer_->due(step)) probe_stream();
@@ -232,7 +242,7 @@ std::optional<double> TrainLoop::mfu(double tokens_per_second) const {
 
 StopReason TrainLoop::stop_request() const {
   const auto signal = StopSignals::received();
-  for (const auto reason : {StopReason::kSigterm, StopReason::kSigint, StopReason::kSigusr1}) {
+  for (const auto reason : {StopReason::kSigterm, StopReason::kSigint, StopReason::kSigusr1, StopReason::kSighup}) {
     if (signal == stop_text(reason)) return reason;
   }
   if (!world_.is_first()) return StopReason::kNone;
@@ -242,15 +252,29 @@ StopReason TrainLoop::stop_request() const {
   return StopReason::kNone;
 }
 
-std::vector<EvaluationResult> TrainLoop::evaluate_all() {
+bool TrainLoop::should_stop() const { return stop_request() != StopReason::kNone || !world_.stop_request().empty(); }
+
+void TrainLoop::end_if_stopped() {
+  StepNews news;
+  news.stop = stop_request();
+  const auto decision = decide(world_, news);
+  if (decision.stop == StopReason::kNone) return;
+  throw Error(ExitCode::kStopped, cat("stopped on ", stop_text(decision.stop),
+                                      decision.stop_rank != 0 ? cat(" to rank ", decision.stop_rank) : std::string(),
+                                      " before the first step: nothing is lost, run the same command again to go on"));
+}
+
+std::optional<std::vector<EvaluationResult>> TrainLoop::evaluate_all() {
   world_.set_phase(counters_.step, "evaluation");
   std::vector<EvaluationResult> results;
   EvaluationOptions options;
   options.rows = experiment_.micro_batch;
   options.reset_at_document = config_.data.reset_at_document;
+  options.should_stop = [this] { return should_stop(); };
   if (config_.evaluation.tokens) options.max_tokens = config_.evaluation.tokens->value;
   for (const auto& set : data_->validation_sets()) {
     const auto result = evaluate(*experiment_.model, set, options, world_);
+    if (result.stopped) return std::nullopt;
     record_.evaluation(counters_, result);
     if (world_.is_first() && config_.checkpoint.best == result.name)
       saver_->note_evaluation(counters_.step, result.loss);

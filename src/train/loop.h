@@ -68,8 +68,16 @@ class TrainLoop {
   void rewind(const std::string& reason);
   void log_window(const StepResult& last);
   void show_progress();
+  /// What asks this rank to stop.
   StopReason stop_request() const;
-  std::vector<EvaluationResult> evaluate_all();
+  /// Whether any rank was asked, as far as this one knows: for ending work early.
+  bool should_stop() const;
+  /// Where all ranks are, before the first step: throws Error(kStopped) if any was asked to stop.
+  void end_if_stopped();
+  /// None if a request to stop ended it.
+  std::optional<std::vector<EvaluationResult>> evaluate_all();
+  ExitCode finish(const std::vector<EvaluationResult>& evaluations);
+  ExitCode stop(const StepDecision& decision);
   void show_samples();
   void probe_stream();
   CheckpointState checkpoint_state(bool finished);

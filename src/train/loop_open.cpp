@@ -30,7 +30,9 @@ constexpr double kSharedFolderSeconds = 10;  // until a network's file system sh
 void TrainLoop::open() {
   keep_freed_memory();
   open_data();
+  end_if_stopped();
   make_model();
+  end_if_stopped();
   check_prompts();
   log_timer_ = std::make_unique<CadenceTimer>(config_.log.every, experiment_.durations);
   evaluation_timer_ = std::make_unique<CadenceTimer>(config_.evaluation.every, experiment_.durations);
@@ -54,6 +56,7 @@ void TrainLoop::open() {
   if (world_.size() > 1) measure_network();
   if (config_.log.stream && record_.active() && counters_.step == 0) probe_stream();
   start_prefetch();
+  end_if_stopped();
   world_.wait_for_all();
   window_ = Window{};
 }
@@ -65,9 +68,15 @@ void TrainLoop::open_data() {
   prepare.run_dir = dir_;
   prepare.seed = static_cast<std::uint64_t>(config_.run.seed);
   prepare.may_build = world_.place().local_rank == 0;
-  if (auto* progress = record_.progress()) {
-    prepare.progress = [progress](const DataProgress& p) { progress->show(progress_text(p)); };
-  }
+  prepare.progress = [this](const DataProgress& p) {
+    if (auto* progress = record_.progress()) progress->show(progress_text(p));
+    if (!should_stop()) return;
+    const auto reason = stop_request();
+    throw Error(ExitCode::kStopped,
+                cat("stopped on ", reason == StopReason::kNone ? world_.stop_request() : stop_text(reason),
+                    " while the data was being prepared: what is done so far is kept, run the same "
+                    "command again to go on"));
+  };
   const int turn = world_.is_first() ? 0 : prepare.may_build ? 1 : 2;
   const int turns = world_.size() > 1 ? 3 : 1;
   for (int now = 0; now < turns; ++now) {

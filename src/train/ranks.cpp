@@ -57,6 +57,8 @@ std::string stop_text(StopReason reason) {
       return "SIGINT";
     case StopReason::kSigusr1:
       return "SIGUSR1";
+    case StopReason::kSighup:
+      return "SIGHUP";
     case StopReason::kStopFile:
       return "the file STOP";
     case StopReason::kTimeLimit:

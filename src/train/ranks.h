@@ -19,7 +19,7 @@ std::string rank_file_name(int rank);
 std::vector<std::pair<std::string, std::string>> must_agree(const RunConfig& config, const ResumeChoice& resume);
 
 /// Why a run stops on request. Signals may come to any rank, the rest is rank 0's to see.
-enum class StopReason { kNone, kSigterm, kSigint, kSigusr1, kStopFile, kTimeLimit };
+enum class StopReason { kNone, kSigterm, kSigint, kSigusr1, kSighup, kStopFile, kTimeLimit };
 std::string stop_text(StopReason reason);
 
 /// What a rank has to say after a step.

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "device/machine.h"
+#include "dist/launch.h"
 #include "train/run_status.h"
 
 extern char** environ;  // NOLINT: POSIX
@@ -30,6 +31,7 @@ bool is_relevant(std::string_view name) {
   static constexpr std::array<std::string_view, 10> kNames{
       "RANK",        "WORLD_SIZE",  "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK",
       "MASTER_ADDR", "MASTER_PORT", "LD_PRELOAD", "LD_LIBRARY_PATH",  "LD_BIND_NOW"};
+  if (name == kSecretVariable) return false;
   return std::find(kNames.begin(), kNames.end(), name) != kNames.end() ||
          std::any_of(kPrefixes.begin(), kPrefixes.end(),
                      [&](std::string_view prefix) { return name.substr(0, prefix.size()) == prefix; });

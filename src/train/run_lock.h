@@ -51,6 +51,8 @@ class RunLock {
   RunLock(const RunLock&) = delete;
   RunLock& operator=(const RunLock&) = delete;
 
+  /// The file, made by this start.
+  const fs::path& path() const { return path_; }
   /// Whether another process took the lock away (this one was suspended or cut off for too long).
   bool lost() const { return lost_; }
   /// Throws ConfigError if the lock was lost. Call before anything in the run directory is replaced.

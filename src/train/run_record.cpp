@@ -3,7 +3,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "train/report.h"
-#include "train/signals.h"
+#include "train/stop_file.h"
 
 namespace ingot {
 
@@ -13,6 +13,8 @@ RunRecord::RunRecord(const fs::path& dir, bool active) : dir_(dir) {
   fs::create_directories(dir, error);
   if (error) throw ConfigError(cat("run.dir: cannot create ", dir.string(), ": ", error.message()));
   lock_ = std::make_unique<RunLock>(dir);
+  // Before anybody can take this start for a running one: no request to it is taken for an old one.
+  remove_earlier_stop_file(dir, lock_->path());
 }
 
 RunRecord::~RunRecord() { log::close_file(); }
@@ -23,7 +25,6 @@ void RunRecord::check_lock() {
 
 void RunRecord::begin(const std::vector<std::string>& command_line, std::int64_t step) {
   if (!active()) return;
-  fs::remove(stop_file(dir_));
   log::open_file((dir_ / "log.txt").string());
   attempt_ = std::make_unique<AttemptRecord>(dir_, command_line);
   status(step, nlohmann::json::object());

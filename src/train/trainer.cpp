@@ -1,12 +1,14 @@
 #include "train/trainer.h"
 
 #include <cstdio>
+#include <memory>
+#include <optional>
 
 #include "base/log.h"
 #include "base/text.h"
+#include "dist/secret.h"
 #include "train/loop.h"
 #include "train/report.h"
-#include "train/signals.h"
 
 namespace ingot {
 namespace {
@@ -54,7 +56,8 @@ RunConfig read_config(const TrainRequest& request) {
     return request.config();
   } catch (const std::exception& error) {
     const auto known = as_error(error);
-    if (!request.place.distributed()) throw known;
+    // The secret in the run directory is out of reach: which directory that is stands in the config.
+    if (!request.place.distributed() || request.place.secret.empty()) throw known;
     try {
       World::decline(request.place, known.what(), {kJoinTimeout});
     } catch (const Error& heard) {
@@ -84,7 +87,6 @@ ExitCode run_loop(RunConfig config, const TrainRequest& request, const Families&
     world.leave();
     return ExitCode::kDone;
   }
-  StopSignals signals;
   record.begin(request.command_line, opening.point ? opening.point->step : 0);
   TrainLoop loop(config, families, opening.point, world, record);
   try {
@@ -93,9 +95,30 @@ ExitCode run_loop(RunConfig config, const TrainRequest& request, const Families&
     return code;
   } catch (const std::exception& error) {
     const Error known = as_error(error);
+    if (known.code() == ExitCode::kStopped) record.say(known.what());
     record.end(known.code(), loop.counters().step, known.what());
     throw known;
   }
+}
+
+/// torchrun starts everything anew on any other code.
+ExitCode code_for(const LaunchPlace& place, ExitCode code) {
+  return code == ExitCode::kStopped && place.restarts_on_failure ? ExitCode::kDone : code;
+}
+
+/// Meets the other ranks. Where the launcher gave no secret, by a file in the run directory.
+std::unique_ptr<World> meet_ranks(const RunConfig& config, const TrainRequest& request) {
+  auto place = request.place;
+  const double timeout = config.distributed.timeout.value;
+  std::vector<std::pair<std::string, std::string>> facts;
+  std::optional<SecretFile> file;
+  if (place.distributed()) facts = must_agree(config, request.resume);  // reads the program's own file
+  if (place.distributed() && place.secret.empty()) {
+    file.emplace(config.run.dir, place.rank, timeout);
+    place.secret = file->secret();
+    place.secret_hint = file->hint();
+  }
+  return std::make_unique<World>(place, facts, WorldOptions{timeout});
 }
 
 }  // namespace
@@ -108,20 +131,21 @@ ExitCode train(const TrainRequest& request, const Families& families) {
     const auto config = read_config(request);
     if (!first)
       log::open_file_on_warning((fs::path(config.run.dir) / "logs" / (rank_file_name(place.rank) + ".log")).string());
-    std::vector<std::pair<std::string, std::string>> facts;
-    if (place.distributed()) facts = must_agree(config, request.resume);  // reads the program's own file
-    World world(place, facts, {config.distributed.timeout.value});
+    const auto world = meet_ranks(config, request);
     try {
-      const auto code = run_loop(config, request, families, world);
-      // torchrun starts everything anew on any other code.
-      return code == ExitCode::kStopped && place.restarts_on_failure ? ExitCode::kDone : code;
+      return code_for(place, run_loop(config, request, families, *world));
     } catch (const std::exception& error) {
       const Error known = as_error(error);
-      const auto report = world.report_failure(known);
+      const auto report = world->report_failure(known);
+      if (known.code() == ExitCode::kStopped) return code_for(place, known.code());
       if (is_told_by_others(known, report, place)) log::set_terminal_level(log::Level::kNone);
       throw known;
     }
   } catch (const Error& error) {
+    if (error.code() == ExitCode::kStopped) {
+      log::info(error.what());
+      return code_for(place, error.code());
+    }
     if (first) throw;
     log::error(cat("rank ", place.rank, ": ", error.what()));
     return error.code();

@@ -19,6 +19,7 @@ std::vector<LaunchPlace> loopback_places(int world_size) {
     place.store_host = "127.0.0.1";
     place.store_port = listener.port;
     place.store_fd = rank == 0 ? listener.fd : -1;
+    place.secret = "the secret of these threads";
     out.push_back(place);
   }
   return out;

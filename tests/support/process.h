@@ -22,6 +22,7 @@ class Process {
   Process(const Process&) = delete;
   Process& operator=(const Process&) = delete;
 
+  pid_t pid() const { return pid_; }
   void signal(int number) const;
   /// Whether it ended within that time.
   bool ended_within(double seconds);

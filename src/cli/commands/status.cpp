@@ -7,7 +7,7 @@
 #include "cli/command.h"
 #include "train/run_lock.h"
 #include "train/run_status.h"
-#include "train/signals.h"
+#include "train/stop_file.h"
 
 namespace ingot {
 namespace {
@@ -50,6 +50,14 @@ std::string status_text(const fs::path& run, const RunStatus& status) {
   return text;
 }
 
+/// Whether the run has its lock, but still the status of an earlier start, or none.
+bool is_starting(const fs::path& run) {
+  if (!current_holder(run)) return false;
+  std::error_code missing;
+  const auto status = fs::last_write_time(run / "status.json", missing);
+  return missing || status < fs::last_write_time(run / "run.lock", missing);
+}
+
 }  // namespace
 
 void add_status(CLI::App& app, CommandLine& line) {
@@ -74,7 +82,7 @@ void add_stop(CLI::App& app, CommandLine& line) {
   command->footer("Example: ingot stop runs/quickstart");
   command->callback([&line, options] {
     line.run = [options] {
-      const auto status = status_of(options->run);
+      const auto status = is_starting(options->run) ? RunStatus{} : status_of(options->run);
       if (status.state != RunState::kRunning) {
         print_result(cat(options->run, " is not running: ", run_state_name(status.state), " at step ", status.step));
         return ExitCode::kDone;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "base/stop_signals.h"
 #include "base/text.h"
 #include "cli/command.h"
 #include "config/reader.h"
@@ -83,7 +84,10 @@ ExitCode run_tokenize(const Options& options, const Families& families) {
       throw ConfigError("tokenize: no text given, expected files, folders, globs, or - for JSONL on stdin");
     ProgressLine line;
     auto request = request_of(options, families);
-    request.progress = [&line](const DataProgress& p) { line.show(progress_text(p)); };
+    request.progress = [&line](const DataProgress& p) {
+      line.show(progress_text(p));
+      StopSignals::end_if_received("; what is done so far is kept, run the same command again to go on");
+    };
     result = tokenize(request, families.get<TokenizerEntry>());
     line.clear();
   }
@@ -124,8 +128,10 @@ void add_tokenize(CLI::App& app, CommandLine& line) {
   command->add_flag("--merge", options->merge, "join the parts in --out");
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot tokenize books/ --out shards --tokenizer '{type: sentencepiece, vocab_size: 8192}'");
-  command->callback(
-      [&line, options] { line.run = [&line, options] { return run_tokenize(*options, line.families); }; });
+  command->callback([&line, options] {
+    line.stops_in_order = true;
+    line.run = [&line, options] { return run_tokenize(*options, line.families); };
+  });
 }
 
 }  // namespace ingot

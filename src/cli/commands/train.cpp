@@ -50,6 +50,7 @@ void add_train(CLI::App& app, CommandLine& line) {
   command->footer("Example: ingot train configs/quickstart.yaml model.placement=post run.name=post");
   command->callback([&line, options] {
     line.uses_device = true;
+    line.stops_in_order = true;
     const auto place = take_place();  // before CUDA is loaded
     line.run = [&line, options, place] {
       TrainRequest request;
@@ -57,7 +58,8 @@ void add_train(CLI::App& app, CommandLine& line) {
       request.resume = resume_choice(options->resume);
       request.command_line = line.arguments;
       request.place = place;
-      if (options->nproc > 1 && request.place.launcher == Launcher::kNone) {
+      // Of one process that a launcher started, such as the shell of `srun --pty bash`, --nproc makes several.
+      if (options->nproc > 1 && !request.place.distributed()) {
         request.config();  // a mistake is said once, before anything starts
         return run_ranks(options->nproc, line.arguments);
       }
