@@ -5,12 +5,14 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/limits.h"
 #include "config/number_text.h"
 
 namespace ingot {
 namespace {
 
 constexpr double kLargest = 9.0e18;  // below 2^63
+constexpr int kWidestRatio = 1000;   // to d_model
 
 template <class U>
 struct UnitName {
@@ -261,12 +263,15 @@ std::int64_t Width::resolve(std::int64_t d_model, std::int64_t multiple_of) cons
   return rounded_up(multiples) * multiple_of;
 }
 
-std::string Codec<Width>::expected() { return "a width such as '2048', or '3x' or '8/3x' of d_model"; }
+std::string Codec<Width>::expected() {
+  return cat("a width such as '2048', or '3x' or '8/3x' of d_model, at most ", format_grouped(limits::kWidth), " or ",
+             kWidestRatio, "x");
+}
 bool Codec<Width>::parse(const Scalar& scalar, Width& v) {
   std::string_view text = trim(scalar.text);
   if (!text.ends_with('x')) {
     const auto width = parse_decimal(text);
-    if (!width || !is_whole(*width) || *width < 1) return false;
+    if (!width || !is_whole(*width) || *width < 1 || *width > limits::kWidth) return false;
     return v = {*width, 1, false}, true;
   }
   text.remove_suffix(1);
@@ -275,6 +280,7 @@ bool Codec<Width>::parse(const Scalar& scalar, Width& v) {
   const auto denominator =
       slash == std::string_view::npos ? std::optional<double>(1) : parse_decimal(trim(text.substr(slash + 1)));
   if (!numerator || !denominator || !(*numerator > 0) || !(*denominator > 0)) return false;
+  if (!(*numerator / *denominator <= kWidestRatio)) return false;
   v = {*numerator, *denominator, true};
   return true;
 }

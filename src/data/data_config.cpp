@@ -3,6 +3,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "config/limits.h"
 
 namespace ingot {
 namespace {
@@ -138,7 +139,8 @@ void describe(Fields& f, DataConfig& c) {
   f.field("train", c.train, "what is trained on", Rule{}.required());
   f.field("validation", c.validation, "held-out text: fraction, paths or sets; default none");
   f.field("tokenizer", c.tokenizer, "how text becomes tokens", Rule{}.required());
-  f.field("seq_len", c.seq_len, "tokens in a row, meta tokens excluded", Rule{}.required().at_least(1));
+  f.field("seq_len", c.seq_len, "tokens in a row, meta tokens excluded",
+          Rule{}.required().at_least(1).at_most(limits::kLength));
   f.field("reset_at_document", c.reset_at_document,
           "documents packed into one row do not see each other; no target crosses their border");
   describe_on_bad_record(f, c.on_bad_record);

@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/limits.h"
 #include "config/reader.h"
 
 namespace ingot {
@@ -26,7 +27,7 @@ void describe(Fields& f, ModelOverride& c) {
 }
 
 void describe(Fields& f, ModelConfig& c) {
-  f.field("d_model", c.d_model, "width of the residual stream", Rule{}.required().at_least(1));
+  f.field("d_model", c.d_model, "width of the residual stream", Rule{}.required().at_least(1).at_most(limits::kWidth));
   f.field("layers", c.layers, "operator names in order; n x ( … ) repeats", Rule{}.required());
   f.field("operators", c.operators, "the sub-layer types that `layers` names", Rule{}.required());
   f.field("norm", c.norm, "the norm of every site unless the site says otherwise");
@@ -34,14 +35,15 @@ void describe(Fields& f, ModelConfig& c) {
   f.field("placement", c.placement, "which sites have a norm and how a branch joins the stream");
   f.field("residual", c.residual, "the rule by which branches join the stream; absent: the placement's");
   f.field("position", c.position, "position encoding at the embedding");
-  f.field("meta_tokens", c.meta_tokens, "learned tokens before every document", Rule{}.at_least(0));
+  f.field("meta_tokens", c.meta_tokens, "learned tokens before every document",
+          Rule{}.at_least(0).at_most(limits::kMetaTokens));
   f.field("tie_embeddings", c.tie_embeddings, "whether the head is the embedding");
   f.field("normalise_head", c.normalise_head, "divide every logit by the norm of its row of the head");
   f.field(
       "logit_scale", c.logit_scale,
       "multiply each token's logit by a learned factor of its own, 1 at the start and stored at d_model^-1/2 (nGPT)");
   f.field("vocab_multiple", c.vocab_multiple, "pad the vocabulary to a multiple of this; padding is masked",
-          Rule{}.at_least(1));
+          Rule{}.at_least(1).at_most(limits::kWidth));
   f.field("sites", c.sites, "norms of the sites embedding and final");
   f.field("overrides", c.overrides, "norms for part of the model; applied in order, later wins");
 }

@@ -5,6 +5,9 @@
 #include <stdexcept>
 #include <utility>
 
+#include "base/error.h"
+#include "base/text.h"
+#include "config/limits.h"
 #include "params/store_impl.h"
 
 namespace ingot {
@@ -113,6 +116,12 @@ void complete(ParamInfo& info) {
     if (size <= 0) bad("an axis is empty");
   }
   if (info.hidden_axis < -1 || info.hidden_axis >= static_cast<int>(info.shape.size())) bad("no such hidden axis");
+  double values = 1;  // as a double: more than 64 bits hold is the mistake looked for
+  for (const auto size : info.shape) values *= static_cast<double>(size);
+  if (values > static_cast<double>(limits::kParameters)) {
+    throw ConfigError(cat("'", info.name, "' would have ", format_count(values), " values, expected ",
+                          format_count(static_cast<double>(limits::kParameters)), " at most"));
+  }
   const std::int64_t rows = info.shape[0];
   if (info.fan_in == 0) info.fan_in = info.shape.size() > 1 ? info.numel() / rows : rows;
   if (info.fan_out == 0) info.fan_out = rows;
@@ -143,6 +152,11 @@ std::vector<Param> ParameterStore::declare_joined(std::vector<ParamInfo> infos) 
     leaf.parts.push_back(&param);
     leaf.rows.push_back(param.info.shape[0]);
     leaf.numel += param.info.numel();
+    impl_->declared_numel += param.info.numel();
+    if (impl_->declared_numel > limits::kParameters) {
+      throw ConfigError(cat("the model has more than ", format_count(static_cast<double>(limits::kParameters)),
+                            " parameters at '", param.info.name, "'"));
+    }
     handles.push_back(Param(&param));
     const ParamInfo& first = leaf.parts.front()->info;
     if (!std::equal(first.shape.begin() + 1, first.shape.end(), param.info.shape.begin() + 1, param.info.shape.end()) ||

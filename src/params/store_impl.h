@@ -92,6 +92,7 @@ struct ParameterStore::Impl {
   std::deque<params_detail::Leaf> leaves;
   std::deque<params_detail::DeclaredBuffer> buffers;
   std::set<std::string> names;
+  std::int64_t declared_numel = 0;
 
   // layout
   bool laid_out = false;

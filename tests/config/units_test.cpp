@@ -189,7 +189,8 @@ TEST(OrAuto, IsAutoOrAValue) {
   EXPECT_EQ(read<OrAuto<std::int64_t>>("auto"), "auto");
   EXPECT_EQ(read<OrAuto<std::int64_t>>("4"), "4");
   EXPECT_EQ(read<OrAuto<std::int64_t>>("many"), "refused");
-  EXPECT_EQ(Codec<OrAuto<Width>>::expected(), "auto or a width such as '2048', or '3x' or '8/3x' of d_model");
+  EXPECT_EQ(Codec<OrAuto<Width>>::expected(),
+            "auto or a width such as '2048', or '3x' or '8/3x' of d_model, at most 1,048,576 or 1000x");
   OrAuto<std::string> text("auto");
   EXPECT_TRUE(Codec<OrAuto<std::string>>::format(text).must_quote);
   EXPECT_EQ(OrAuto<std::int64_t>().value_or(3), 3);

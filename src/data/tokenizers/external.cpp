@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "config/limits.h"
 #include "config/problems.h"
 #include "config/units.h"
 #include "data/tokenizer.h"
@@ -20,7 +21,7 @@ struct ExternalConfig {
 
 void describe(Fields& f, ExternalConfig& c) {
   f.field("vocab_size", c.vocab_size, "ids in the shards are 0..vocab_size-1",
-          Rule{}.required().at_least(1).at_most(std::numeric_limits<TokenId>::max()));
+          Rule{}.required().at_least(1).at_most(limits::kVocabulary));
   f.field("eos", c.eos, "the id that ends a document (50256 in GPT-2's shards); default: none", Rule{}.at_least(0));
 }
 

@@ -8,6 +8,7 @@
 #include <ATen/ops/linear.h>
 
 #include "config/fields.h"
+#include "config/limits.h"
 #include "config/units.h"
 #include "nn/activation.h"
 #include "nn/bind.h"
@@ -29,7 +30,7 @@ void describe(Fields& f, Config& c) {
   f.field("activation", c.activation, "the function between the two products");
   f.field("width", c.width, "inner width, or its ratio to d_model such as 4x");
   f.field("multiple_of", c.multiple_of, "a width given as a ratio is rounded up to a multiple of this",
-          Rule{}.at_least(1));
+          Rule{}.at_least(1).at_most(limits::kWidth));
   f.field("bias", c.bias, "whether both products have a bias");
   f.field("hidden_scale", c.hidden_scale, kHiddenScaleHelp);
 }

@@ -12,6 +12,7 @@
 #include <ATen/ops/silu.h>
 
 #include "config/fields.h"
+#include "config/limits.h"
 #include "config/units.h"
 #include "nn/branch.h"
 #include "nn/linear.h"
@@ -28,7 +29,7 @@ struct Config {
 void describe(Fields& f, Config& c) {
   f.field("width", c.width, "inner width, or its ratio to d_model such as 3x or 8/3x");
   f.field("multiple_of", c.multiple_of, "a width given as a ratio is rounded up to a multiple of this",
-          Rule{}.at_least(1));
+          Rule{}.at_least(1).at_most(limits::kWidth));
   f.field("hidden_scale", c.hidden_scale, kHiddenScaleHelp);
 }
 

@@ -31,6 +31,7 @@
 
 #include "base/text.h"
 #include "config/fields.h"
+#include "config/limits.h"
 #include "nn/branch.h"
 #include "nn/heads.h"
 #include "nn/key_sources.h"
@@ -55,12 +56,14 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("num_heads", c.num_heads, "query heads; d_model / head_dim if absent", Rule{}.at_least(1));
+  f.field("num_heads", c.num_heads, "query heads; d_model / head_dim if absent",
+          Rule{}.at_least(1).at_most(limits::kWidth));
   f.field("num_kv_heads", c.num_kv_heads, "key and value heads, a divisor of num_heads; num_heads if absent",
-          Rule{}.at_least(1));
-  f.field("head_dim", c.head_dim, "width of a head; d_model / num_heads if absent", Rule{}.at_least(1));
+          Rule{}.at_least(1).at_most(limits::kWidth));
+  f.field("head_dim", c.head_dim, "width of a head; d_model / num_heads if absent",
+          Rule{}.at_least(1).at_most(limits::kHead));
   f.field("window", c.window, "a token sees itself and the window - 1 tokens before it; everything if absent",
-          Rule{}.at_least(1));
+          Rule{}.at_least(1).at_most(limits::kLength));
   f.field("always_see_prefix", c.always_see_prefix, "whether meta tokens are seen from any distance");
   describe(f, c.query_key);
   f.field("scale", c.scale, "fixed factor of the scores; the score's own if absent, head_dim^-1/2 for dot",

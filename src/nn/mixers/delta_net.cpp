@@ -20,6 +20,7 @@
 
 #include "base/text.h"
 #include "config/fields.h"
+#include "config/limits.h"
 #include "nn/branch.h"
 #include "nn/documents.h"
 #include "nn/heads.h"
@@ -43,12 +44,14 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("num_heads", c.num_heads, "heads; d_model / head_dim if absent", Rule{}.at_least(1));
-  f.field("head_dim", c.head_dim, "width of a head; d_model / num_heads if absent", Rule{}.at_least(1));
+  f.field("num_heads", c.num_heads, "heads; d_model / head_dim if absent", Rule{}.at_least(1).at_most(limits::kWidth));
+  f.field("head_dim", c.head_dim, "width of a head; d_model / num_heads if absent",
+          Rule{}.at_least(1).at_most(limits::kHead));
   f.field("conv_kernel", c.conv_kernel, "taps of the convolutions", Rule{}.at_least(2).at_most(8));
   f.field("qk_norm_eps", c.qk_norm_eps, "added to the squared length of queries and keys", Rule{}.above(0));
   f.field("output_norm_eps", c.output_norm_eps, "added to the mean square of a head's output", Rule{}.above(0));
-  f.field("chunk", c.chunk, "tokens computed at once in training", Rule{}.at_least(1).layout());
+  f.field("chunk", c.chunk, "tokens computed at once in training",
+          Rule{}.at_least(1).at_most(limits::kLength).layout());
 }
 
 struct Sizes {

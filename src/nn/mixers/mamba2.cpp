@@ -22,6 +22,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "config/fields.h"
+#include "config/limits.h"
 #include "nn/branch.h"
 #include "nn/documents.h"
 #include "nn/linear.h"
@@ -46,13 +47,16 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("state_dim", c.state_dim, "width of b and c, rows of a head's state", Rule{}.at_least(1));
-  f.field("expand", c.expand, "inner width as a multiple of d_model", Rule{}.at_least(1));
-  f.field("head_dim", c.head_dim, "width of a head, a divisor of the inner width", Rule{}.at_least(1));
-  f.field("num_groups", c.num_groups, "groups of heads that share b and c", Rule{}.at_least(1));
+  f.field("state_dim", c.state_dim, "width of b and c, rows of a head's state",
+          Rule{}.at_least(1).at_most(limits::kHead));
+  f.field("expand", c.expand, "inner width as a multiple of d_model", Rule{}.at_least(1).at_most(1000));
+  f.field("head_dim", c.head_dim, "width of a head, a divisor of the inner width",
+          Rule{}.at_least(1).at_most(limits::kHead));
+  f.field("num_groups", c.num_groups, "groups of heads that share b and c", Rule{}.at_least(1).at_most(limits::kWidth));
   f.field("conv_kernel", c.conv_kernel, "taps of the convolution", Rule{}.at_least(2).at_most(8));
   f.field("norm_eps", c.norm_eps, "added to the mean square of the gated output", Rule{}.above(0));
-  f.field("chunk", c.chunk, "tokens computed at once in training", Rule{}.at_least(1).layout());
+  f.field("chunk", c.chunk, "tokens computed at once in training",
+          Rule{}.at_least(1).at_most(limits::kLength).layout());
 }
 
 struct Sizes {

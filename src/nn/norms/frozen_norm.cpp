@@ -21,6 +21,7 @@
 
 #include "base/text.h"
 #include "config/fields.h"
+#include "config/limits.h"
 #include "nn/context.h"
 #include "nn/running_norm.h"
 #include "ops/kernel_types.h"
@@ -40,8 +41,9 @@ struct Moment {
 };
 
 void describe(Fields& f, Moment& c) {
-  f.field("at", c.at, "updates after which it happens", Rule{}.at_least(1));
-  f.field("gap", c.gap, "further updates for each sub-layer before this one", Rule{}.at_least(0));
+  f.field("at", c.at, "updates after which it happens", Rule{}.at_least(1).at_most(limits::kUpdates));
+  f.field("gap", c.gap, "further updates for each sub-layer before this one",
+          Rule{}.at_least(0).at_most(limits::kUpdates));
 }
 
 struct Config {

@@ -13,6 +13,7 @@
 #include <ATen/ops/silu.h>
 
 #include "config/fields.h"
+#include "config/limits.h"
 #include "nn/norm_parts.h"
 #include "ops/rms_norm/rms_norm.h"
 
@@ -26,7 +27,7 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("rank", c.rank, "inner width of the gate", Rule{}.at_least(1));
+  f.field("rank", c.rank, "inner width of the gate", Rule{}.at_least(1).at_most(limits::kWidth));
   f.field("two_sigma", c.two_sigma, "whether the gate is twice the sigmoid and starts at 1");
   f.field("eps", c.eps, "added to the mean square before the root", Rule{}.above(0));
 }

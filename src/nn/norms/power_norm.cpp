@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/fields.h"
+#include "config/limits.h"
 #include "nn/running_norm.h"
 #include "ops/rms_norm/rms_norm.h"
 
@@ -33,7 +34,8 @@ struct Config {
 void describe(Fields& f, Config& c) {
   norms::describe_warmup(f, c.running, "accepts that in warm-up a token sees later ones",
                          "updates until the running statistic takes over");
-  f.field("groups", c.groups, "equal parts of the channels that are scaled first; 0: no scaling", Rule{}.at_least(0));
+  f.field("groups", c.groups, "equal parts of the channels that are scaled first; 0: no scaling",
+          Rule{}.at_least(0).at_most(limits::kWidth));
   f.choice("divide_by", c.divide_by, {{"batch", DivideBy::kBatch}, {"running", DivideBy::kRunning}},
            "the statistic that gradients are divided by");
 }

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/fields.h"
+#include "config/limits.h"
 #include "nn/norm_parts.h"
 
 namespace ingot {
@@ -24,7 +25,8 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("groups", c.groups, "equal parts of the channels with a tanh each", Rule{}.at_least(1));
+  f.field("groups", c.groups, "equal parts of the channels with a tanh each",
+          Rule{}.at_least(1).at_most(limits::kWidth));
   f.field("eps", c.eps, "added to the mean square before the root", Rule{}.above(0));
 }
 

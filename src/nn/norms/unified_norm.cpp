@@ -35,7 +35,7 @@ struct Config {
 void describe(Fields& f, Config& c) {
   norms::describe_warmup(f, c.running, "accepts that in training a token sees later ones",
                          "updates until the smoothing starts");
-  f.field("window", c.window, "steps that the statistics are smoothed over", Rule{}.at_least(1));
+  f.field("window", c.window, "steps that the statistics are smoothed over", Rule{}.at_least(1).at_most(10'000));
 }
 
 /// The window one step on: the oldest row out, `newest` in.

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/fields.h"
+#include "config/limits.h"
 #include "nn/position.h"
 #include "ops/rotary/rotary.h"
 
@@ -28,8 +29,10 @@ struct Ntk {
 };
 
 void describe(Fields& f, Ntk& c) {
-  f.field("max_length", c.max_length, "longest sequence that the model shall handle", Rule{}.at_least(1).required());
-  f.field("original_length", c.original_length, "length for which `theta` was meant", Rule{}.at_least(1).required());
+  f.field("max_length", c.max_length, "longest sequence that the model shall handle",
+          Rule{}.at_least(1).at_most(limits::kLength).required());
+  f.field("original_length", c.original_length, "length for which `theta` was meant",
+          Rule{}.at_least(1).at_most(limits::kLength).required());
 }
 
 struct Config {

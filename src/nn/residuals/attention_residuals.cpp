@@ -17,6 +17,7 @@
 
 #include "base/text.h"
 #include "config/fields.h"
+#include "config/limits.h"
 #include "nn/norm_parts.h"
 #include "nn/residual_parts.h"
 #include "ops/kernel_types.h"
@@ -30,7 +31,7 @@ struct Config {
 
 void describe(Fields& f, Config& c) {
   f.field("blocks", c.blocks, "runs of sub-layers whose outputs are added up to one; absent: each output stands alone",
-          Rule{}.at_least(1));
+          Rule{}.at_least(1).at_most(limits::kWidth));
 }
 
 class AttentionResiduals final : public Residual {

@@ -31,7 +31,7 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("streams", c.streams, "number of streams", Rule{}.at_least(1));
+  f.field("streams", c.streams, "number of streams", Rule{}.at_least(1).at_most(64));
   f.choice("kind", c.kind, {{"static", Kind::kStatic}, {"dynamic", Kind::kDynamic}},
            "whether the weights are parameters alone or also depend on the token");
 }

@@ -33,8 +33,9 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("streams", c.streams, "number of streams", Rule{}.at_least(1));
-  f.field("iterations", c.iterations, "rounds of dividing columns and rows by their sums", Rule{}.at_least(1));
+  f.field("streams", c.streams, "number of streams", Rule{}.at_least(1).at_most(64));
+  f.field("iterations", c.iterations, "rounds of dividing columns and rows by their sums",
+          Rule{}.at_least(1).at_most(1000));
 }
 
 /// exp(z) [..., n, n] with columns and rows divided by their sums in turn, rows last.

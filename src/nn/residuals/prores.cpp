@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "config/fields.h"
+#include "config/limits.h"
 #include "nn/placement.h"
 #include "nn/residual_parts.h"
 #include "nn/running_norm.h"
@@ -23,7 +24,7 @@ struct Config {
 void describe(Fields& f, Config& c) {
   f.field("updates", c.updates,
           "T: updates until the first block's branches join in full; block l takes l times as many",
-          Rule{}.at_least(1));
+          Rule{}.at_least(1).at_most(limits::kUpdates));
 }
 
 class Prores final : public residuals::ScaledResidual {
