@@ -84,8 +84,8 @@ void flatten_into(const ValueNode& node, const std::string& path, std::vector<Fl
 
 }  // namespace
 
-std::string dump_fields(const std::function<void(Fields&)>& describe) {
-  const ValueNode tree = value_tree(describe);
+std::string dump_fields(const std::function<void(Fields&)>& describe, PathText paths) {
+  const ValueNode tree = value_tree(describe, paths);
   if (tree.members.empty()) return "{}\n";
   Writer writer;
   writer.map(tree, 0, true);

@@ -10,14 +10,18 @@
 
 namespace ingot {
 
+/// How paths are written: so that reading them gives the path again, with `$$` for each '$', or as they are, which is
+/// right for those that hold an unset `$NAME`.
+enum class PathText { kAsRead, kPlain };
+
 /// YAML of every field, which reads back to the same struct, here and in PyYAML. Small mappings and
 /// lists take one line.
-std::string dump_fields(const std::function<void(Fields&)>& describe);
+std::string dump_fields(const std::function<void(Fields&)>& describe, PathText paths = PathText::kAsRead);
 
 template <class C>
-std::string dump_config(const C& config) {
+std::string dump_config(const C& config, PathText paths = PathText::kAsRead) {
   C copy = config;
-  return dump_fields([&copy](Fields& f) { describe(f, copy); });
+  return dump_fields([&copy](Fields& f) { describe(f, copy); }, paths);
 }
 
 /// One value of a config.

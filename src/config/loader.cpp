@@ -1,6 +1,7 @@
 #include "config/loader.h"
 
 #include <algorithm>
+#include <fstream>
 
 #include "base/text.h"
 #include "config/yaml.h"
@@ -9,6 +10,8 @@ namespace ingot {
 namespace {
 
 constexpr std::size_t kDeepestPath = 64;
+constexpr std::size_t kMostBytes = 4 << 20;  // of a file
+constexpr std::size_t kMostFiles = 200;      // read for one config, each time counted
 
 std::shared_ptr<Source> make_source(std::string name, fs::path folder, bool is_override) {
   auto source = std::make_shared<Source>();
@@ -22,6 +25,23 @@ std::vector<std::string> keys_of(const Node& node) {
   std::vector<std::string> keys;
   for (const auto& member : node.members) keys.push_back(member.key);
   return keys;
+}
+
+/// A pipe or a device may never end, and what is very large is no config.
+std::string read_config_file(const fs::path& file) {
+  const auto status = fs::status(file);
+  if (fs::is_directory(status)) throw ConfigError("'" + file.string() + "' is a folder, expected a YAML file");
+  if (fs::exists(status) && !fs::is_regular_file(status))
+    throw ConfigError("'" + file.string() + "' is a pipe or a device, expected a YAML file");
+  // No more than that is read: some files of /proc have no size and no end.
+  std::ifstream in(file, std::ios::binary);
+  std::string text(kMostBytes + 1, '\0');
+  if (!in.is_open() || in.read(text.data(), static_cast<std::streamsize>(text.size())).bad()) {
+    return read_file(file, ExitCode::kConfig);  // says why
+  }
+  text.resize(static_cast<std::size_t>(in.gcount()));
+  if (text.size() <= kMostBytes) return text;
+  throw ConfigError("'" + file.string() + "' holds more than " + format_bytes(kMostBytes) + ", expected a YAML file");
 }
 
 Node empty_map(const std::shared_ptr<const Source>& source) {
@@ -48,7 +68,7 @@ void Loader::load_file(const fs::path& file) {
 
 void Loader::load_text(const std::string& text, const std::string& name) {
   const auto source = make_source(name, document_.working_folder_, false);
-  Node own = parse_yaml(text, source, document_.problems_);
+  Node own = parse_yaml(text, source, document_.problems_, nodes_left_);
   document_.root_ = with_bases(std::move(own), source, {});
 }
 
@@ -63,14 +83,19 @@ Node Loader::read(const fs::path& file, const std::string& shown, const Location
       cycle += (it != first ? " -> " : "") + fs::path(*it).filename().string();
     throw ConfigError(named_at, "extends: the files extend one another: " + cycle);
   }
+  if (++files_read_ > kMostFiles) {
+    throw ConfigError(named_at, "extends: more than " + std::to_string(kMostFiles) +
+                                    " files to read, some of them again and again; '" + file.filename().string() +
+                                    "' was the next one");
+  }
   std::string text;
   try {
-    text = read_file(file, ExitCode::kConfig, {.pipes = true});
+    text = read_config_file(file);
   } catch (const Error& error) {
     throw ConfigError(named_at, error.what());
   }
   const auto source = make_source(shown, file.parent_path(), false);
-  Node tree = with_bases(parse_yaml(text, source, document_.problems_), source, chain);
+  Node tree = with_bases(parse_yaml(text, source, document_.problems_, nodes_left_), source, chain);
   document_.files_.push_back(file.lexically_normal());
   return tree;
 }
@@ -120,7 +145,7 @@ void Loader::apply_override(const std::string& text) {
   if (path[0] == "extends") return complain(source, "extends: belongs into a file");
   if (is_removal) return remove(path, source);
   try {
-    Node value = parse_yaml(text.substr(equals + 1), source, document_.problems_);
+    Node value = parse_yaml(text.substr(equals + 1), source, document_.problems_, nodes_left_);
     if (value.source == nullptr) value.source = source;
     is_append ? append(path, std::move(value), source) : assign(path, std::move(value), source);
   } catch (const Error& error) {

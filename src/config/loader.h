@@ -33,6 +33,8 @@ class Loader {
 
   Document document_;
   int next_rank_ = 0;
+  std::size_t files_read_ = 0;
+  std::size_t nodes_left_ = 200'000;
 };
 
 }  // namespace ingot

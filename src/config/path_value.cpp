@@ -7,6 +7,8 @@ namespace ingot {
 namespace {
 
 bool is_name_char(char c) { return std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_'; }
+/// No variable's name begins with a digit: the '$' of `price$5` is a character.
+bool begins_name(char c) { return is_name_char(c) && std::isdigit(static_cast<unsigned char>(c)) == 0; }
 
 }  // namespace
 
@@ -15,9 +17,14 @@ ExpandedPath expand_path(const Scalar& scalar, const fs::path& folder) {
   if (text == "~" || text.starts_with("~/")) return {text, "", "'~' is not expanded, write $HOME" + text.substr(1)};
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
+    if (text.compare(i, 2, "$$") == 0) {
+      out += '$';
+      i += 2;
+      continue;
+    }
     const bool is_braced = text.compare(i, 2, "${") == 0;
     std::size_t begin = i + (is_braced ? 2 : 1), end = begin;
-    while (end < text.size() && is_name_char(text[end])) ++end;
+    while (end < text.size() && (end == begin ? begins_name(text[end]) : is_name_char(text[end]))) ++end;
     if (text[i] != '$' || end == begin) {
       out += text[i++];
       continue;
@@ -31,6 +38,12 @@ ExpandedPath expand_path(const Scalar& scalar, const fs::path& folder) {
   }
   if (out.empty()) return {};
   return {(folder / out).lexically_normal().string(), "", ""};
+}
+
+std::string written_path(const std::string& path) {
+  std::string out;
+  for (const char c : path) out += c == '$' ? std::string("$$") : std::string(1, c);
+  return out;
 }
 
 }  // namespace ingot

@@ -1,6 +1,8 @@
 #include "config/reader.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 #include <optional>
 
 #include "base/text.h"
@@ -104,8 +106,13 @@ class Reader final : public Fields {
     if (!leaf.parse(scalar)) return wrong_text(leaf, scalar);
     if (at.rule.is_path && !leaf.is_auto()) read_path(leaf, scalar);
     const auto number = leaf.number();
-    if (number && !in_range(at.rule, *number))
-      problem("out of range: '" + scalar.text + "', expected " + range_text(at.rule));
+    if (!number) return;
+    const std::string range = range_text(at.rule);
+    if (!in_range(at.rule, *number)) return problem("out of range: '" + scalar.text + "', expected " + range);
+    // What is computed is fp32 at most.
+    if (!(std::abs(*number) <= std::numeric_limits<float>::max()))
+      problem("out of range: '" + scalar.text + "', expected a number that fp32 holds" +
+              (range.empty() ? "" : ", " + range));
   }
 
   void on_struct(const std::function<void(Fields&)>& describe) override {

@@ -1,6 +1,7 @@
 #include "config/value_tree.h"
 
 #include "base/text.h"
+#include "config/path_value.h"
 #include "config/scalar_text.h"
 
 namespace ingot {
@@ -28,6 +29,8 @@ namespace {
 /// Every `on_…` leaves its value in `result_`.
 class Builder final : public Fields {
  public:
+  explicit Builder(PathText paths) : paths_(paths) {}
+
   ValueNode build(const std::function<void(Fields&)>& describe) {
     on_struct(describe);
     return std::move(result_);
@@ -37,6 +40,7 @@ class Builder final : public Fields {
     names_.push_back(info.name);
     const FieldClass own = info.rule.field_class;
     classes_.push_back(own != FieldClass::kInherit ? own : classes_.back());
+    are_paths_.push_back(info.rule.is_path);
     is_omitted_ = false;
     return true;
   }
@@ -45,8 +49,13 @@ class Builder final : public Fields {
     is_omitted_ = false;
     names_.pop_back();
     classes_.pop_back();
+    are_paths_.pop_back();
   }
-  void on_leaf(LeafRef& leaf) override { set_leaf(leaf.format(), leaf.json_type()); }
+  void on_leaf(LeafRef& leaf) override {
+    Scalar scalar = leaf.format();
+    if (paths_ == PathText::kAsRead && are_paths_.back()) scalar.text = written_path(scalar.text);
+    set_leaf(std::move(scalar), leaf.json_type());
+  }
   void on_struct(const std::function<void(Fields&)>& describe) override {
     open_map();
     describe(*this);
@@ -110,10 +119,14 @@ class Builder final : public Fields {
   std::vector<ValueNode> maps_;
   std::vector<std::string> names_;
   std::vector<FieldClass> classes_ = {FieldClass::kNumeric};
+  std::vector<bool> are_paths_ = {false};
+  PathText paths_;
 };
 
 }  // namespace
 
-ValueNode value_tree(const std::function<void(Fields&)>& describe) { return Builder().build(describe); }
+ValueNode value_tree(const std::function<void(Fields&)>& describe, PathText paths) {
+  return Builder(paths).build(describe);
+}
 
 }  // namespace ingot

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/dump.h"
 #include "config/fields.h"
 
 namespace ingot {
@@ -25,6 +26,6 @@ struct ValueNode {
 };
 
 /// Variants without a name, which have no value to write, are left out.
-ValueNode value_tree(const std::function<void(Fields&)>& describe);
+ValueNode value_tree(const std::function<void(Fields&)>& describe, PathText paths = PathText::kPlain);
 
 }  // namespace ingot

@@ -4,6 +4,7 @@
 #include <yaml-cpp/exceptions.h>
 #include <yaml-cpp/parser.h>
 
+#include <algorithm>
 #include <map>
 #include <sstream>
 
@@ -14,20 +15,59 @@ namespace ingot {
 namespace {
 
 constexpr const char* kMergeKey = "<<";
-constexpr std::size_t kMostNodes = 1'000'000;
+constexpr std::size_t kDeepest = 64;      // mappings and lists inside one another; readers recurse
+constexpr std::size_t kMostKeys = 2'000;  // of one mapping; finding one is a walk over all
 
-std::size_t count_nodes(const Node& node) {
-  std::size_t count = 1;
-  for (const Node& item : node.items) count += count_nodes(item);
-  for (const auto& member : node.members) count += count_nodes(member.value);
-  return count;
+struct Extent {
+  std::size_t nodes = 1, depth = 1;
+};
+
+Extent extent_of(const Node& node) {
+  Extent all;
+  const auto add = [&all](const Node& child) {
+    const Extent part = extent_of(child);
+    all.nodes += part.nodes;
+    all.depth = std::max(all.depth, part.depth + 1);
+  };
+  for (const Node& item : node.items) add(item);
+  for (const auto& member : node.members) add(member.value);
+  return all;
 }
+
+/// YAML takes a '#' behind a blank for the start of a comment, which the command line does not have. While the text is
+/// parsed a character that it does not hold stands in for '#'.
+class PlainHashes {
+ public:
+  PlainHashes(std::string& text, bool wanted) {
+    if (!wanted || text.find('#') == std::string::npos) return;
+    // U+E000 and its neighbours are nobody's characters.
+    for (char last = '\x80'; stand_in_.empty() || text.find(stand_in_) != std::string::npos; ++last) {
+      stand_in_ = std::string("\xEE\x80") + last;
+    }
+    replace(text, "#", stand_in_);
+  }
+
+  std::string restored(std::string text) const {
+    if (!stand_in_.empty()) replace(text, stand_in_, "#");
+    return text;
+  }
+
+ private:
+  static void replace(std::string& text, const std::string& what, const std::string& by) {
+    for (std::size_t at = 0; (at = text.find(what, at)) != std::string::npos; at += by.size()) {
+      text.replace(at, what.size(), by);
+    }
+  }
+
+  std::string stand_in_;
+};
 
 /// Builds nodes from the events of the parser.
 class Builder final : public YAML::EventHandler {
  public:
-  Builder(std::shared_ptr<const Source> source, std::vector<Misplaced>& problems)
-      : source_(std::move(source)), problems_(problems) {}
+  Builder(std::shared_ptr<const Source> source, std::vector<Misplaced>& problems, std::size_t& nodes_left,
+          const PlainHashes& hashes)
+      : source_(std::move(source)), problems_(problems), nodes_left_(nodes_left), hashes_(hashes) {}
 
   Node take_root() { return std::move(root_); }
 
@@ -39,7 +79,7 @@ class Builder final : public YAML::EventHandler {
   void OnAlias(const YAML::Mark& mark, YAML::anchor_t anchor) override {
     const auto it = anchors_.find(anchor);
     if (it == anchors_.end()) fail(mark, "an alias to a value that is not complete yet");
-    nodes_ += count_nodes(it->second);
+    take(at(mark).where(), extent_of(it->second));
     Node copy = it->second;
     add(std::move(copy), YAML::NullAnchor);
   }
@@ -49,7 +89,7 @@ class Builder final : public YAML::EventHandler {
     const bool is_string_tag = tag == "!" || tag == "tag:yaml.org,2002:str";
     if (!is_string_tag && tag != "?" && !tag.empty()) fail(mark, "the tag '" + tag + "' has no meaning here");
     Node node = make(mark, Node::Kind::kScalar);
-    node.scalar = {value, is_string_tag};
+    node.scalar = {hashes_.restored(value), is_string_tag};
     const bool is_null =
         !is_string_tag && (value.empty() || value == "~" || value == "null" || value == "Null" || value == "NULL");
     if (is_null) node.kind = Node::Kind::kNull;
@@ -78,13 +118,29 @@ class Builder final : public YAML::EventHandler {
     throw YAML::ParserException(mark, message);
   }
 
-  Node make(const YAML::Mark& mark, Node::Kind kind) {
-    if (++nodes_ > kMostNodes) fail(mark, "too many values; do aliases expand without end?");
+  /// Room for what is about to be stored below the open levels, copies behind anchors included.
+  void take(const Location& where, const Extent& extent) {
+    if (levels_.size() + extent.depth > kDeepest) {
+      throw ConfigError(where, "mappings and lists nested more than " + std::to_string(kDeepest) + " deep");
+    }
+    if (extent.nodes > nodes_left_) {
+      throw ConfigError(where, "too many values; do aliases or files expand without end?");
+    }
+    nodes_left_ -= extent.nodes;
+  }
+
+  Node at(const YAML::Mark& mark) const {
     Node node;
-    node.kind = kind;
     node.source = source_;
     node.line = mark.line + 1;
     node.column = mark.column + 1;
+    return node;
+  }
+
+  Node make(const YAML::Mark& mark, Node::Kind kind) {
+    Node node = at(mark);
+    node.kind = kind;
+    take(node.where(), {});
     return node;
   }
 
@@ -101,7 +157,10 @@ class Builder final : public YAML::EventHandler {
   }
 
   void add(Node node, YAML::anchor_t anchor) {
-    if (anchor != YAML::NullAnchor) anchors_[anchor] = node;
+    if (anchor != YAML::NullAnchor) {
+      take(node.where(), extent_of(node));
+      anchors_[anchor] = node;
+    }
     if (levels_.empty()) {
       root_ = std::move(node);
       return;
@@ -127,6 +186,9 @@ class Builder final : public YAML::EventHandler {
           {key.where(), source_,
            "duplicate key '" + key.scalar.text + "', first set in line " + std::to_string(first->line)});
       return;
+    }
+    if (map.members.size() == kMostKeys) {
+      throw ConfigError(key.where(), "a mapping of more than " + format_grouped(kMostKeys) + " keys");
     }
     // A problem of a whole section is shown at the name of the section.
     if (value.kind != Node::Kind::kScalar) {
@@ -167,7 +229,8 @@ class Builder final : public YAML::EventHandler {
   std::map<YAML::anchor_t, Node> anchors_;
   std::vector<Level> levels_;
   Node root_;
-  std::size_t nodes_ = 0;
+  std::size_t& nodes_left_;
+  const PlainHashes& hashes_;
 };
 
 /// What a user most likely meant where YAML stopped understanding.
@@ -190,8 +253,10 @@ std::string syntax_hint(const std::string& text, const YAML::Mark& mark) {
 
 }  // namespace
 
-Node parse_yaml(const std::string& text, const std::shared_ptr<const Source>& source,
-                std::vector<Misplaced>& problems) {
+Node parse_yaml(const std::string& given, const std::shared_ptr<const Source>& source, std::vector<Misplaced>& problems,
+                std::size_t& nodes_left) {
+  std::string text = given;
+  const PlainHashes hashes(text, source->is_override);
   std::istringstream stream(text);
   const auto place = [&](const YAML::Mark& mark) {
     const bool has_lines = !source->is_override && !mark.is_null();
@@ -199,16 +264,17 @@ Node parse_yaml(const std::string& text, const std::shared_ptr<const Source>& so
   };
   try {
     YAML::Parser parser(stream);
-    Builder builder(source, problems);
+    Builder builder(source, problems, nodes_left, hashes);
     if (!parser.HandleNextDocument(builder)) return {};
-    Builder rest(source, problems);
+    Builder rest(source, problems, nodes_left, hashes);
     if (parser.HandleNextDocument(rest)) {
       const Node second = rest.take_root();
       throw ConfigError({source->name, second.line, second.column}, "a second YAML document, expected one");
     }
     return builder.take_root();
   } catch (const YAML::Exception& error) {
-    throw ConfigError(place(error.mark), "no valid YAML: " + error.msg + syntax_hint(text, error.mark));
+    throw ConfigError(place(error.mark),
+                      "no valid YAML: " + hashes.restored(error.msg) + syntax_hint(text, error.mark));
   }
 }
 

@@ -1,6 +1,7 @@
 #include "config/document.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <functional>
@@ -112,6 +113,33 @@ TEST(Document, AliasesCannotExplode) {
     text += "]\n";
   }
   EXPECT_NE(syntax_error(text).find("too many values"), std::string::npos);
+  // Anchors hold copies too: each of these doubles what is stored, though nothing is used in the end.
+  text = "a0: &a0 {k: {v: 1, w: 1}}\n";
+  for (int i = 1; i < 30; ++i) text += cat("a", i, ": &a", i, " {x: *a", i - 1, ", y: *a", i - 1, "}\n");
+  EXPECT_NE(syntax_error(text).find("too many values"), std::string::npos);
+}
+
+TEST(Document, NothingNestsWithoutEnd) {
+  const auto nested = [](std::size_t depth) {
+    return "a: " + std::string(depth, '[') + std::string(depth, ']') + "\n";
+  };
+  EXPECT_EQ(syntax_error(nested(60)), "no error");
+  EXPECT_EQ(syntax_error(nested(70)), "a.yaml:1:67: mappings and lists nested more than 64 deep");
+  EXPECT_NE(syntax_error(nested(1'000'000)).find("nested more than 64 deep"), std::string::npos);
+  EXPECT_NE(syntax_error("a: " + std::string(1'000'000, '{')).find("nested more than 64 deep"), std::string::npos);
+  std::string blocks = "a:\n ";
+  for (int i = 0; i < 100; ++i) blocks += "- ";
+  EXPECT_NE(syntax_error(blocks + "1\n").find("nested more than 64 deep"), std::string::npos);
+  // Aliases in aliases.
+  std::string chain = "a0: &a0 [x]\n";
+  for (int i = 1; i < 100; ++i) chain += cat("a", i, ": &a", i, " [*a", i - 1, "]\n");
+  EXPECT_NE(syntax_error(chain).find("nested more than 64 deep"), std::string::npos);
+}
+
+TEST(Document, AMappingHasALimitOfKeys) {
+  std::string text;
+  for (int i = 0; i < 5000; ++i) text += cat("k", i, ": 1\n");
+  EXPECT_EQ(syntax_error(text), "a.yaml:2001:1: a mapping of more than 2,000 keys");
 }
 
 TEST(Merge, FollowsTheRules) {
@@ -137,6 +165,16 @@ TEST(Overrides, SetAppendAndRemove) {
   EXPECT_EQ(tree("a: 1\nb: {c: 1, d: 2}\ne: [1, 2, 3]", {"~a", "~b.c", "~e.1"}), "{b: {d: 2}, e: [1, 3]}");
   EXPECT_EQ(tree("a: 1", {"a="}), "{a: null}");
   EXPECT_EQ(tree("", {"a=x=y"}), "{a: x=y}");
+}
+
+TEST(Overrides, AHashIsACharacter) {
+  EXPECT_EQ(tree("", {"a=dir #1/p.txt"}), "{a: dir #1/p.txt}");
+  EXPECT_EQ(tree("", {"a=#"}), "{a: #}");
+  EXPECT_EQ(tree("", {"a=[x #1, '#2', \"y # z\"]"}), "{a: [x #1, '#2', 'y # z']}");
+  EXPECT_EQ(tree("", {"a={#k: 1}"}), "{a: {#k: 1}}");
+  EXPECT_EQ(tree("a: 1 # a comment"), "{a: 1}");
+  // Also where what stands in for it while YAML is read is there already.
+  EXPECT_EQ(tree("", {"a=\xEE\x80\x80 #"}), "{a: \xEE\x80\x80 #}");
 }
 
 TEST(Overrides, MistakesNameTheOverride) {
@@ -189,6 +227,29 @@ TEST_F(ExtendsTest, OneBaseMayBeReachedTwice) {
   write("x.yaml", "extends: base.yaml\nb: 2\n");
   write("top.yaml", "extends: [x.yaml, base.yaml]\n");
   EXPECT_EQ(flow(load("top.yaml").root()), "{a: 1, b: 2}");
+}
+
+TEST_F(ExtendsTest, FilesThatExtendTheNextOneTwiceEnd) {
+  for (int i = 0; i < 26; ++i) write(cat(i, ".yaml"), cat("extends: [", i + 1, ".yaml, ", i + 1, ".yaml]\n"));
+  write("26.yaml", "a: 1\n");
+  const auto message = error_of([&] { load("0.yaml"); });
+  EXPECT_NE(message.find("more than 200 files to read"), std::string::npos) << message;
+  EXPECT_NE(message.find("25.yaml:1:"), std::string::npos) << message;
+}
+
+TEST_F(ExtendsTest, OnlySmallRegularFilesAreConfigs) {
+  ASSERT_EQ(::mkfifo((folder_ / "pipe.yaml").c_str(), 0600), 0);
+  EXPECT_EQ(error_of([&] { load("pipe.yaml"); }),
+            "'" + (folder_ / "pipe.yaml").string() + "' is a pipe or a device, expected a YAML file");
+  EXPECT_EQ(error_of([&] { load("/dev/zero"); }), "'/dev/zero' is a pipe or a device, expected a YAML file");
+  write("top.yaml", "extends: pipe.yaml\n");
+  EXPECT_TRUE(error_of([&] { load("top.yaml"); }).starts_with("top.yaml:1:10: '"));
+  EXPECT_EQ(error_of([&] { load("sub"); }), "'" + (folder_ / "sub").string() + "' is a folder, expected a YAML file");
+  write("large.yaml", std::string(5 << 20, ' '));
+  EXPECT_EQ(error_of([&] { load("large.yaml"); }),
+            "'" + (folder_ / "large.yaml").string() + "' holds more than 4.0 MiB, expected a YAML file");
+  // No size, no end.
+  EXPECT_NE(error_of([&] { load("/proc/self/pagemap"); }).find("holds more than"), std::string::npos);
 }
 
 TEST_F(ExtendsTest, CyclesAreNamed) {

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "base/text.h"
+#include "config/dump.h"
 #include "config/sample.h"
 
 namespace ingot {
@@ -149,6 +150,14 @@ INSTANTIATE_TEST_SUITE_P(
                 "run.yaml:3:12: model.d_model: found '064', expected an integer (YAML reads a leading 0 as octal; "
                 "write 64)"},
         Mistake{"lr: 3e-4", "lr: -3e-4", "run.yaml:14:32: optim.optimizer.lr: out of range: '-3e-4', expected > 0"},
+        Mistake{"lr: 3e-4", "lr: .inf",
+                "run.yaml:14:32: optim.optimizer.lr: out of range: '.inf', expected a number that fp32 holds, > 0"},
+        Mistake{"lr: 3e-4", "lr: 1e300",
+                "run.yaml:14:32: optim.optimizer.lr: out of range: '1e300', expected a number that fp32 holds, > 0"},
+        Mistake{
+            "8/3x", "1e300x",
+            "run.yaml:8:20: model.operators.F.ffn_width: found '1e300x', expected a width such as '2048', or '3x' or "
+            "'8/3x' of d_model, at most 1,048,576 or 1000x"},
         Mistake{"lr: 3e-4", "lr: 3e-4, lr: 1e-4", "run.yaml:14:38: duplicate key 'lr', first set in line 14"},
         Mistake{"lr: 3e-4", "betas: 0.9",
                 "run.yaml:14:35: optim.optimizer.betas: found '0.9', expected a list such as [0.9]"},
@@ -221,6 +230,16 @@ TEST(Reader, ExpandsNamesInPathsOnly) {
   const Config c = good({"data.paths=['$INGOT_TEST_ROOT/a', '${INGOT_TEST_ROOT}x/b', ../c]", "name=$INGOT_TEST_ROOT"});
   EXPECT_EQ(c.data.paths, (Lines{"/data/a", "/datax/b", "/c"}));
   EXPECT_EQ(c.name, "$INGOT_TEST_ROOT");
+  const Config dollars = good({"data.paths=[/a$5/b, /a$$INGOT_TEST_ROOT, '/$${x}', /$$$$, /a$]"});
+  const Lines expected{"/a$5/b", "/a$INGOT_TEST_ROOT", "/${x}", "/$$", "/a$"};
+  EXPECT_EQ(dollars.data.paths, expected);
+  // What is written reads back to the same paths.
+  const Document written = Document::parse(dump_config(dollars), "written.yaml");
+  Problems problems(written);
+  Config again;
+  read_config(written, lookup(), again, problems);
+  EXPECT_TRUE(problems.empty());
+  EXPECT_EQ(again.data.paths, expected);
   const Result loose = read(kGood, {"data.paths=[$INGOT_UNSET_NAME/a]"}, {.accept_unset_names = true});
   EXPECT_TRUE(loose.problems.empty());
   EXPECT_EQ(loose.config.data.paths, (Lines{"$INGOT_UNSET_NAME/a"}));

@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/usage.h"
 #include "config/dump.h"
 #include "config/schema.h"
 #include "registry/lookup.h"
@@ -42,12 +43,22 @@ ExitCode check(const Options& options, const Families& families) {
   return ExitCode::kDone;
 }
 
+/// The config with every default, such that it reads back; paths with names that are not set stay as they are written.
+std::string resolved(const Options& options, const Families& families) {
+  try {
+    return dump_config(load_config(options.files[0], options.overrides, families));
+  } catch (const ConfigError&) {
+    const auto config = load_config(options.files[0], options.overrides, families, UnsetNames::kAccept);
+    return dump_config(config, PathText::kPlain);
+  }
+}
+
 ExitCode show(const Options& options, const Families& families) {
-  const auto config = load_config(options.files[0], options.overrides, families, UnsetNames::kAccept);
   if (options.field.empty()) {
-    print_result(dump_config(config));
+    print_result(resolved(options, families));
     return ExitCode::kDone;
   }
+  const auto config = load_config(options.files[0], options.overrides, families, UnsetNames::kAccept);
   std::vector<std::string> paths;
   for (const auto& field : flatten(config)) {
     if (field.path == options.field) {
@@ -133,7 +144,7 @@ std::shared_ptr<Options> add_action(CLI::App* parent, CommandLine& line, const c
   auto options = std::make_shared<Options>();
   command->add_option("files", options->files, "YAML files")->required()->expected(files);
   command->add_option("--set", options->overrides, "path=value, for each file");
-  command->add_option("--vocab-size", options->vocab_size, "in place of the tokenizer's")->check(CLI::PositiveNumber);
+  command->add_option("--vocab-size", options->vocab_size, "in place of the tokenizer's")->check(whole_number(1));
   command->callback(
       [&line, options, action] { line.run = [&line, options, action] { return action(*options, line.families); }; });
   return options;

@@ -1,7 +1,6 @@
 // Ids made elsewhere: a vocabulary size and, if documents are marked, the token that ends one. There is no text, so no
 // bits per byte and no samples in words.
 
-#include <limits>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
