@@ -43,7 +43,6 @@ struct OptimizerEngine::Impl {
   std::vector<GroupAssignment> assignments;
   std::vector<std::size_t> group_of;  // by assignment
   std::unique_ptr<GradNorm> grad_norm;
-
   void assign(const OptimConfig& config, int num_sublayers);
   void lay_out();
 };
@@ -146,6 +145,10 @@ OptimizerEngine::NormAndFactor OptimizerEngine::measure(double scale, const SumO
   out.grad_norm = norms.total;
   out.clip_factor = impl_->clipper->factor(norms);
   return out;
+}
+
+void OptimizerEngine::offset_schedules(std::int64_t offset) {
+  for (auto& group : impl_->groups) group->schedule_offset = offset;
 }
 
 void OptimizerEngine::step(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks) {

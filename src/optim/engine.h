@@ -45,7 +45,11 @@ class OptimizerEngine {
     double clip_factor = 1;
   };
   NormAndFactor measure(double scale, const SumOverRanks& sum_over_ranks = {});
-  /// One update, after `measure`; unit-wise clippers change the gradients first. `update` counts from 1; schedules are read at update-1. `grad_scale` = scale × clip factor.
+  /// Schedules are read at `offset` positions after the number of the update less 1: they and the optimizer's state may have
+  /// begun at different times. 0 at first.
+  void offset_schedules(std::int64_t offset);
+  /// One update, after `measure`; unit-wise clippers change the gradients first. `update` counts from 1. `grad_scale` = scale ×
+  /// clip factor.
   void step(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks = {});
   /// Learning rate of the default group at an update, for the log.
   double lr(std::int64_t update) const;

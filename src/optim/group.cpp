@@ -148,9 +148,9 @@ void ParameterGroup::allocate(const at::TensorOptions& options) {
 }
 
 void ParameterGroup::step(const UpdateContext& context) {
-  for (const auto& m : moving_) set_number(*settings_, m.path, m.at(context.update));
+  for (const auto& m : moving_) set_number(*settings_, m.path, m.at(position(context.update)));
   const double rate = lr(context.update);
-  const double decay_factor = decay_factor_ ? decay_factor_->at(context.update) : 1;
+  const double decay_factor = decay_factor_ ? decay_factor_->at(position(context.update)) : 1;
   for (auto& slot : slots) {
     slot.lr = rate;
     slot.weight_decay = slot.peak_weight_decay * decay_factor;

@@ -33,15 +33,16 @@ class ParameterGroup {
   std::int64_t bytes(at::ScalarType master_dtype) const;
   void allocate(const at::TensorOptions& options);
   /// Learning rate of an update, from 1.
-  double lr(std::int64_t update) const { return peak_lr * lr_schedule_->factor(update - 1); }
-  /// One update; the schedules are read at context.update - 1.
+  double lr(std::int64_t update) const { return peak_lr * lr_schedule_->factor(position(update)); }
+  /// One update.
   void step(const UpdateContext& context);
 
   std::string name;
   std::string optimizer_name;
   double peak_lr = 0;
   double weight_decay = 0;
-  bool decays_all = false;  // whether `weight_decay` acts on more than matrices
+  std::int64_t schedule_offset = 0;  // schedules are read this much after the number of the update less 1
+  bool decays_all = false;           // whether `weight_decay` acts on more than matrices
   std::vector<Slot> slots;
   std::vector<StateLayout> states;
 
@@ -51,7 +52,7 @@ class ParameterGroup {
     std::string path;
     double from, to;
     std::unique_ptr<Schedule> schedule;
-    double at(std::int64_t update) const { return from + (to - from) * schedule->factor(update - 1); }
+    double at(std::int64_t position) const { return from + (to - from) * schedule->factor(position); }
   };
   struct Modified {
     std::unique_ptr<ConfigObject> settings;
@@ -59,6 +60,7 @@ class ParameterGroup {
     std::size_t first_state, num_states;
   };
 
+  std::int64_t position(std::int64_t update) const { return update - 1 + schedule_offset; }
   bool applies_directions() const { return !modifiers_.empty() || !optimizer_->is_fused(); }
   void add_schedules(const NamedMap<MovingConfig>& config, const ScheduleContext& context);
   void add_states(const std::vector<StateSpec>& specs, const std::string& prefix);

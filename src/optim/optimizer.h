@@ -130,11 +130,18 @@ struct ScheduleContext {
   std::int64_t num_parameters = 0;
 };
 
+/// The parts of a schedule in updates, as its settings ask for them: together they may be longer than the run.
+struct SchedulePhases {
+  std::int64_t warmup = 0;
+  std::optional<std::int64_t> decay = {};  // at the end of the run; absent: the rate never falls
+};
+
 /// Factor of a hyper-parameter at update t = 0, 1, …, total_steps-1: a pure function.
 class Schedule {
  public:
   virtual ~Schedule() = default;
   virtual double factor(std::int64_t t) const = 0;
+  virtual SchedulePhases phases() const = 0;
 };
 
 struct ScheduleEntry : Entry {

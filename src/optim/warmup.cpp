@@ -28,10 +28,10 @@ void describe(Fields& f, DecayConfig& c) {
   f.field("warmup", c.warmup, "rise from near 0 to the peak rate");
   f.field("final_ratio", c.final_ratio, "rate at the end of the run as a share of the peak",
           Rule{}.at_least(0).at_most(1));
-  f.choice(
-      "alignment", c.alignment, alignment_names(),
-      "which updates have the peak and the final rate: `standard` the last of the warm-up and the last of the run, "
-      "`nanogpt` the ones after these");
+  f.choice("alignment", c.alignment, alignment_names(),
+           "which updates have the peak and the final rate: `standard` the last of the warm-up and the last of the run "
+           "(with "
+           "final_ratio 0 the one after it, since an update at rate 0 does nothing), `nanogpt` the ones after these");
 }
 
 Ramp::Ramp(const DecayConfig& config, const ScheduleContext& context)

@@ -1,6 +1,7 @@
 #pragma once
 // What the schedules share: durations in steps, the warm-up, progress through the decay.
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 #include <utility>
@@ -17,7 +18,8 @@ std::int64_t steps_of(const Duration& duration, const ScheduleContext& context);
 
 /// Which update is the first at the peak, and which one reaches the final ratio. T: updates of the run, N: warm-up.
 ///   standard  warm-up (t + 1)/N, so 1 at t = N - 1. Progress (t + 1 - N)/(T - N), which is 1 at the last update; if the
-///             final ratio is 0, (t - N)/(T - N), so that the last update is not wasted on a rate of 0
+///             final ratio is 0, (t - N)/(T - N), which would be 1 at t = T: no update is wasted on a rate of 0. The published
+///             form (arXiv:1608.03983) and PyTorch's with T_max = T do the same
 ///   nanogpt   warm-up (t + 1)/(N + 1), so 1 at t = N. Progress (t - N)/(T - N), which would be 1 at t = T: a run of
 ///             nanoGPT with lr_decay_iters = max_iters = T
 enum class Alignment { kStandard, kNanogpt };
@@ -39,6 +41,9 @@ class Ramp {
   Ramp(const DecayConfig& config, const ScheduleContext& context);
 
   bool warming_up(std::int64_t t) const { return t < warmup_; }
+  std::int64_t warmup() const { return warmup_; }
+  /// Updates of the decay.
+  std::int64_t decay() const { return std::max<std::int64_t>(0, total_ - warmup_); }
   double warmup_factor(std::int64_t t) const;
   /// Share of the decay that is over, 0 to 1. Precondition: not warming up.
   double progress(std::int64_t t) const;

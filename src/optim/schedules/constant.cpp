@@ -18,6 +18,7 @@ class Constant final : public Schedule {
   Constant(const ConstantConfig& config, const ScheduleContext& context)
       : ramp_(steps_of(config.warmup, context), context.total_steps, false) {}
   double factor(std::int64_t t) const override { return ramp_.warming_up(t) ? ramp_.warmup_factor(t) : 1; }
+  SchedulePhases phases() const override { return {ramp_.warmup()}; }
 
  private:
   Ramp ramp_;

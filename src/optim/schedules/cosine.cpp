@@ -21,6 +21,7 @@ class Cosine final : public Schedule {
     if (ramp_.warming_up(t)) return ramp_.warmup_factor(t);
     return final_ratio_ + (1 - final_ratio_) * decay_shape(DecayShape::kCosine, ramp_.progress(t));
   }
+  SchedulePhases phases() const override { return {ramp_.warmup(), ramp_.decay()}; }
 
  private:
   Ramp ramp_;

@@ -34,6 +34,8 @@ class InverseSqrt final : public Schedule {
     return updates < warmup_ ? updates / warmup_ : final_ratio_ + (1 - final_ratio_) * std::sqrt(warmup_ / updates);
   }
 
+  SchedulePhases phases() const override { return {static_cast<std::int64_t>(warmup_)}; }
+
  private:
   double warmup_, final_ratio_;
 };

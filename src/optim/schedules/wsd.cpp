@@ -4,12 +4,10 @@
 //               1                         t < T - D
 //               r + (1 - r) f(y)          else, y = (t - (T - D))/D;  f(y) = 1 - y, 1 - sqrt(y) or (1 + cos(pi y))/2
 //
-// t: update from 0, T: updates of the run, N: warm-up, D: decay, r: final ratio. y is below 1 at the last update, so its
+// t: update from 0, T: updates of the run, N: warm-up, D: decay, at most T - N, r: final ratio. y is below 1 at the last update, so its
 // rate lies above r. Everything before T - D does not depend on T: a run may branch off its stable part.
 // Hägele et al. 2024 (arXiv:2405.18392), section 3 (cooldown, 1-sqrt).
 
-#include "base/error.h"
-#include "base/text.h"
 #include "optim/warmup.h"
 
 namespace ingot::wsd_schedule {
@@ -36,14 +34,9 @@ class Wsd final : public Schedule {
       : ramp_(steps_of(config.warmup, context), context.total_steps, false),
         shape_(config.shape),
         final_ratio_(config.final_ratio),
-        decay_(steps_of(config.decay, context)),
-        start_(context.total_steps - decay_) {
-    const auto warmup = steps_of(config.warmup, context);
-    if (warmup > start_) {
-      throw ConfigError(cat("wsd: warmup (", warmup, " steps) and decay (", decay_,
-                            " steps) are longer than the run of ", context.total_steps, " steps"));
-    }
-  }
+        phases_{ramp_.warmup(), steps_of(config.decay, context)},
+        decay_(std::min(*phases_.decay, ramp_.decay())),
+        start_(context.total_steps - decay_) {}
 
   double factor(std::int64_t t) const override {
     if (ramp_.warming_up(t)) return ramp_.warmup_factor(t);
@@ -51,11 +44,13 @@ class Wsd final : public Schedule {
     const double y = static_cast<double>(t - start_) / static_cast<double>(decay_);
     return final_ratio_ + (1 - final_ratio_) * decay_shape(shape_, y);
   }
+  SchedulePhases phases() const override { return phases_; }
 
  private:
   Ramp ramp_;
   DecayShape shape_;
   double final_ratio_;
+  SchedulePhases phases_;
   std::int64_t decay_;
   std::int64_t start_;
 };

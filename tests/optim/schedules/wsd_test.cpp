@@ -1,6 +1,5 @@
 #include <gtest/gtest.h>
 
-#include "base/error.h"
 #include "optim/schedule_golden.h"
 
 namespace ingot::testing {
@@ -21,8 +20,12 @@ TEST(WsdSchedule, StablePartDoesNotDependOnTheEnd) {
   for (int t = 0; t < 40; ++t) EXPECT_DOUBLE_EQ(shorter->factor(t), longer->factor(t)) << t;
 }
 
-TEST(WsdSchedule, RefusesWhatDoesNotFit) {
-  EXPECT_THROW(make_schedule("{type: wsd, warmup: 8 steps, decay: 4 steps}", 10), ConfigError);
+TEST(WsdSchedule, TheDecayTakesWhatTheWarmupLeaves) {
+  const auto schedule = make_schedule("{type: wsd, warmup: 8 steps, decay: 4 steps, shape: linear}", 10);
+  EXPECT_DOUBLE_EQ(schedule->factor(7), 1);
+  EXPECT_DOUBLE_EQ(schedule->factor(8), 1);
+  EXPECT_DOUBLE_EQ(schedule->factor(9), 0.5);
+  EXPECT_DOUBLE_EQ(make_schedule("{type: wsd, warmup: 20 steps}", 10)->factor(9), 0.5);
 }
 
 }  // namespace

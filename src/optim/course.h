@@ -1,0 +1,36 @@
+#pragma once
+// The schedules of a config over a whole run.
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "optim/optim_config.h"
+
+namespace ingot {
+
+struct PlacedSchedule {
+  std::string path;  // "optim.schedule", "optim.groups.0.schedule"
+  std::unique_ptr<Schedule> schedule;
+};
+/// The default group's, then those of groups that have their own.
+std::vector<PlacedSchedule> schedules_of(const OptimConfig& config, const ScheduleContext& context);
+
+struct ScheduleWarning {
+  std::string path, message;
+};
+/// Phases that a run of `context.total_steps` is too short for.
+std::vector<ScheduleWarning> schedule_warnings(const OptimConfig& config, const ScheduleContext& context);
+
+/// An update whose rate depends on the length of the run.
+struct ChangedRate {
+  std::string path;  // of the schedule
+  std::int64_t position = 0;
+  double before = 0, after = 0;  // factors
+};
+/// The first update at a position in [begin, end) whose factor differs between two lengths of the run, if there is one.
+std::optional<ChangedRate> first_changed_rate(const OptimConfig& config, const ScheduleContext& before,
+                                              const ScheduleContext& after, std::int64_t begin, std::int64_t end);
+
+}  // namespace ingot
