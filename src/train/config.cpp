@@ -5,6 +5,7 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "config/document.h"
+#include "config/limits.h"
 #include "config/reader.h"
 #include "registry/lookup.h"
 #include "train/placement_bundle.h"
@@ -17,22 +18,50 @@ void describe(Fields& f, RunSection& c) {
   f.field("seed", c.seed, "seed of weights and data order", Rule{}.at_least(0).numeric());
 }
 
+std::string Codec<StartPosition>::expected() { return "begin, continue or a number"; }
+bool Codec<StartPosition>::parse(const Scalar& scalar, StartPosition& v) {
+  if (scalar.text == "begin") return v.at = 0, true;
+  if (scalar.text == "continue") return v.at.reset(), true;
+  std::int64_t number = 0;
+  if (!Codec<std::int64_t>::parse(scalar, number) || number < 0) return false;
+  return v.at = number, true;
+}
+Scalar Codec<StartPosition>::format(const StartPosition& v) {
+  if (!v.at) return {"continue"};
+  return *v.at == 0 ? Scalar{"begin"} : Codec<std::int64_t>::format(*v.at);
+}
+const char* Codec<StartPosition>::json_type() { return ""; }
+std::optional<double> Codec<StartPosition>::number(const StartPosition& v) {
+  return v.at ? std::optional<double>(static_cast<double>(*v.at)) : std::nullopt;
+}
+
 void describe(Fields& f, StartFrom& c) {
   f.field("path", c.path, "a run or a checkpoint directory", Rule{}.required().path());
   f.choice("load", c.load, {{"weights", StartLoad::kWeights}, {"all", StartLoad::kAll}},
-           "weights alone, or optimizer state and counters too");
+           "weights alone; or optimizer state too, with the updates that it counts, and the place in the data");
+  f.field(
+      "data", c.data,
+      "samples that count as seen: begin (none), continue (those of the checkpoint, whose data, seq_len and seed this "
+      "run then must have), or a number; auto: continue with load: all, if data, seq_len and seed are the same",
+      Rule{}.at_most(1e15));
+  f.field(
+      "schedule", c.schedule,
+      "updates that the learning-rate schedules count as done, in front of train.duration: begin (none: the schedules "
+      "of this run alone), continue (those of the checkpoint), or a number",
+      Rule{}.at_most(limits::kUpdates));
 }
 
 void describe(Fields& f, TrainSection& c) {
   f.field("duration", c.duration, "length of the run: steps, tokens, epochs or tokens/parameter", Rule{}.required());
   f.field("global_batch", c.global_batch, "sequences or tokens of one update", Rule{}.required());
-  f.field("micro_batch", c.micro_batch, "sequences that go through the model at once", Rule{}.layout());
+  f.field("micro_batch", c.micro_batch, "sequences that go through the model at once",
+          Rule{}.at_least(1).at_most(limits::kRows).layout());
   f.choice("precision", c.precision,
            {{"auto", Precision::kAuto}, {"fp32", Precision::kFloat32}, {"bf16", Precision::kBfloat16}},
            "type of matrix products; masters are fp32 always");
   f.choice("device", c.device, {{"auto", DeviceKind::kAuto}, {"cpu", DeviceKind::kCpu}, {"cuda", DeviceKind::kCuda}},
            "where the model runs", Rule{}.layout());
-  f.field("threads", c.threads, "threads of the CPU's kernels", Rule{}.layout());
+  f.field("threads", c.threads, "threads of the CPU's kernels", Rule{}.at_least(1).at_most(limits::kThreads).layout());
   f.choice("blas", c.blas, {{"auto", Blas::kAuto}, {"libtorch", Blas::kLibTorch}, {"openblas", Blas::kOpenBlas}},
            "library of fp32 matrix products on CPUs; auto: OpenBLAS where it is installed and faster", Rule{}.layout());
   f.field("recompute", c.recompute, "what the backward pass computes again instead of keeping it", Rule{}.layout());
@@ -45,22 +74,23 @@ void describe(Fields& f, TrainSection& c) {
   f.field("spikes", c.spikes,
           "what happens when the loss leaps; absent: only losses that are not finite count, by on_nonfinite");
   f.field("start_from", c.start_from, "a checkpoint that a new run begins with");
-  f.field("time_limit", c.time_limit, "wall time after which the run saves and leaves with 75", Rule{}.free());
+  f.field("time_limit", c.time_limit, "wall time after which the run saves and leaves with 75", Rule{}.above(0).free());
 }
 
 void describe(Fields& f, EvaluationSection& c) {
-  f.field("every", c.every, "how often held-out text is scored; absent: at the end only");
-  f.field("tokens", c.tokens, "tokens of each validation set; absent: all");
+  f.field("every", c.every, "how often held-out text is scored; absent: at the end only", Rule{}.above(0));
+  f.field("tokens", c.tokens, "tokens of each validation set; absent: all", Rule{}.at_least(1));
   f.field("prompts", c.prompts, "prompts of the samples shown with each evaluation");
-  f.field("sample_tokens", c.sample_tokens, "tokens of a sample", Rule{}.at_least(1));
+  f.field("sample_tokens", c.sample_tokens, "tokens of a sample", Rule{}.at_least(1).at_most(limits::kLength));
 }
 
 void describe(Fields& f, LogSection& c) {
-  f.field("every", c.every, "how often a line is logged");
+  f.field("every", c.every, "how often a line is logged", Rule{}.above(0));
   f.field("tensorboard", c.tensorboard, "write event files for TensorBoard");
   f.field("samples", c.samples, "record which samples each rank used at each step");
   f.field("stream", c.stream,
-          "how often the mean square of the stream behind each sub-layer is recorded, on rows of step 1");
+          "how often the mean square of the stream behind each sub-layer is recorded, on rows of step 1; absent: never",
+          Rule{}.above(0));
 }
 
 void describe(Fields& f, DistributedSection& c) {
@@ -81,9 +111,9 @@ void describe(Fields& f, DistributedSection& c) {
       "masters are shared out; or as the network library does it, with less traffic between many nodes; auto: the "
       "former on CPUs, the latter on GPUs",
       Rule{}.numeric());
-  f.field("timeout", c.timeout, "time after which a silent peer is given up", Rule{}.free());
-  f.field("check_every", c.check_every, "steps after which the ranks compare checksums of their weights; 0: never",
-          Rule{}.at_least(0).free());
+  f.field("timeout", c.timeout, "time after which a silent peer is given up", Rule{}.above(0).free());
+  f.field("check_every", c.check_every, "steps after which the ranks compare checksums of their weights; null: never",
+          Rule{}.at_least(1).free());
 }
 
 void describe(Fields& f, RunConfig& c) {
@@ -149,17 +179,23 @@ void check_across_sections(const RunConfig& config, Problems& problems) {
     problems.add("train.global_batch", "expected at least one sequence");
   } else if (config.data.seq_len > 0) {
     try {
-      config.train.global_batch.sequences(config.data.seq_len);
+      const auto sequences = config.train.global_batch.sequences(config.data.seq_len);
+      const auto most = std::min(limits::kRows, limits::kTokens / config.data.seq_len);
+      if (sequences > most) {
+        problems.add("train.global_batch", cat("out of range: ", format_grouped(sequences), " sequences, expected ",
+                                               format_grouped(most), " at most"));
+      }
     } catch (const ConfigError& error) {
       problems.add("train.global_batch", error.what());
     }
   }
-  if (!config.train.micro_batch.is_auto() && config.train.micro_batch.value() < 1) {
-    problems.add("train.micro_batch", "expected at least 1 sequence");
-  }
-  if (!config.train.threads.is_auto() && config.train.threads.value() < 1) {
-    problems.add("train.threads", "expected at least 1 thread");
-  }
+}
+
+/// For what only the length of the run tells.
+void note_places(const Document& document, RunConfig& config) {
+  std::vector<std::string> paths{"optim.schedule", "train.duration"};
+  for (std::size_t i = 0; i < config.optim.groups.size(); ++i) paths.push_back(cat("optim.groups.", i, ".schedule"));
+  for (const auto& path : paths) config.places[path] = document.nearest(path).where();
 }
 
 }  // namespace
@@ -176,12 +212,23 @@ RunConfig read_run_config(const Document& given, const Families& families, Unset
   problems.throw_if_any();
   apply_placement_bundle(document, families, config);
   check_across_sections(config, problems);
+  note_places(document, config);
   check_data_config(config.data, problems, "data");
   validate(config.model, problems);
   problems.throw_if_any();
   if (config.run.dir.empty()) config.run.dir = cat("runs/", config.run.name);
   config.run.dir = fs::absolute(config.run.dir).lexically_normal().string();
   return config;
+}
+
+std::int64_t first_sample(const RunConfig& config) {
+  const auto& from = config.train.start_from;
+  return from && !from->data.is_auto() ? from->data.value().at.value_or(0) : 0;
+}
+
+std::int64_t first_position(const RunConfig& config) {
+  const auto& from = config.train.start_from;
+  return from ? from->schedule.at.value_or(0) : 0;
 }
 
 RunConfig load_config(const std::string& path, const std::vector<std::string>& overrides, const Families& families,

@@ -2,10 +2,12 @@
 // The whole config of a run, section by section.
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "checkpoint/checkpoint_config.h"
 #include "config/units.h"
 #include "data/data_config.h"
@@ -35,9 +37,19 @@ enum class StreamType { kFloat32, kBfloat16 };
 enum class OnNonFinite { kSkip, kStop };
 enum class StartLoad { kWeights, kAll };
 
+/// Where a new run stands at its start in something that the checkpoint counts: `begin`, `continue` (where the checkpoint
+/// stands), or a number of what counts as done.
+struct StartPosition {
+  std::optional<std::int64_t> at = 0;  // absent: where the checkpoint stands
+  bool operator==(const StartPosition&) const = default;
+};
+INGOT_DECLARE_CODEC(StartPosition);
+
 struct StartFrom {
   std::string path;
   StartLoad load = StartLoad::kWeights;
+  OrAuto<StartPosition> data;  // samples. The start of a run puts numbers in place of what is said of the checkpoint
+  StartPosition schedule;      // updates
 };
 void describe(Fields& f, StartFrom& c);
 
@@ -85,7 +97,7 @@ struct DistributedSection {
   Wire wire = Wire::kFloat32;
   Reduction reduction = Reduction::kAuto;
   Seconds timeout{600};
-  std::int64_t check_every = 1000;  // steps
+  std::optional<std::int64_t> check_every = 1000;  // steps
 };
 void describe(Fields& f, DistributedSection& c);
 
@@ -100,8 +112,14 @@ struct RunConfig {
   CheckpointConfig checkpoint;
   LogSection log;
   DistributedSection distributed;
+  /// No part of the config: where keys stand that can be judged only once the length of the run is known, by dotted path.
+  std::map<std::string, Location> places;
 };
 void describe(Fields& f, RunConfig& c);
+
+/// The sample of the run's first row, and the place in its schedules of the first update.
+std::int64_t first_sample(const RunConfig& config);
+std::int64_t first_position(const RunConfig& config);
 
 /// Every family of the program, filled.
 Families make_families();

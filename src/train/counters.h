@@ -12,7 +12,8 @@ struct Counters {
   std::int64_t updates = 0;           // updates applied: what bias corrections and schedules count
   std::int64_t tokens = 0;            // sequences × seq_len
   std::int64_t skipped_in_a_row = 0;
-  double seconds = 0;  // of training, over all attempts
+  double seconds = 0;                // of training, over all attempts
+  std::int64_t schedule_offset = 0;  // place in the schedules less `updates`, if the run took optimizer state over
 };
 
 nlohmann::json to_json(const Counters& counters);

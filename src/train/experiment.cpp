@@ -1,14 +1,17 @@
 #include "train/experiment.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "config/limits.h"
 #include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "device/matmul.h"
+#include "optim/course.h"
 #include "train/costs.h"
 #include "train/placement_bundle.h"
 #include "train/precision.h"
@@ -16,11 +19,26 @@
 namespace ingot {
 namespace {
 
+/// Without a file where the config was made in code or came from another rank.
+Location place_of(const RunConfig& config, const std::string& path) {
+  const auto found = config.places.find(path);
+  return found == config.places.end() ? Location{} : found->second;
+}
+
 void choose_device(TrainSection& train) {
   if (train.device == DeviceKind::kCuda && !gpu_available()) {
     throw ConfigError(cat("train.device: cuda was asked for, but ", gpu_unavailable_reason(), "; use 'cpu' or 'auto'"));
   }
   if (train.device == DeviceKind::kAuto) train.device = gpu_available() ? DeviceKind::kCuda : DeviceKind::kCpu;
+}
+
+/// Threads that wait for a turn wait in loops.
+void warn_of_threads(std::int64_t threads) {
+  constexpr std::int64_t kMostPerCore = 4;
+  const std::int64_t cores = usable_cores();
+  if (threads <= kMostPerCore * cores) return;
+  log::warning_once("threads", cat("train.threads: ", threads, " threads on ", cores, cores == 1 ? " core" : " cores",
+                                   " will be far slower than as many as there are cores"));
 }
 
 void choose_precision(Experiment& experiment, bool measure) {
@@ -50,6 +68,34 @@ void share_out(Experiment& experiment, const DataFacts& facts) {
                                                bucket_bytes(store, experiment.config.distributed));
   store.own(experiment.shards->ranges(facts.rank), facts.rank == 0);
   experiment.optimizer->follow_store();
+}
+
+/// Throws ConfigError if it is a length that no machine can mean.
+std::int64_t steps_of_run(const Experiment& experiment) {
+  const auto& config = experiment.config;
+  const auto steps = std::max<std::int64_t>(1, config.train.duration.steps(experiment.durations));
+  // Tokens are counted in 64 bits.
+  const auto most =
+      std::min(limits::kUpdates, std::numeric_limits<std::int64_t>::max() / experiment.tokens_per_step / 2);
+  if (steps <= most) return steps;
+  throw ConfigError(place_of(config, "train.duration"), cat("train.duration: out of range: ", format_grouped(steps),
+                                                            " steps, expected ", format_grouped(most), " at most"));
+}
+
+void warn_of_schedules(const Experiment& experiment, bool epoch_is_nominal) {
+  const auto& config = experiment.config;
+  if (epoch_is_nominal && config.train.duration.unit == Duration::Unit::kEpochs) return;
+  auto context = experiment.schedule;
+  if (epoch_is_nominal) context.tokens_per_epoch = 0;
+  try {
+    for (const auto& [path, message] : schedule_warnings(config.optim, context)) {
+      const auto place = place_of(config, path).text();
+      const auto line = cat(place, place.empty() ? "" : ": ", path, ": ", message);
+      log::warning_once(line, line);
+    }
+  } catch (const ConfigError&) {
+    if (!epoch_is_nominal) throw;  // else a phase in epochs of unknown length
+  }
 }
 
 // A small model has several buckets too, so that some of them go out early; smaller ones would cost more in messages.
@@ -103,6 +149,7 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   const auto seq_len = config.data.seq_len;
   choose_device(train);
   if (train.threads.is_auto()) train.threads = std::max(1, usable_cores() / facts.local_world_size);
+  warn_of_threads(train.threads.value());
   set_threads(static_cast<int>(train.threads.value()));
   train.blas = use_blas(train.blas);
 
@@ -120,15 +167,17 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   out.durations.tokens_per_step = static_cast<double>(out.tokens_per_step);
   out.durations.parameters = static_cast<double>(out.store->num_parameters());
   if (facts.tokens_per_epoch) out.durations.tokens_per_epoch = static_cast<double>(*facts.tokens_per_epoch);
-  out.total_steps = std::max<std::int64_t>(1, train.duration.steps(out.durations));
+  out.total_steps = steps_of_run(out);
   out.durations.total_steps = out.total_steps;
 
-  ScheduleContext schedule;
-  schedule.total_steps = out.total_steps;
-  schedule.tokens_per_step = out.tokens_per_step;
-  schedule.tokens_per_epoch = facts.tokens_per_epoch.value_or(0);
-  schedule.num_parameters = out.store->num_parameters();
-  out.optimizer = std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), schedule);
+  out.schedule.total_steps = first_position(config) + out.total_steps;
+  out.schedule.tokens_per_step = out.tokens_per_step;
+  out.schedule.tokens_per_epoch = facts.tokens_per_epoch.value_or(0);
+  out.schedule.num_parameters = out.store->num_parameters();
+  out.optimizer =
+      std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), out.schedule);
+  out.optimizer->offset_schedules(first_position(config));
+  warn_of_schedules(out, facts.epoch_is_nominal);
   if (config.distributed.shard != Sharding::kNone && facts.world_size > 1) share_out(out, facts);
   for (const auto& warning : config_warnings(out)) log::warning_once(warning, warning);
   if (train.micro_batch.is_auto()) {

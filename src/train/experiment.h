@@ -24,6 +24,7 @@ struct DataFacts {
   at::ScalarType float_type = at::kFloat;
   /// How settings that are `auto` are chosen. With nothing measured: fp32 on CPUs, and the largest useful micro-batch.
   Measure measure = Measure::kMemory;
+  bool epoch_is_nominal = false;  // of a plan: what depends on its length is not judged
 };
 
 /// The model's weights are not allocated: `plan` of a model larger than the machine works.
@@ -41,6 +42,7 @@ struct Experiment {
   std::int64_t tokens_per_step = 0;
   std::int64_t total_steps = 0;
   DurationContext durations;        // for cadences
+  ScheduleContext schedule;         // what schedules count as the whole run
   std::optional<ModelCosts> costs;  // if they had to be measured
 
   /// Of a rank that gets most.

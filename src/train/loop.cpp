@@ -147,8 +147,8 @@ StepDecision TrainLoop::after_step(const StepResult& result, StepNews& news) {
     if (!report.empty()) record_.warn(report);
   }
   if (decision.log) log_window(result);
-  const auto check_every = config_.distributed.check_every;
-  if (check_every > 0 && step % check_every == 0) check_equal_weights(world_, *experiment_.store, step);
+  const auto& check_every = config_.distributed.check_every;
+  if (check_every && step % *check_every == 0) check_equal_weights(world_, *experiment_.store, step);
   if (decision.evaluate) {
     if (evaluate_all()) show_samples();
     window_.start = Clock::now();
@@ -300,7 +300,7 @@ void TrainLoop::show_samples() {
 
 /// On the same rows each time, which other ranks need not wait for.
 void TrainLoop::probe_stream() {
-  const auto batch = data_->make_batch(0, experiment_.micro_batch);
+  const auto batch = data_->make_batch(first_sample(config_), experiment_.micro_batch);
   const auto tensors = to_tensors(batch, config_.data.reset_at_document, experiment_.model->device());
   record_.probe(counters_, "stream_mean_square",
                 {{"values", experiment_.model->stream_mean_squares(tensors.tokens, tensors.documents)}});

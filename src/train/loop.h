@@ -17,6 +17,7 @@
 #include "train/resume.h"
 #include "train/run_record.h"
 #include "train/sample_log.h"
+#include "train/start_point.h"
 #include "train/step.h"
 
 namespace ingot {
@@ -97,6 +98,7 @@ class TrainLoop {
   std::string stop_reason_;
 
   std::optional<DataModule> data_;
+  StartPoint start_;  // on rank 0 of a run that begins with a checkpoint
   Experiment experiment_;
   std::unique_ptr<TrainStep> step_;
   std::unique_ptr<CheckpointSaver> saver_;  // on rank 0, or on all where they share masters

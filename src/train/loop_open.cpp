@@ -104,7 +104,9 @@ void TrainLoop::make_model() {
   const DataFacts facts{data_->vocab_size(), data_->tokens_per_epoch(), world_.size(), world_.place().local_world_size,
                         world_.rank()};
   if (world_.is_first()) {
+    if (config_.train.start_from && !resume_) start_ = open_start(config_, data_->identity(), families_);
     experiment_ = make_experiment(config_, families_, facts);
+    if (resume_) check_new_length(*resume_, experiment_);
     world_.broadcast(dump_config(experiment_.config));
   } else {
     const auto resolved = Document::parse(world_.broadcast(""), "rank 0's config", {}, dir_);
@@ -273,17 +275,13 @@ void TrainLoop::load_start() {
     if (shares_masters()) step_->refresh_weights();
     if (config_.train.start_from) start_from(*config_.train.start_from);
   }
+  experiment_.optimizer->offset_schedules(counters_.schedule_offset);
   check_equal_weights(world_, store, counters_.step);
 }
 
 void TrainLoop::start_from(const StartFrom& from) {
   const bool all = from.load == StartLoad::kAll;
-  fs::path checkpoint;
-  if (world_.is_first()) {
-    checkpoint = resolve_checkpoint(from.path);
-    if (all) counters_.updates = counters_from_json(read_state(checkpoint)).updates;
-  }
-  checkpoint = world_.broadcast(checkpoint.string());
+  const fs::path checkpoint = world_.broadcast(start_.checkpoint.string());
   if (all) {
     load(checkpoint, LoadWhat::kAll);
   } else {
@@ -291,8 +289,9 @@ void TrainLoop::start_from(const StartFrom& from) {
   }
   if (world_.is_first() || shares_masters()) experiment_.store->constrain();
   share_start();
-  counters_.updates = static_cast<std::int64_t>(world_.all_gather({static_cast<double>(counters_.updates)})[0][0]);
-  record_.say(cat("started from ", checkpoint.string(), " (", all ? "all" : "weights", ")"));
+  counters_ = counters_from_json(nlohmann::json::parse(world_.broadcast(to_json(start_.counters).dump())));
+  record_.say(
+      cat("started from ", checkpoint.string(), ": ", start_text(config_, start_, experiment_.schedule.total_steps)));
 }
 
 /// What was loaded goes to all.

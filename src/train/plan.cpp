@@ -23,6 +23,7 @@ Experiment plan_experiment(const RunConfig& config, const Families& families, co
   facts.measure = options.measure;
   facts.world_size = options.world_size;
   facts.vocab_size = options.vocab_size ? *options.vocab_size : planned_vocab_size(config);
+  facts.epoch_is_nominal = true;
   facts.tokens_per_epoch =
       kNominalStepsPerEpoch * config.train.global_batch.sequences(config.data.seq_len) * config.data.seq_len;
   return make_experiment(config, families, facts);

@@ -113,7 +113,7 @@ std::vector<std::string> end_report(const Experiment& experiment, const Counters
 
 std::string finished_text(const std::string& run_dir, std::int64_t step) {
   return cat("the run in ", run_dir, " is finished (", format_grouped(step),
-             " steps); choose another run.name for a new one");
+             " steps); with a longer train.duration it goes on, with another run.name a new one begins");
 }
 
 }  // namespace ingot

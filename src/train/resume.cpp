@@ -1,5 +1,7 @@
 #include "train/resume.h"
 
+#include <algorithm>
+
 #include "base/log.h"
 #include "base/text.h"
 #include "base/version.h"
@@ -9,14 +11,21 @@
 #include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
+#include "optim/course.h"
 #include "registry/lookup.h"
 #include "train/counters.h"
+#include "train/experiment.h"
 
 namespace ingot {
 
 nlohmann::json to_json(const Counters& c) {
-  return {{"step", c.step},     {"samples_consumed", c.samples_consumed}, {"updates", c.updates},
-          {"tokens", c.tokens}, {"skipped_in_a_row", c.skipped_in_a_row}, {"seconds", c.seconds}};
+  return {{"step", c.step},
+          {"samples_consumed", c.samples_consumed},
+          {"updates", c.updates},
+          {"tokens", c.tokens},
+          {"skipped_in_a_row", c.skipped_in_a_row},
+          {"seconds", c.seconds},
+          {"schedule_offset", c.schedule_offset}};
 }
 
 Counters counters_from_json(const nlohmann::json& state) {
@@ -28,6 +37,7 @@ Counters counters_from_json(const nlohmann::json& state) {
     c.tokens = state.at("tokens").get<std::int64_t>();
     c.skipped_in_a_row = state.at("skipped_in_a_row").get<std::int64_t>();
     c.seconds = state.at("seconds").get<double>();
+    c.schedule_offset = state.value("schedule_offset", std::int64_t{0});
     return c;
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(cat("state.json: ", error.what()));
@@ -57,6 +67,24 @@ std::optional<ResumePoint> newest_point(const fs::path& run_dir) {
                             newest.passed_over.front().path.string(), ": ", newest.passed_over.front().reason));
 }
 
+/// What the start of the run put in place of words about the checkpoint that it began with.
+void adopt_start(StartFrom& given, const StartFrom& saved) {
+  const auto adopt = [](StartPosition& position, const StartPosition& start) {
+    if (!position.at && start.at.value_or(0) > 0) position = start;
+  };
+  adopt(given.schedule, saved.schedule);
+  if (saved.data.is_auto()) return;
+  if (given.data.is_auto()) given.data = saved.data;
+  adopt(*given.data.chosen, saved.data.value());
+}
+
+std::string how_to_start_from(const fs::path& checkpoint) {
+  return cat(
+      "with another run.name, 'train.start_from={path: ", checkpoint.string(),
+      ", load: all}' takes over weights, optimizer state and the place in the data, and runs its own schedule from "
+      "the start (schedule: continue goes on in that of the checkpoint)");
+}
+
 }  // namespace
 
 std::optional<ResumePoint> find_resume_point(const fs::path& run_dir, const ResumeChoice& choice) {
@@ -76,13 +104,18 @@ std::optional<ResumePoint> find_resume_point(const fs::path& run_dir, const Resu
   return std::nullopt;
 }
 
-void adopt_checkpoint_config(RunConfig& config, const ResumePoint& point, const Families& families) {
-  const auto file = point.checkpoint / "config.yaml";
-  const auto document = Document::parse(read_checkpoint_config(point.checkpoint), file.string(), {}, point.checkpoint);
+RunConfig checkpoint_config(const fs::path& checkpoint, const Families& families) {
+  const auto file = checkpoint / "config.yaml";
+  const auto document = Document::parse(read_checkpoint_config(checkpoint), file.string(), {}, checkpoint);
   Problems problems(document);
   RunConfig saved;
   read_config(document, FamiliesLookup(families), saved, problems);
   problems.throw_if_any();
+  return saved;
+}
+
+void adopt_checkpoint_config(RunConfig& config, ResumePoint& point, const Families& families) {
+  const auto saved = checkpoint_config(point.checkpoint, families);
   auto& train = config.train;
   if (train.precision == Precision::kAuto) train.precision = saved.train.precision;
   if (train.device == DeviceKind::kAuto) train.device = saved.train.device;
@@ -90,17 +123,45 @@ void adopt_checkpoint_config(RunConfig& config, const ResumePoint& point, const 
   if (train.threads.is_auto()) train.threads = saved.train.threads;
   if (train.blas == Blas::kAuto && (saved.train.blas != Blas::kOpenBlas || has_openblas()))
     train.blas = saved.train.blas;
+  if (train.start_from && saved.train.start_from) adopt_start(*train.start_from, *saved.train.start_from);
+  if (!(train.duration == saved.train.duration)) point.other_duration = saved.train.duration;
   std::vector<std::string> changed;
   for (const auto& difference : diff(flatten(saved), flatten(config))) {
-    if (difference.field_class != FieldClass::kNumeric) continue;
+    if (difference.field_class != FieldClass::kNumeric || difference.path == "train.duration") continue;
     changed.push_back(cat("  ", difference.path, ": was ", difference.before.value_or("absent"), ", now ",
                           difference.after.value_or("absent")));
   }
   if (changed.empty()) return;
   throw ConfigError(cat("the config differs from that of ", point.checkpoint.string(),
                         " in fields that change the result:\n", join(changed, "\n"),
-                        "\nundo the change, or choose another run.name (train.start_from begins a new run from "
-                        "a checkpoint)"));
+                        "\nundo the change, or begin a new run: ", how_to_start_from(point.checkpoint)));
+}
+
+void check_new_length(const ResumePoint& point, const Experiment& experiment) {
+  if (!point.other_duration) return;
+  const auto& config = experiment.config;
+  const auto change = cat("train.duration: was ", Codec<Duration>::format(*point.other_duration).text, ", now ",
+                          Codec<Duration>::format(config.train.duration).text);
+  if (point.step > experiment.total_steps) {
+    throw ConfigError(cat(change, ", which is ", format_grouped(experiment.total_steps),
+                          " steps, but the run has taken ", format_grouped(point.step)));
+  }
+  auto before = experiment.schedule;
+  before.total_steps =
+      first_position(config) + std::max<std::int64_t>(1, point.other_duration->steps(experiment.durations));
+  const auto counters = counters_from_json(point.state);
+  const auto changed = first_changed_rate(config.optim, before, experiment.schedule, first_position(config),
+                                          counters.updates + counters.schedule_offset);
+  if (changed) {
+    throw ConfigError(cat(change, ": ", changed->path,
+                          " would have given other learning rates to the updates that the run "
+                          "has taken, such as ",
+                          format_double(changed->after), " instead of ", format_double(changed->before),
+                          " of the peak at update ", changed->position + 1,
+                          ". Resume from a checkpoint before it with --resume, or begin a new run: ",
+                          how_to_start_from(point.checkpoint)));
+  }
+  log::info(cat(change, ": the ", format_grouped(point.step), " steps so far are those of a run of that length"));
 }
 
 nlohmann::json execution_layout(const RunConfig& config, std::int64_t micro_batch, int world_size) {

@@ -9,6 +9,8 @@
 
 namespace ingot {
 
+struct Experiment;
+
 /// `--resume`: from the newest valid checkpoint if there is one; never; from the run or checkpoint directory given.
 struct ResumeChoice {
   enum class Kind { kAuto, kNever, kFrom };
@@ -20,16 +22,24 @@ struct ResumePoint {
   fs::path checkpoint;
   std::int64_t step = 0;
   nlohmann::json state;
-  bool finished = false;  // the run's last step was saved
+  bool finished = false;                   // the run's last step was saved
+  std::optional<Duration> other_duration;  // train.duration of the checkpoint, if the config now has another one
 };
 
 /// Throws ConfigError if `--resume never` meets a run, CheckpointError if there are checkpoints but none is valid.
 /// Warns about each that was passed over.
 std::optional<ResumePoint> find_resume_point(const fs::path& run_dir, const ResumeChoice& choice);
 
+/// The resolved config of a checkpoint.
+RunConfig checkpoint_config(const fs::path& checkpoint, const Families& families);
+
 /// Gives `config` the checkpoint's choice wherever it says `auto`; then throws ConfigError naming every numeric field
-/// that differs from the checkpoint's.
-void adopt_checkpoint_config(RunConfig& config, const ResumePoint& point, const Families& families);
+/// that differs from the checkpoint's. Another `train.duration` is noted in `point` and left to check_new_length.
+void adopt_checkpoint_config(RunConfig& config, ResumePoint& point, const Families& families);
+
+/// A run may become longer or shorter if no update that it has taken would have had another learning rate: it is then the
+/// run that it would have been from the start. Throws ConfigError that says how to go on otherwise.
+void check_new_length(const ResumePoint& point, const Experiment& experiment);
 
 /// What makes two attempts the same to the bit.
 nlohmann::json execution_layout(const RunConfig& config, std::int64_t micro_batch, int world_size);

@@ -13,7 +13,7 @@ constexpr double kLeastSpread = 1e-3;  // of the mean
 }  // namespace
 
 void describe(Fields& f, SpikeSettings& c) {
-  f.field("window", c.window, "applied steps whose losses tell what is usual", Rule{}.at_least(8));
+  f.field("window", c.window, "applied steps whose losses tell what is usual", Rule{}.at_least(8).at_most(1'000'000));
   f.field("sigma", c.sigma, "standard deviations above the mean that make a spike", Rule{}.above(0));
   f.field("skips", c.skips, "spikes that are skipped before the run goes back", Rule{}.at_least(0));
   f.field("rewinds", c.rewinds, "times that the run goes back to the last checkpoint, passing over the batches since",

@@ -36,7 +36,10 @@ Opening opening_of(const std::string& text) {
   Opening out;
   out.finished = value.at("finished");
   if (value.contains("checkpoint")) {
-    out.point = ResumePoint{value.at("checkpoint").get<std::string>(), value.at("step"), value.at("state"), false};
+    out.point.emplace();
+    out.point->checkpoint = value.at("checkpoint").get<std::string>();
+    out.point->step = value.at("step");
+    out.point->state = value.at("state");
   }
   return out;
 }
@@ -46,7 +49,8 @@ Opening open_run(RunConfig& config, const TrainRequest& request, const Families&
   out.point = find_resume_point(config.run.dir, request.resume);
   if (!out.point) return out;
   adopt_checkpoint_config(config, *out.point, families);
-  out.finished = out.point->finished && request.resume.kind == ResumeChoice::Kind::kAuto;
+  const bool as_before = out.point->finished && !out.point->other_duration;
+  out.finished = as_before && request.resume.kind == ResumeChoice::Kind::kAuto;
   return out;
 }
 
@@ -81,7 +85,8 @@ ExitCode run_loop(RunConfig config, const TrainRequest& request, const Families&
   RunRecord record(dir, world.is_first());
   Opening opening;
   if (world.is_first()) opening = open_run(config, request, families);
-  opening = opening_of(world.broadcast(to_text(opening)));
+  const auto told = opening_of(world.broadcast(to_text(opening)));
+  if (!world.is_first()) opening = told;
   if (opening.finished) {
     if (world.is_first()) std::fprintf(stderr, "%s\n", finished_text(dir.string(), opening.point->step).c_str());
     world.leave();

@@ -10,7 +10,9 @@
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
 #include "cli/run_data.h"
+#include "cli/usage.h"
 #include "config/document.h"
+#include "config/limits.h"
 #include "data/document_export.h"
 #include "data/inspect.h"
 #include "train/config.h"
@@ -53,7 +55,8 @@ ExitCode show(const Options& options, const Families& families) {
   const auto config = run_config(options.where, families);
   const auto data = open_run_data(config, config.run.dir, families);
   const auto rows_per_step = config.train.global_batch.sequences(config.data.seq_len);
-  const auto rows = show_samples(data, (options.step - 1) * rows_per_step, std::min(options.rows, rows_per_step));
+  const auto rows = show_samples(data, first_sample(config) + (options.step - 1) * rows_per_step,
+                                 std::min(options.rows, rows_per_step));
   print_result(options.json ? rows_json(rows).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
                             : format_rows(rows));
   return ExitCode::kDone;
@@ -171,8 +174,10 @@ void add_data(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<Options>();
   auto* show_command = command->add_subcommand("show", "Print the batch of a step, decoded, with its documents");
   show_command->add_option("run", options->where, "run directory")->required();
-  show_command->add_option("--step", options->step, "step, from 1")->check(CLI::PositiveNumber)->capture_default_str();
-  show_command->add_option("--rows", options->rows, "rows at most")->check(CLI::PositiveNumber)->capture_default_str();
+  show_command->add_option("--step", options->step, "step, from 1")
+      ->check(whole_number(1, limits::kUpdates))
+      ->capture_default_str();
+  show_command->add_option("--rows", options->rows, "rows at most")->check(whole_number(1))->capture_default_str();
   show_command->add_flag("--json", options->json, "one JSON document");
   show_command->footer("Example: ingot data show runs/quickstart --step 100");
   show_command->callback([&line, options] { line.run = [&line, options] { return show(*options, line.families); }; });
@@ -180,7 +185,7 @@ void add_data(CLI::App& app, CommandLine& line) {
   export_command->add_option("run", options->where, "run directory")->required();
   export_command->add_option("--out", options->out, "file to write")->required();
   export_command->add_option("--steps", options->steps, "steps from the first")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->capture_default_str();
   export_command->footer("Example: ingot data export runs/quickstart --steps 100 --out batches.safetensors");
   export_command->callback(
