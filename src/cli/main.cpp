@@ -1,4 +1,5 @@
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <cstdio>
 #include <iostream>
 
@@ -7,6 +8,7 @@
 #include "base/text.h"
 #include "base/version.h"
 #include "cli/command.h"
+#include "cli/usage.h"
 #include "device/gpu.h"
 #include "train/config.h"
 
@@ -39,13 +41,18 @@ int parse_and_run(int argc, char** argv) {
   ingot::add_bench(app, line);
   ingot::add_convert(app, line);
   ingot::add_doctor(app, line);
+  const auto misuse = [](const std::string& problem) {
+    std::cerr << "ingot: " << problem << " (see ingot --help)\n";
+    return static_cast<int>(ExitCode::kConfig);
+  };
+  const auto problem = ingot::command_problem(app, {line.arguments.begin() + std::min(argc, 1), line.arguments.end()});
+  if (!problem.empty()) return misuse(problem);
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {  // --help, --version
     return app.exit(done, std::cout, std::cerr);
   } catch (const CLI::ParseError& error) {
-    std::cerr << "ingot: " << error.what() << " (see ingot --help)\n";
-    return static_cast<int>(ExitCode::kConfig);
+    return misuse(ingot::usage_problem(app, error));
   }
   if (!line.stops_in_order) ingot::StopSignals::let_go();
   if (line.uses_device) ingot::load_gpu_plugin();  // before anything else touches LibTorch

@@ -7,6 +7,8 @@
 #include "base/files.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/usage.h"
+#include "config/limits.h"
 #include "study/bench_decode.h"
 #include "study/bench_op.h"
 #include "study/bench_step.h"
@@ -77,20 +79,24 @@ void add_op(CLI::App* parent, CommandLine& line) {
   auto& bench = options->bench;
   command->add_option("names", bench.names,
                       "rms_norm, norms, ops/ssd, attention/window, 'attention {num_heads: 8}', '*norm'; absent: all");
-  command->add_option("--d-model", bench.sizes.d_model, "width")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--rows", bench.sizes.rows, "sequences")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--d-model", bench.sizes.d_model, "width")
+      ->check(whole_number(1, limits::kWidth))
+      ->capture_default_str();
+  command->add_option("--rows", bench.sizes.rows, "sequences")
+      ->check(whole_number(1, limits::kRows))
+      ->capture_default_str();
   command->add_option("--seq-len", bench.sizes.seq_len, "tokens of a sequence")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, limits::kLength))
       ->capture_default_str();
   command->add_option("--vocab-size", bench.sizes.vocab_size, "of embedding and head")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, limits::kVocabulary))
       ->capture_default_str();
   command->add_option("--dtype", bench.precision, "fp32, bf16, or auto: what multiplies faster here")
-      ->transform(CLI::CheckedTransformer(kPrecisions));
-  command->add_option("--device", bench.device, "auto, cpu or cuda")->transform(CLI::CheckedTransformer(kDevices));
-  command->add_option("--threads", bench.threads, "absent: all cores")->check(CLI::PositiveNumber);
+      ->transform(choice(kPrecisions));
+  command->add_option("--device", bench.device, "auto, cpu or cuda")->transform(choice(kDevices));
+  command->add_option("--threads", bench.threads, "absent: all cores")->check(whole_number(1, limits::kThreads));
   command->add_option("--seconds", bench.timing.seconds, "for each operation")
-      ->check(CLI::PositiveNumber)
+      ->check(real_number(0, 1e6, true))
       ->capture_default_str();
   command->add_flag("--all-samples", bench.all_samples, "every sample of a variant, not only its usual settings");
   add_output(command, options->output);
@@ -114,13 +120,13 @@ void add_step(CLI::App* parent, CommandLine& line) {
   auto& bench = options->bench;
   command->add_option("config", options->config, "YAML file")->required();
   command->add_option("overrides", options->overrides, "path=value, path+=value, ~path");
-  command->add_option("--steps", bench.steps, "steps that count")->check(CLI::PositiveNumber)->capture_default_str();
-  command->add_option("--warm-up", bench.warm_up, "steps before")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--steps", bench.steps, "steps that count")->check(whole_number(1))->capture_default_str();
+  command->add_option("--warm-up", bench.warm_up, "steps before")->check(whole_number(0))->capture_default_str();
   command->add_option("--profiled", bench.profiled, "steps after, for the tables; 0: no tables")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->capture_default_str();
   command->add_option("--trace", bench.trace, "write a Chrome trace of one more step to this file");
-  command->add_option("--vocab-size", bench.vocab_size, "in place of the tokenizer's")->check(CLI::PositiveNumber);
+  command->add_option("--vocab-size", bench.vocab_size, "in place of the tokenizer's")->check(whole_number(1));
   add_output(command, options->output);
   command->footer("Example: ingot bench step configs/quickstart.yaml train.precision=fp32 --steps 20");
   command->callback([&line, options] {
@@ -151,13 +157,13 @@ void add_decode(CLI::App* parent, CommandLine& line) {
   command->add_option("overrides", options->overrides, "of a config: path=value, path+=value, ~path");
   command->add_option("--context", bench.contexts, "tokens before, such as 256,4096")
       ->delimiter(',')
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->capture_default_str();
-  command->add_option("--batch", bench.batch, "rows at once")->check(CLI::PositiveNumber)->capture_default_str();
+  command->add_option("--batch", bench.batch, "rows at once")->check(whole_number(1))->capture_default_str();
   command->add_option("--tokens", bench.tokens, "tokens timed after each context")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->capture_default_str();
-  command->add_option("--vocab-size", bench.vocab_size, "in place of the tokenizer's")->check(CLI::PositiveNumber);
+  command->add_option("--vocab-size", bench.vocab_size, "in place of the tokenizer's")->check(whole_number(1));
   add_output(command, options->output);
   command->footer("Example: ingot bench decode runs/quickstart --context 256,4096");
   command->callback([&line, options] {

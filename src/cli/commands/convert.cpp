@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/usage.h"
 
 namespace ingot {
 namespace {
@@ -53,7 +54,7 @@ void add_convert(CLI::App& app, CommandLine& line) {
           "crms_norm: these CRMSNorms, the stream one channel narrower; norm_free: norms that training froze "
           "(frozen_norm) become part of the products that follow")
       ->required()
-      ->transform(CLI::CheckedTransformer(form_names()).description(""));
+      ->transform(choice(form_names()).description(""));
   command->add_option("--out", options->out, "directory of the new run")->required();
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot convert runs/gpt2 --to rms_norm --out runs/gpt2-rms");

@@ -53,10 +53,15 @@ Report examine() {
   const auto features = cpu_features();
   const auto memory = memory_use();
   const auto& version = build_version();
-  use_blas(Blas::kLibTorch);
-  const double by_libtorch = measure_matmul_gflops(MatmulType::kFloat32, 1024, 200);
+  nlohmann::ordered_json rates;  // of fp32 products, by library
+  std::vector<Blas> libraries{Blas::kLibTorch};
+  if (has_openblas()) libraries.push_back(Blas::kOpenBlas);
+  for (const auto library : libraries) {
+    use_blas(library);
+    rates[blas_name()] = measure_matmul_gflops(MatmulType::kFloat32, 1024, 200);
+  }
   use_blas(Blas::kAuto);
-  const double fp32 = measure_matmul_gflops(MatmulType::kFloat32, 1024, 200);
+  const double fp32 = rates[blas_name()];
   const double bf16 = measure_matmul_gflops(MatmulType::kBfloat16, 1024, 200);
   report.facts = {{"version", version.version},
                   {"commit", version.commit},
@@ -70,7 +75,7 @@ Report examine() {
                   {"disk_free_bytes", free_space(fs::current_path())},
                   {"gpus", gpus()},
                   {"blas", blas_name()},
-                  {"matmul_gflops", {{"fp32", fp32}, {"fp32_libtorch", by_libtorch}, {"bf16", bf16}}}};
+                  {"matmul_gflops", {{"fp32", fp32}, {"fp32_by_library", rates}, {"bf16", bf16}}}};
   if (bf16 < fp32)
     report.advice.push_back("bf16 products are slower than fp32 here; `precision: auto` will choose fp32");
   if (!openblas_missing().empty()) {
@@ -91,14 +96,19 @@ std::string text_of(const Report& report) {
   const auto number = [&](const nlohmann::ordered_json& value) {
     return format_grouped(static_cast<std::int64_t>(value.get<double>()));
   };
+  const auto blas = f["blas"].get<std::string>();
+  const auto& matmul = f["matmul_gflops"];
+  std::string others;
+  for (const auto& [library, rate] : matmul["fp32_by_library"].items()) {
+    if (library != blas) others += cat(" (by ", library, " ", number(rate), ")");
+  }
   std::string text =
       cat("ingot     ", f["version"].get<std::string>(), " (", f["commit"].get<std::string>().substr(0, 12), ", ",
           f["compiler"].get<std::string>(), ", LibTorch ", f["libtorch"].get<std::string>(), ")\n", "cpu       ",
           f["cpu"].get<std::string>(), "\n", "features  ", join(features, " "), "; kernels for ",
           f["instruction_set"].get<std::string>(), "\n", "threads   ", f["threads"].get<int>(), "\n", "matmul    fp32 ",
-          number(f["matmul_gflops"]["fp32"]), " GFLOP/s by ", f["blas"].get<std::string>(), ", ",
-          number(f["matmul_gflops"]["fp32_libtorch"]), " by LibTorch; bf16 ", number(f["matmul_gflops"]["bf16"]),
-          " GFLOP/s\n", "memory    ", format_bytes(f["memory_available_bytes"].get<double>()), " free\n", "disk      ",
+          number(matmul["fp32"]), " GFLOP/s by ", blas, others, "; bf16 ", number(matmul["bf16"]), " GFLOP/s\n",
+          "memory    ", format_bytes(f["memory_available_bytes"].get<double>()), " free\n", "disk      ",
           format_bytes(f["disk_free_bytes"].get<double>()), " free here\n", "gpu       ", gpu_text(f["gpus"]), "\n");
   for (const auto& line : report.advice) text += cat("advice    ", line, "\n");
   if (report.advice.empty()) text += "advice    none: all is well\n";

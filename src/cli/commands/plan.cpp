@@ -7,6 +7,8 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/usage.h"
+#include "config/limits.h"
 #include "train/report.h"
 
 namespace ingot {
@@ -154,9 +156,9 @@ void add_plan(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<Options>();
   command->add_option("config", options->config, "YAML file")->required();
   command->add_option("overrides", options->overrides, "path=value, path+=value, ~path");
-  command->add_option("--vocab-size", options->vocab_size, "in place of the tokenizer's")->check(CLI::PositiveNumber);
+  command->add_option("--vocab-size", options->vocab_size, "in place of the tokenizer's")->check(whole_number(1));
   command->add_option("--nproc", options->nproc, "ranks that train together: memory and time of one of them")
-      ->check(CLI::PositiveNumber);
+      ->check(whole_number(1, limits::kThreads));
   command->add_flag("--json", options->json, "one JSON document");
   command->add_flag("--params", options->params, "each parameter and what acts on it");
   command->add_flag("--no-measure", options->no_measure,

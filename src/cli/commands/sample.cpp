@@ -7,6 +7,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/usage.h"
 #include "train/generate.h"
 #include "train/trained_model.h"
 
@@ -71,21 +72,21 @@ void add_sample(CLI::App& app, CommandLine& line) {
   command->add_option("run", options->run, "run or checkpoint directory")->required();
   command->add_option("--prompt", options->prompt, "text to go on from; absent: the start of a document");
   command->add_option("--tokens", options->generate.max_tokens, "tokens at most")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1))
       ->capture_default_str();
   command->add_option("--temperature", options->generate.temperature, "0 takes the most likely token")
-      ->check(CLI::NonNegativeNumber)
+      ->check(real_number(0, 1e6))
       ->capture_default_str();
   command->add_option("--top-k", options->generate.top_k, "choose among the k most likely; 0: all")
-      ->check(CLI::NonNegativeNumber)
+      ->check(whole_number(0))
       ->capture_default_str();
   command->add_option("--top-p", options->generate.top_p, "choose among the most likely that hold this probability")
-      ->check(CLI::Range(0.0, 1.0))
+      ->check(real_number(0, 1))
       ->capture_default_str();
-  command->add_option("--seed", options->generate.seed, "seed")->capture_default_str();
-  command->add_option("--count", options->count, "number of samples")
-      ->check(CLI::PositiveNumber)
+  command->add_option("--seed", options->generate.seed, "seed")
+      ->check(whole_number(0, INT64_MAX))
       ->capture_default_str();
+  command->add_option("--count", options->count, "number of samples")->check(whole_number(1))->capture_default_str();
   command->add_flag("!--ignore-eos", options->generate.stop_at_eos, "go on past the end of a document");
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot sample runs/quickstart --prompt \"Language\" --temperature 0.8 --top-p 0.95");

@@ -9,6 +9,8 @@
 #include "base/stop_signals.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/usage.h"
+#include "config/limits.h"
 #include "config/reader.h"
 #include "registry/lookup.h"
 #include "train/progress.h"
@@ -122,8 +124,9 @@ void add_tokenize(CLI::App& app, CommandLine& line) {
   command->add_option("--tokenizer-file", options->tokenizer_file, "an existing tokenizer.model instead");
   command->add_option("--documents", options->documents, "file, line, blank_line, or '{separator: …}'");
   command->add_option("--validation-fraction", options->validation_fraction, "share of documents held out")
-      ->check(CLI::Range(0.0, 1.0));
-  command->add_option("--workers", options->workers, "threads; never changes the output")->check(CLI::PositiveNumber);
+      ->check(real_number(0, 1));
+  command->add_option("--workers", options->workers, "threads; never changes the output")
+      ->check(whole_number(1, limits::kThreads));
   command->add_option("--shard", options->shard, "this process's part, i/n");
   command->add_flag("--merge", options->merge, "join the parts in --out");
   command->add_flag("--json", options->json, "one JSON document");

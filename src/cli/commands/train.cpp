@@ -5,6 +5,8 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/usage.h"
+#include "config/limits.h"
 #include "dist/spawn.h"
 #include "train/trainer.h"
 
@@ -45,7 +47,7 @@ void add_train(CLI::App& app, CommandLine& line) {
   command->add_option("--resume", options->resume, "auto, never, or a run or checkpoint directory")
       ->capture_default_str();
   command->add_option("--nproc", options->nproc, "ranks on this machine that share the global batch")
-      ->check(CLI::PositiveNumber)
+      ->check(whole_number(1, limits::kThreads))
       ->capture_default_str();
   command->footer("Example: ingot train configs/quickstart.yaml model.placement=post run.name=post");
   command->callback([&line, options] {
