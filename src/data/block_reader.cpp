@@ -1,10 +1,13 @@
 #include "data/block_reader.h"
 
 #include <algorithm>
+#include <cctype>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "data/document_text.h"
+#include "data/text_kind.h"
 #include "data/utf8.h"
 
 namespace ingot {
@@ -12,16 +15,28 @@ namespace {
 
 constexpr std::size_t kSlack = std::size_t{1} << 16;
 constexpr std::size_t kView = BlockReader::kBlock + kSlack;
+constexpr std::size_t kHead = std::size_t{1} << 16;         // of a file, to tell what it holds
 constexpr std::size_t kLongestLine = std::size_t{1} << 30;  // of JSONL, which is parsed whole
 
 bool is_standard_input(const Segment& segment) { return segment.file.path.empty(); }
 
-bool is_jsonl_name(fs::path path) {
-  if (path.extension() == ".gz" || path.extension() == ".zst") path.replace_extension();
-  return path.extension() == ".jsonl" || path.extension() == ".ndjson";
+/// The extension in lower case, of packed files the one before `.gz` or `.zst`.
+std::string text_extension(fs::path path) {
+  const auto lower = [](std::string text) {
+    std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) { return std::tolower(c); });
+    return text;
+  };
+  std::string extension = lower(path.extension().string());
+  if (extension == ".gz" || extension == ".zst") extension = lower(path.replace_extension().extension().string());
+  return extension;
 }
 
-bool is_packed_name(const fs::path& path) { return path.extension() == ".gz" || path.extension() == ".zst"; }
+/// Data sets of JSON lines are often named `.json`; other JSON has no one place where its text is.
+bool is_jsonl_file(const fs::path& path) {
+  const std::string extension = text_extension(path);
+  if (extension == ".jsonl" || extension == ".ndjson" || extension == ".jsonlines") return true;
+  return extension == ".json" && json_use(read_head(path, kHead)) == JsonUse::kLines;
+}
 
 }  // namespace
 
@@ -33,10 +48,26 @@ std::vector<Segment> find_segments(const CorpusConfig& corpus) {
   }
   for (const SourceFile& file : find_files(corpus.paths)) {
     const bool is_jsonl =
-        corpus.format == TextFormat::kAuto ? is_jsonl_name(file.path) : corpus.format == TextFormat::kJsonl;
+        corpus.format == TextFormat::kAuto ? is_jsonl_file(file.path) : corpus.format == TextFormat::kJsonl;
     segments.push_back({file, 0, INT64_MAX, is_jsonl});
   }
   return segments;
+}
+
+void warn_of_json(const std::vector<Segment>& segments, TextFormat format) {
+  if (format != TextFormat::kAuto) return;
+  for (const Segment& segment : segments) {
+    if (segment.is_jsonl || is_standard_input(segment) || segment.begin > 0) continue;
+    const JsonUse use = json_use(read_head(segment.file.path, kHead));
+    if (use == JsonUse::kNone) continue;
+    log::warning(segment.file.path.string() +
+                 (use == JsonUse::kLines
+                      ? " looks like JSON lines, but is read as plain text by its name: set format to "
+                        "jsonl, or to text if that is meant"
+                      : " looks like JSON, but not like JSON lines, and is read as plain text: write "
+                        "an object with the text on each line, or set format to text if that is "
+                        "meant"));
+  }
 }
 
 std::vector<Segment> divide_segments(const std::vector<Segment>& segments, const DocumentRule& documents,
@@ -53,7 +84,7 @@ std::vector<Segment> divide_segments(const std::vector<Segment>& segments, const
   for (const Segment& segment : segments) {
     const std::int64_t begin = border(shard) - start, end = border(shard + 1) - start;
     const bool has_lines = segment.is_jsonl || documents.kind == DocumentRule::Kind::kLine;
-    if (has_lines && !is_packed_name(segment.file.path) && !is_standard_input(segment)) {
+    if (has_lines && !is_standard_input(segment) && packing_of(segment.file.path) == Packing::kNone) {
       Segment lines = segment;
       lines.begin = std::max<std::int64_t>(begin, 0);
       lines.end = end >= segment.file.bytes ? INT64_MAX : end;
@@ -125,7 +156,7 @@ bool BlockReader::next(TextBlock& block) {
     // The last block said that its document goes on, but the file ends here: `find_cut` never does that.
     bytes_done_ += std::min(segment.end, segment.file.bytes) - segment.begin;
     stream_.reset();
-    position_ = {position_.segment + 1, 0, false};
+    position_ = {position_.segment + 1, 0, false, 1};
   }
   Cut cut = find_cut();
   if (split_ && position_.segment == 0 && position_.offset < *split_) {
@@ -134,12 +165,14 @@ bool BlockReader::next(TextBlock& block) {
   }
   block.segment = position_.segment;
   block.offset = position_.offset;
+  block.line = position_.line;
   block.continues = position_.inside_document;
   block.unfinished = cut.unfinished;
   block.bytes.assign(view().substr(0, cut.length));
   begin_ += cut.length;
   position_.offset += static_cast<std::int64_t>(cut.length);
   position_.inside_document = cut.unfinished;
+  position_.line += std::count(block.bytes.begin(), block.bytes.end(), '\n');
   return true;
 }
 

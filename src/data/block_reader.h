@@ -27,6 +27,8 @@ struct Segment {
 
 /// How the files of a corpus are read; `standard_input()` for paths {"-"}.
 std::vector<Segment> find_segments(const CorpusConfig& corpus);
+/// Warns of files that hold JSON but are read as plain text, since nobody said how.
+void warn_of_json(const std::vector<Segment>& segments, TextFormat format);
 /// The part of process `shard` of `shards`: lines of plain files are divided at any byte, other files stay whole.
 std::vector<Segment> divide_segments(const std::vector<Segment>& segments, const DocumentRule& documents,
                                      std::int64_t shard, std::int64_t shards);
@@ -34,6 +36,7 @@ std::vector<Segment> divide_segments(const std::vector<Segment>& segments, const
 struct TextBlock {
   std::size_t segment = 0;
   std::int64_t offset = 0;  // of bytes[0] in the unpacked file
+  std::int64_t line = 1;    // of bytes[0], counted from the segment's first
   std::string bytes;
   bool continues = false;   // begins within a document
   bool unfinished = false;  // its last document goes on in the next block
@@ -44,6 +47,7 @@ struct ReadPosition {
   std::size_t segment = 0;
   std::int64_t offset = 0;
   bool inside_document = false;
+  std::int64_t line = 1;  // of the segment
 };
 
 class BlockReader {
@@ -95,9 +99,22 @@ struct DocumentPart {
   std::int64_t offset = 0;  // in the unpacked file, of text (of its line for JSONL)
 };
 
-/// Calls `use` for each document of the block. Documents of white space alone are left out. Throws DataError with file and
-/// byte offset: NUL bytes or text that is not UTF-8 (a binary file), a line that is not a JSON object with `text_key`.
+/// A document, or the part of it that a block holds, that cannot be used.
+struct BadRecord {
+  std::string message;  // names file, line and byte
+  bool begins = true;
+  bool ends = true;
+};
+
+/// Calls `use` for each document of the block. Documents of white space alone are left out. What cannot be used (NUL bytes
+/// or text that is not UTF-8, a line that is not a JSON object with `text_key`) goes to `use_bad`; without one it is a
+/// DataError that names file, line and byte.
 void for_each_document(const TextBlock& block, const Segment& segment, const DocumentRule& documents,
-                       const std::string& text_key, const std::function<void(const DocumentPart&)>& use);
+                       const std::string& text_key, const std::function<void(const DocumentPart&)>& use,
+                       const std::function<void(const BadRecord&)>& use_bad = {});
+
+/// "FILE:LINE: byte OFFSET" of a byte of the block, given by its offset in the unpacked file. Reads the file up to there if
+/// the segment does not begin with it.
+std::string place_in(const TextBlock& block, const Segment& segment, std::int64_t offset);
 
 }  // namespace ingot

@@ -4,14 +4,20 @@
 #include <unistd.h>
 #include <zlib.h>
 #include <zstd.h>
+#include <zstd_errors.h>
 
+#include <algorithm>
+#include <bit>
 #include <cerrno>
+#include <cmath>
 #include <cstring>
+#include <new>
 #include <system_error>
 #include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/source_files.h"
 
 namespace ingot {
 namespace {
@@ -119,13 +125,23 @@ class GzipStream final : public PackedStream {
   bool in_member_ = false;
 };
 
+/// Files packed with `--long` ask for up to 2 GiB of window, which must be in proportion to the file: a few bytes could ask
+/// for as much. Up to 128 MiB, zstd's own limit, is always granted.
+int zstd_window_log(std::int64_t packed_bytes) {
+  constexpr std::uint64_t kWindowPerByte = 1024;
+  constexpr int kUsual = 27, kMost = 31;
+  const std::uint64_t window = static_cast<std::uint64_t>(packed_bytes) * kWindowPerByte;
+  return std::clamp(static_cast<int>(std::bit_width(window)), kUsual, kMost);
+}
+
 class ZstdStream final : public PackedStream {
  public:
-  ZstdStream(std::unique_ptr<ByteStream> packed, std::string name)
-      : PackedStream(std::move(packed), std::move(name)), zstd_(ZSTD_createDStream()) {
+  ZstdStream(std::unique_ptr<ByteStream> packed, std::string name, std::int64_t packed_bytes)
+      : PackedStream(std::move(packed), std::move(name)),
+        window_log_(zstd_window_log(packed_bytes)),
+        zstd_(ZSTD_createDStream()) {
     if (zstd_ == nullptr) throw std::bad_alloc();
-    // Files packed with `--long` need up to 2 GiB of window; the default refuses more than 128 MiB.
-    ZSTD_DCtx_setParameter(zstd_, ZSTD_d_windowLogMax, 31);
+    ZSTD_DCtx_setParameter(zstd_, ZSTD_d_windowLogMax, window_log_);
   }
   ~ZstdStream() override { ZSTD_freeDStream(zstd_); }
 
@@ -140,7 +156,7 @@ class ZstdStream final : public PackedStream {
       ZSTD_inBuffer source{buffer_.data(), end_, begin_};
       const std::size_t status = ZSTD_decompressStream(zstd_, &target, &source);
       begin_ = source.pos;
-      if (ZSTD_isError(status)) fail(std::string("damaged zstd data (") + ZSTD_getErrorName(status) + ")");
+      if (ZSTD_isError(status)) fail_unpacking(status);
       in_frame_ = status != 0;
       has_output_ = in_frame_ && target.pos == size;
     }
@@ -148,6 +164,19 @@ class ZstdStream final : public PackedStream {
   }
 
  private:
+  [[noreturn]] void fail_unpacking(std::size_t status) const {
+    switch (ZSTD_getErrorCode(status)) {
+      case ZSTD_error_memory_allocation:
+        throw std::bad_alloc();
+      case ZSTD_error_frameParameter_windowTooLarge:
+        fail(cat("its zstd data asks for a window of more than ", format_bytes(std::ldexp(1.0, window_log_)),
+                 ", the most for a file of this size: pack it again without --long"));
+      default:
+        fail(std::string("damaged zstd data (") + ZSTD_getErrorName(status) + ")");
+    }
+  }
+
+  int window_log_;
   ZSTD_DStream* zstd_;
   bool in_frame_ = false;
   bool has_output_ = false;
@@ -173,13 +202,25 @@ std::unique_ptr<ByteStream> open_plain_file(const fs::path& path) {
   return std::make_unique<FileStream>(descriptor, cat("'", path.string(), "'"), true);
 }
 
+Packing packing_of_head(std::string_view head) {
+  if (head.starts_with("\x1F\x8B")) return Packing::kGzip;
+  if (head.starts_with("\x28\xB5\x2F\xFD")) return Packing::kZstd;
+  // Frames that a reader of zstd skips, which some programs put first: 0x184D2A50 to 0x184D2A5F.
+  if (head.size() >= 4 && head.substr(1, 3) == "\x2A\x4D\x18" && (head[0] & 0xF0) == 0x50) return Packing::kZstd;
+  return Packing::kNone;
+}
+
+Packing packing_of(const fs::path& path) {
+  char head[4];
+  return packing_of_head(std::string_view(head, open_plain_file(path)->read(head, sizeof head)));
+}
+
 std::unique_ptr<ByteStream> open_byte_stream(const fs::path& path) {
-  char magic[4] = {};
-  open_plain_file(path)->read(magic, sizeof magic);
+  const Packing packing = packing_of(path);
   auto file = open_plain_file(path);
-  if (std::memcmp(magic, "\x1F\x8B", 2) == 0) return std::make_unique<GzipStream>(std::move(file), path.string());
-  if (std::memcmp(magic, "\x28\xB5\x2F\xFD", 4) == 0) {
-    return std::make_unique<ZstdStream>(std::move(file), path.string());
+  if (packing == Packing::kGzip) return std::make_unique<GzipStream>(std::move(file), path.string());
+  if (packing == Packing::kZstd) {
+    return std::make_unique<ZstdStream>(std::move(file), path.string(), look_at(path).bytes);
   }
   return file;
 }

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "base/files.h"
 
@@ -20,6 +21,11 @@ class ByteStream {
   /// Moves on by `count` bytes of the unpacked stream. Throws DataError if it ends before.
   virtual void skip(std::int64_t count);
 };
+
+enum class Packing { kNone, kGzip, kZstd };
+/// By the first four bytes.
+Packing packing_of_head(std::string_view head);
+Packing packing_of(const fs::path& path);
 
 std::unique_ptr<ByteStream> open_byte_stream(const fs::path& path);
 /// The bytes as they are in the file.

@@ -7,6 +7,8 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "base/text.h"
+#include "data/dataset.h"
+#include "data/document_text.h"
 #include "data/progress_meter.h"
 #include "data/shard_builder.h"
 #include "data/utf8.h"
@@ -16,14 +18,18 @@ namespace {
 
 constexpr std::size_t kSampleUnit = std::size_t{1} << 14;
 
-/// Calls `use` for every part of every document until it returns false.
+/// Calls `use` for every part of every document until it returns false. Bad records that are skipped are passed over here
+/// in silence: the shards' making reports them.
 void for_each_part(const Corpus& corpus, ProgressMeter* meter, std::int64_t read_before,
                    const std::function<bool(const TextBlock&, const DocumentPart&)>& use) {
   BlockReader reader(corpus.segments, corpus.documents);
+  std::function<void(const BadRecord&)> use_bad;
+  if (corpus.on_bad_record == OnBadRecord::kSkip) use_bad = [](const BadRecord&) {};
   bool goes_on = true;
   for (TextBlock block; goes_on && reader.next(block);) {
-    for_each_document(block, corpus.segments[block.segment], corpus.documents, corpus.text_key,
-                      [&](const DocumentPart& part) { goes_on = goes_on && use(block, part); });
+    for_each_document(
+        block, corpus.segments[block.segment], corpus.documents, corpus.text_key,
+        [&](const DocumentPart& part) { goes_on = goes_on && use(block, part); }, use_bad);
     if (meter != nullptr) meter->set(read_before + reader.bytes_read());
   }
 }
@@ -107,7 +113,29 @@ std::vector<std::string> sample_corpora(const std::vector<Corpus>& corpora, doub
 
 }  // namespace
 
-Corpus Corpus::find(const CorpusConfig& config) { return {find_segments(config), config.documents, config.text_key}; }
+Corpus Corpus::find(const CorpusConfig& config, OnBadRecord on_bad_record) {
+  return {find_segments(config), config.documents, config.text_key, config.format, on_bad_record};
+}
+
+std::string read_document(const fs::path& path) {
+  CorpusConfig config;
+  config.paths.push_back(path.string());
+  const Corpus corpus = Corpus::find(config, OnBadRecord::kStop);
+  if (corpus.segments.size() != 1) throw DataError("'" + path.string() + "' is not one file, expected a text file");
+  const Segment& segment = corpus.segments.front();
+  if (segment.is_jsonl) {
+    throw DataError(segment.file.path.string() + " holds JSON lines, each a document, expected plain text");
+  }
+  if (!shard_files({segment.file}).empty()) {
+    throw DataError(segment.file.path.string() + " holds tokens, expected text");
+  }
+  std::string text;
+  for_each_part(corpus, nullptr, 0,
+                [&text](const TextBlock&, const DocumentPart& part) { return text += part.text, true; });
+  if (is_blank(text)) throw DataError(segment.file.path.string() + ": byte 0: white space alone, expected text");
+  warn_of_json(corpus.segments, corpus.format);
+  return text;
+}
 
 std::optional<std::int64_t> single_document_split(const Corpus& corpus, double fraction) {
   std::int64_t documents = 0, first = 0, bytes = 0;

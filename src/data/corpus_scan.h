@@ -18,9 +18,15 @@ struct Corpus {
   std::vector<Segment> segments;
   DocumentRule documents;
   std::string text_key = "text";
+  TextFormat format = TextFormat::kAuto;
+  OnBadRecord on_bad_record = OnBadRecord::kStop;
 
-  static Corpus find(const CorpusConfig& config);
+  static Corpus find(const CorpusConfig& config, OnBadRecord on_bad_record = OnBadRecord::kStop);
 };
+
+/// The text of a file that is one document, read as the training text is: unpacked, UTF-8, without a mark of byte order.
+/// Throws DataError for what training would not read as one document: JSON lines, token shards, white space alone.
+std::string read_document(const fs::path& path);
 
 /// Where the held-out part of a corpus that is a single document begins: the byte that leaves `fraction` of its text;
 /// nullopt if there are more documents. Throws DataError if there is none, or if it is one JSON object.

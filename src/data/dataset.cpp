@@ -9,6 +9,7 @@
 #include "data/checksum.h"
 #include "data/progress_meter.h"
 #include "data/shard_builder.h"
+#include "data/text_kind.h"
 
 namespace ingot {
 namespace {
@@ -46,14 +47,27 @@ std::vector<SourceRecord> record_sources(const Corpus& corpus, const ProgressCal
 }
 
 void require_both_splits(const BuiltShards& built, double fraction) {
-  const std::int64_t all = built[0].documents + built[1].documents;
+  const std::int64_t train = built.splits[0].documents, held_out = built.splits[1].documents, all = train + held_out;
+  if (all == 0 && built.bad_records > 0) {
+    throw DataError(cat("the text holds no document that can be used: ", built.bad_records, " were left out"));
+  }
   if (all == 0) throw DataError("the text holds no documents");
   if (fraction <= 0) return;
-  const char* empty = built[0].documents == 0 ? "leaves none to train on" : "holds out none";
-  if (built[0].documents == 0 || built[1].documents == 0) {
+  const char* empty = train == 0 ? "leaves none to train on" : "holds out none";
+  if (train == 0 || held_out == 0) {
     throw DataError(cat("validation.fraction ", format_double(fraction), " ", empty, " of ", all,
                         " documents: change it, or set validation.paths"));
   }
+}
+
+/// Ids without a header and without an index would be read as text of another meaning.
+void require_known_bin(const fs::path& path) {
+  if (path.extension() != ".bin" || is_text(read_head(path, 4096))) return;
+  const std::string index = fs::path(path).filename().replace_extension(".idx").string();
+  throw DataError(path.string() + " seems to hold token ids without a header: it has no " + index +
+                  " beside it and does not begin as llm.c's shards do. Of Megatron's format, put " + index +
+                  " back; ids alone (nanoGPT's train.bin, u16) become a shard of llm.c with 256 int32 before them: "
+                  "20240520, 1, the number of ids, zeros");
 }
 
 }  // namespace
@@ -68,6 +82,7 @@ Manifest make_dataset(const DatasetPlan& plan) {
   build.segments = plan.corpus.segments;
   build.documents = plan.corpus.documents;
   build.text_key = plan.corpus.text_key;
+  build.on_bad_record = plan.corpus.on_bad_record;
   build.tokenizer = plan.tokenizer;
   if (plan.fraction > 0 && plan.parts == 1 && !plan.corpus.segments.front().file.path.empty()) {
     build.split_at = single_document_split(plan.corpus, plan.fraction);
@@ -84,23 +99,30 @@ Manifest make_dataset(const DatasetPlan& plan) {
   build.workers = plan.workers;
   build.commit_bytes = plan.commit_bytes.value_or(build.commit_bytes);
   build.progress = plan.progress;
+  warn_of_json(plan.corpus.segments, plan.corpus.format);
   const BuiltShards built = build_shards(build);
+  if (built.bad_records > 0) {
+    log::warning(cat(format_grouped(built.bad_records),
+                     built.bad_records == 1 ? " bad record was" : " bad records were",
+                     " left out (on_bad_record: skip)"));
+  }
   if (plan.parts == 1) require_both_splits(built, plan.fraction);
 
   Manifest manifest;
   manifest.tokenizer_hash = plan.tokenizer->hash();
   manifest.vocab_size = plan.tokenizer->vocab_size();
   manifest.settings = plan.settings;
+  manifest.bad_records = built.bad_records;
   manifest.part = plan.part;
   manifest.parts = plan.parts;
   manifest.sources = record_sources(plan.corpus, plan.progress);
   for (const std::string& stem : build.stems) move_finished(build.work_folder, plan.folder, stem);
   ProgressMeter meter(plan.progress, "checksums of the tokens", 0);
-  for (std::size_t i = 0; i < built.size(); ++i) {
+  for (std::size_t i = 0; i < built.splits.size(); ++i) {
     const fs::path bin = plan.folder / (build.stems[i] + ".bin");
     if (i == 1 && plan.fraction <= 0) continue;
     SplitRecord& split = manifest.splits[i == 0 ? "train" : "validation"];
-    split.text_bytes = built[i].text_bytes;
+    split.text_bytes = built.splits[i].text_bytes;
     split.shards.push_back(record_shard(bin, ".", ShardKind::kMegatron, manifest.vocab_size, plan.tokenizer->eos(),
                                         [&meter](std::int64_t bytes) { meter.add(bytes); }));
   }
@@ -115,6 +137,7 @@ std::vector<fs::path> shard_files(const std::vector<SourceFile>& files) {
   std::string other;
   for (const SourceFile& file : files) {
     if (!shard_kind(file.path)) {
+      require_known_bin(file.path);
       if (file.path.filename() != "tokenizer.model") other = file.path.string();
     } else if (file.path.extension() == ".bin") {
       shards.push_back(file.path);

@@ -9,6 +9,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr int kVersion = 2;  // of the states; a journal of another version is begun anew
+
 json to_json(const BuildState& s) {
   json splits = json::array();
   for (std::size_t i = 0; i < s.splits.size(); ++i) {
@@ -18,21 +20,28 @@ json to_json(const BuildState& s) {
   return {{"segment", s.position.segment},
           {"offset", s.position.offset},
           {"inside", s.position.inside_document},
+          {"line", s.position.line},
           {"splits", splits},
           {"open_split", s.open_split},
+          {"open_text_bytes", s.open_text_bytes},
+          {"dropping", s.is_dropping},
+          {"bad_records", s.bad_records},
           {"consumed", s.bytes_consumed},
           {"finished", s.is_finished}};
 }
 
 BuildState state_from(const json& j) {
   BuildState s;
-  s.position = {j.at("segment"), j.at("offset"), j.at("inside")};
+  s.position = {j.at("segment"), j.at("offset"), j.at("inside"), j.at("line")};
   for (std::size_t i = 0; i < s.splits.size(); ++i) {
     const json& p = j.at("splits").at(i);
     s.splits[i] = {p.at(0), p.at(1), p.at(2), p.at(3)};
     s.text_bytes[i] = p.at(4);
   }
   s.open_split = j.at("open_split");
+  s.open_text_bytes = j.at("open_text_bytes");
+  s.is_dropping = j.at("dropping");
+  s.bad_records = j.at("bad_records");
   s.bytes_consumed = j.at("consumed");
   s.is_finished = j.at("finished");
   return s;
@@ -53,7 +62,7 @@ std::optional<json> parse_line(std::string_view line) {
 
 Journal::Journal(const fs::path& folder, const std::string& settings) {
   const fs::path path = folder / "journal";
-  const json header{{"settings", settings}};
+  const json header{{"settings", settings}, {"version", kVersion}};
   std::string kept;
   if (fs::exists(path)) {
     const std::string text = read_file(path, ExitCode::kData);

@@ -17,9 +17,12 @@ struct BuildState {
   ReadPosition position;
   std::array<MegatronProgress, 2> splits;
   std::array<std::int64_t, 2> text_bytes = {0, 0};
-  std::int64_t open_split = 0;      // of the document that goes on
-  std::int64_t bytes_consumed = 0;  // of text, for progress
-  bool is_finished = false;         // the files have their final form
+  std::int64_t open_split = 0;       // of the document that goes on
+  std::int64_t open_text_bytes = 0;  // of it, not counted above yet
+  bool is_dropping = false;          // the document that goes on is bad: what was written of it is gone
+  std::int64_t bad_records = 0;      // left out
+  std::int64_t bytes_consumed = 0;   // of text, for progress
+  bool is_finished = false;          // the files have their final form
 };
 
 class Journal {

@@ -94,6 +94,7 @@ Manifest Manifest::load(const fs::path& folder, const std::string& name) {
     m.tokenizer_hash = j.at("tokenizer_hash");
     m.vocab_size = j.at("vocab_size");
     m.settings = j.at("settings").is_null() ? "" : j.at("settings").dump();
+    m.bad_records = j.value("bad_records", std::int64_t{0});
     m.part = j.value("part", std::int64_t{0});
     m.parts = j.value("parts", std::int64_t{1});
     for (const json& source : j.at("sources")) m.sources.push_back(source_from(source));
@@ -112,6 +113,7 @@ void Manifest::save(const fs::path& folder, const std::string& name) const {
          {"settings", settings.empty() ? json() : json::parse(settings)},
          {"sources", json::array()},
          {"splits", json::object()}};
+  if (bad_records > 0) j["bad_records"] = bad_records;
   if (parts > 1) {
     j["part"] = part;
     j["parts"] = parts;

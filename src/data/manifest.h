@@ -56,6 +56,7 @@ struct Manifest {
   std::string settings;                       // what was asked for, as JSON; equal settings and text give equal files
   std::vector<SourceRecord> sources;          // empty for shards made elsewhere
   std::map<std::string, SplitRecord> splits;  // "train", "validation"
+  std::int64_t bad_records = 0;               // left out of the text
   std::int64_t part = 0, parts = 1;           // `--shard i/n`
 
   /// Throws DataError naming what is wrong with the file.

@@ -1,12 +1,14 @@
 #include "data/megatron.h"
 
 #include <algorithm>
-#include <cerrno>
+#include <functional>
 #include <limits>
 #include <system_error>
+#include <vector>
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/byte_stream.h"
 
 namespace ingot {
 namespace {
@@ -24,6 +26,21 @@ void cut_file(const fs::path& path, std::int64_t bytes) {
   }
   fs::resize_file(path, static_cast<std::uintmax_t>(bytes), failure);
   if (failure) throw DataError("cannot cut '" + path.string() + "': " + failure.message());
+}
+
+/// Reads a file of lengths, which must hold `count` of them.
+void for_each_length(const fs::path& path, std::int64_t count, const std::function<void(std::int32_t)>& use) {
+  const auto file = open_plain_file(path);
+  std::vector<std::int32_t> lengths(std::size_t{1} << 14);
+  while (count > 0) {
+    const auto want = static_cast<std::size_t>(std::min<std::int64_t>(count, std::ssize(lengths)));
+    const std::size_t bytes = want * sizeof(std::int32_t);
+    if (file->read(reinterpret_cast<char*>(lengths.data()), bytes) != bytes) {
+      throw DataError("'" + path.string() + "' ends too soon: remove its folder to start again");
+    }
+    for (std::size_t i = 0; i < want; ++i) use(lengths[i]);
+    count -= static_cast<std::int64_t>(want);
+  }
 }
 
 template <class T>
@@ -71,6 +88,18 @@ void MegatronWriter::end_document() {
   ++progress_.documents;
 }
 
+void MegatronWriter::forget_document() {
+  progress_.tokens -= progress_.open_document;
+  progress_.open_document = 0;
+}
+
+void MegatronWriter::cut_to_progress() {
+  bin_->flush();
+  bin_.reset();
+  cut_file(bin_path(), progress_.tokens * (is_small_ ? 2 : 4));
+  bin_ = std::make_unique<FileWriter>(bin_path(), ExitCode::kData, FileWriter::Mode::kAppend);
+}
+
 void MegatronWriter::sync() {
   bin_->sync();
   lengths_->sync();
@@ -81,22 +110,18 @@ void MegatronWriter::finish() {
   lengths_->finish();
   const std::int64_t documents = progress_.documents;
   FileWriter index(folder_ / (stem_ + ".idx"), ExitCode::kData);
-  {
-    const MappedFile lengths(lengths_path(), ExitCode::kData);
-    index.write("MMIDIDX\0\0", 9);
-    put(index, std::uint64_t{1});
-    put(index, is_small_ ? kTypeU16 : kTypeI32);
-    put(index, static_cast<std::uint64_t>(documents));
-    put(index, static_cast<std::uint64_t>(documents + 1));
-    index.write(lengths.data(), lengths.size());
-    const auto* counts = reinterpret_cast<const std::int32_t*>(lengths.data());
-    std::int64_t offset = 0;
-    for (std::int64_t i = 0; i < documents; ++i) {
-      put(index, offset);
-      offset += counts[i] * std::int64_t{is_small_ ? 2 : 4};
-    }
-    for (std::int64_t i = 0; i <= documents; ++i) put(index, i);
-  }
+  index.write("MMIDIDX\0\0", 9);
+  put(index, std::uint64_t{1});
+  put(index, is_small_ ? kTypeU16 : kTypeI32);
+  put(index, static_cast<std::uint64_t>(documents));
+  put(index, static_cast<std::uint64_t>(documents + 1));
+  for_each_length(lengths_path(), documents, [&](std::int32_t length) { put(index, length); });
+  std::int64_t offset = 0;
+  for_each_length(lengths_path(), documents, [&](std::int32_t length) {
+    put(index, offset);
+    offset += length * std::int64_t{is_small_ ? 2 : 4};
+  });
+  for (std::int64_t i = 0; i <= documents; ++i) put(index, i);
   index.finish();
 }
 

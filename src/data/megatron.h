@@ -29,6 +29,10 @@ class MegatronWriter {
   /// Adds ids to the open document. Throws DataError for a document of 2^31 tokens or more.
   void append(std::span<const TokenId> ids);
   void end_document();
+  /// Takes back what was appended of the open document: first from the progress, which the caller notes, then from the file,
+  /// so that a kill in between leaves more than was noted, never less.
+  void forget_document();
+  void cut_to_progress();
   const MegatronProgress& progress() const { return progress_; }
   /// Everything so far is on disk.
   void sync();

@@ -84,9 +84,9 @@ std::shared_ptr<const Tokenizer> Preparer::tokenizer() {
                         (fs::path(path) / "tokenizer.model").string() + "}");
       }
     }
-    corpora.push_back(Corpus::find(corpus));
+    corpora.push_back(Corpus::find(corpus, config_.on_bad_record));
     for (const SourceFile& file : files_of(corpora.back())) files.push_back(file);
-    settings["corpora"].push_back(json::parse(corpus_settings(corpus)));
+    settings["corpora"].push_back(json::parse(corpus_settings(corpus, config_.on_bad_record)));
   }
   if (const auto shards = shard_files(files); !shards.empty()) {
     throw DataError(shards.front().string() +
@@ -145,10 +145,11 @@ PlacedManifest Preparer::from_shards(const std::string& name, const std::vector<
 }
 
 PlacedManifest Preparer::from_text(const std::string& name, const CorpusConfig& config, double fraction) {
-  const json settings{
-      {"corpus", json::parse(corpus_settings(config))}, {"tokenizer", tokenizer_->hash()}, {"fraction", fraction}};
+  const json settings{{"corpus", json::parse(corpus_settings(config, config_.on_bad_record))},
+                      {"tokenizer", tokenizer_->hash()},
+                      {"fraction", fraction}};
   PlacedManifest placed{{}, cache_ / folder_name(name, settings.dump())};
-  const Corpus corpus = Corpus::find(config);
+  const Corpus corpus = Corpus::find(config, config_.on_bad_record);
   if (is_prepared(placed.folder)) {
     placed.manifest = Manifest::load(placed.folder);
     require_unchanged(placed, files_of(corpus));

@@ -17,14 +17,16 @@ std::string tokenizer_settings(const Variant<TokenizerEntry>& tokenizer) {
   return j.dump();
 }
 
-std::string corpus_settings(const CorpusConfig& corpus) {
+std::string corpus_settings(const CorpusConfig& corpus, OnBadRecord on_bad_record) {
   json documents = Codec<DocumentRule>::format(corpus.documents).text;
   if (corpus.documents.kind == DocumentRule::Kind::kSeparator) documents = {{"separator", corpus.documents.separator}};
-  return json{{"paths", std::vector<std::string>(corpus.paths)},
-              {"documents", documents},
-              {"format", Codec<TextFormat>::format(corpus.format).text},
-              {"text_key", corpus.text_key}}
-      .dump();
+  json j{{"paths", std::vector<std::string>(corpus.paths)},
+         {"documents", documents},
+         {"format", Codec<TextFormat>::format(corpus.format).text},
+         {"text_key", corpus.text_key}};
+  // Text that was read without an error is the same either way.
+  if (on_bad_record == OnBadRecord::kSkip) j["on_bad_record"] = "skip";
+  return j.dump();
 }
 
 }  // namespace ingot

@@ -11,7 +11,7 @@ namespace ingot {
 /// {"type": …, "field": "value as a dump writes it", …}.
 std::string tokenizer_settings(const Variant<TokenizerEntry>& tokenizer);
 
-/// Paths, format and text key.
-std::string corpus_settings(const CorpusConfig& corpus);
+/// Paths, format, text key, and what happens to bad records where that is not to stop.
+std::string corpus_settings(const CorpusConfig& corpus, OnBadRecord on_bad_record);
 
 }  // namespace ingot

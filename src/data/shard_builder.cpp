@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/text.h"
 #include "data/block_pipeline.h"
 #include "data/document_text.h"
@@ -18,29 +19,42 @@ namespace ingot {
 namespace {
 
 constexpr std::uint64_t kSplitSeed = 0x68656C64206F7574;  // "held out"
+constexpr std::int64_t kShownBadRecords = 10;
 constexpr auto kCommitInterval = std::chrono::seconds(5);
 
 void encode_block(const ShardBuild& build, const TextBlock& block, TextEncoder& encoder, EncodedBlock& out) {
+  const Segment& segment = build.segments[block.segment];
   const std::optional<TokenId> eos = build.tokenizer->eos();
-  for_each_document(block, build.segments[block.segment], build.documents, build.text_key,
-                    [&](const DocumentPart& part) {
-                      EncodedBlock::Document document;
-                      document.first = out.ids.size();
-                      try {
-                        encoder.encode(part.text, out.ids);
-                      } catch (const DataError& error) {
-                        const std::string file = build.segments[block.segment].file.path.string();
-                        throw DataError(cat(file.empty() ? "standard input" : file, ": in the document at byte ",
-                                            part.offset, ": ", error.what()));
-                      }
-                      if (part.ends && eos) out.ids.push_back(*eos);
-                      document.end = out.ids.size();
-                      document.text_bytes = static_cast<std::int64_t>(part.text.size());
-                      document.begins = part.begins;
-                      document.ends = part.ends;
-                      document.held_out = part.begins && is_held_out(part.text, build.held_out_fraction);
-                      out.documents.push_back(document);
-                    });
+  const bool skips = build.on_bad_record == OnBadRecord::kSkip;
+  const std::function<void(const BadRecord&)> use_bad = [&out](const BadRecord& record) {
+    EncodedBlock::Document document;
+    document.first = document.end = out.ids.size();
+    document.begins = record.begins;
+    document.ends = record.ends;
+    document.error = record.message;
+    out.documents.push_back(document);
+  };
+  const auto use = [&](const DocumentPart& part) {
+    EncodedBlock::Document document;
+    document.first = out.ids.size();
+    try {
+      encoder.encode(part.text, out.ids);
+    } catch (const DataError& error) {
+      const std::string message =
+          cat(place_in(block, segment, part.offset), ": in the document from here: ", error.what());
+      if (!skips) throw DataError(message);
+      out.ids.resize(document.first);
+      return use_bad({message, part.begins, part.ends});
+    }
+    document.text_bytes = std::ssize(part.text);
+    if (part.ends && eos) out.ids.push_back(*eos);
+    document.end = out.ids.size();
+    document.begins = part.begins;
+    document.ends = part.ends;
+    document.held_out = part.begins && is_held_out(part.text, build.held_out_fraction);
+    out.documents.push_back(document);
+  };
+  for_each_document(block, segment, build.documents, build.text_key, use, skips ? use_bad : nullptr);
 }
 
 /// Puts encoded blocks into the files of the two splits and commits now and then.
@@ -61,15 +75,11 @@ class SplitWriter {
 
   void write(const EncodedBlock& block) {
     for (const EncodedBlock::Document& document : block.documents) {
-      if (document.begins) {
-        // Of a single document that was split, the second part is held out.
-        state_.open_split = build_.split_at ? std::min<std::int64_t>(state_.splits[0].documents, 1) : document.held_out;
+      if (document.error.empty()) {
+        write(document, block.ids);
+      } else {
+        leave_out(document);
       }
-      const auto split = static_cast<std::size_t>(state_.open_split);
-      writers_[split]->append(std::span(block.ids).subspan(document.first, document.end - document.first));
-      state_.text_bytes[split] += document.text_bytes;
-      if (document.ends) writers_[split]->end_document();
-      state_.splits[split] = writers_[split]->progress();
     }
     state_.position = block.after;
     state_.bytes_consumed += block.text_bytes;
@@ -98,6 +108,40 @@ class SplitWriter {
   }
 
  private:
+  void write(const EncodedBlock::Document& document, const std::vector<TokenId>& ids) {
+    if (document.begins) {
+      state_.is_dropping = false;
+      // Of a single document that was split, the second part is held out.
+      state_.open_split = build_.split_at ? std::min<std::int64_t>(state_.splits[0].documents, 1) : document.held_out;
+    }
+    if (state_.is_dropping) return;
+    const auto split = static_cast<std::size_t>(state_.open_split);
+    writers_[split]->append(std::span(ids).subspan(document.first, document.end - document.first));
+    state_.open_text_bytes += document.text_bytes;
+    if (document.ends) {
+      writers_[split]->end_document();
+      state_.text_bytes[split] += state_.open_text_bytes;
+      state_.open_text_bytes = 0;
+    }
+    state_.splits[split] = writers_[split]->progress();
+  }
+
+  /// A bad part: the whole document is left out, and what was written of it is taken back.
+  void leave_out(const EncodedBlock::Document& document) {
+    if (document.begins) state_.is_dropping = false;
+    if (state_.is_dropping) return;
+    if (state_.bad_records++ < kShownBadRecords) log::warning("left out: " + document.error);
+    state_.is_dropping = true;
+    if (document.begins) return;
+    // What goes on from the block before stands first in this one, so the state is the one after that block.
+    const auto split = static_cast<std::size_t>(state_.open_split);
+    writers_[split]->forget_document();
+    state_.splits[split] = writers_[split]->progress();
+    state_.open_text_bytes = 0;
+    commit();
+    writers_[split]->cut_to_progress();
+  }
+
   const ShardBuild& build_;
   Journal& journal_;
   BuildState state_;
@@ -112,8 +156,9 @@ void remove_lengths(const ShardBuild& build) {
 
 BuiltShards result_of(const BuildState& state) {
   BuiltShards built;
-  for (std::size_t i = 0; i < built.size(); ++i) {
-    built[i] = {state.splits[i].tokens, state.splits[i].documents, state.text_bytes[i]};
+  built.bad_records = state.bad_records;
+  for (std::size_t i = 0; i < built.splits.size(); ++i) {
+    built.splits[i] = {state.splits[i].tokens, state.splits[i].documents, state.text_bytes[i]};
   }
   return built;
 }

@@ -22,6 +22,7 @@ struct ShardBuild {
   std::vector<Segment> segments;
   DocumentRule documents;
   std::string text_key = "text";
+  OnBadRecord on_bad_record = OnBadRecord::kStop;
   std::shared_ptr<const Tokenizer> tokenizer;
   double held_out_fraction = 0;          // of the documents, by a hash of their text
   std::optional<std::int64_t> split_at;  // a single document: this byte ends the training part
@@ -38,8 +39,10 @@ struct BuiltSplit {
   std::int64_t documents = 0;
   std::int64_t text_bytes = 0;
 };
-/// Training and validation.
-using BuiltShards = std::array<BuiltSplit, 2>;
+struct BuiltShards {
+  std::array<BuiltSplit, 2> splits;  // training and validation
+  std::int64_t bad_records = 0;      // left out
+};
 
 /// Writes the files of both splits (validation only if something can be held out). Throws DataError; what is committed
 /// stays.

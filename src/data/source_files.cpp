@@ -43,6 +43,14 @@ std::vector<fs::path> glob_matches(const std::string& pattern) {
   return matches;
 }
 
+[[noreturn]] void fail_absent(const std::string& path) {
+  if (fs::exists(path + ".bin") && fs::exists(path + ".idx")) {
+    throw DataError("'" + path + "' is the name of token shards without its extension: expected '" + path + ".bin'");
+  }
+  const bool is_glob = path.find_first_of("*?[{") != path.npos;
+  throw DataError(is_glob ? "no file matches '" + path + "'" : "there is no file or folder '" + path + "'");
+}
+
 }  // namespace
 
 SourceFile look_at(const fs::path& path) {
@@ -70,10 +78,7 @@ std::vector<SourceFile> find_files(const std::vector<std::string>& paths) {
   for (const std::string& path : paths) {
     const bool exists = fs::exists(path);
     const std::vector<fs::path> matches = exists ? std::vector<fs::path>{path} : glob_matches(path);
-    if (matches.empty()) {
-      const bool is_glob = path.find_first_of("*?[{") != path.npos;
-      throw DataError(is_glob ? "no file matches '" + path + "'" : "there is no file or folder '" + path + "'");
-    }
+    if (matches.empty()) fail_absent(path);
     const std::size_t before = files.size();
     for (const fs::path& match : matches) {
       if (!fs::is_directory(match)) {

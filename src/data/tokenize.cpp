@@ -32,7 +32,7 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const TokenizeRequest& request, co
     const fs::path kept = request.output / ".tokenizer.model";
     const fs::path note = request.output / ".tokenizer.json";
     json settings{{"tokenizer", json::parse(tokenizer_settings(request.tokenizer))},
-                  {"corpus", json::parse(corpus_settings(request.input))},
+                  {"corpus", json::parse(corpus_settings(request.input, request.on_bad_record))},
                   {"fraction", request.validation_fraction.value_or(0)}};
     for (const Segment& s : corpus.segments) {
       settings["files"].push_back({s.file.path.string(), s.file.bytes, s.file.modified_ns});
@@ -53,6 +53,7 @@ TokenizeResult result_of(const Manifest& manifest, const fs::path& folder) {
   TokenizeResult result;
   result.folder = folder;
   result.vocab_size = manifest.vocab_size;
+  result.bad_records = manifest.bad_records;
   for (const auto& [name, split] : manifest.splits) {
     (name == "train" ? result.documents : result.validation_documents) += split.documents();
     (name == "train" ? result.tokens : result.validation_tokens) += split.tokens();
@@ -63,7 +64,7 @@ TokenizeResult result_of(const Manifest& manifest, const fs::path& folder) {
 
 /// What decides the token files, apart from the text. The fraction and the rule of documents, but no workers.
 std::string settings_of(const TokenizeRequest& request, const Tokenizer& tokenizer) {
-  return json{{"corpus", json::parse(corpus_settings(request.input))},
+  return json{{"corpus", json::parse(corpus_settings(request.input, request.on_bad_record))},
               {"tokenizer", tokenizer.hash()},
               {"fraction", request.validation_fraction.value_or(0)}}
       .dump();
@@ -92,6 +93,16 @@ std::optional<Manifest> earlier_result(const TokenizeRequest& request, const Cor
   return manifest;
 }
 
+void require_no_tokens(const Corpus& corpus) {
+  std::vector<SourceFile> files;
+  for (const Segment& segment : corpus.segments) {
+    if (!segment.file.path.empty()) files.push_back(segment.file);
+  }
+  if (const auto shards = shard_files(files); !shards.empty()) {
+    throw DataError(shards.front().string() + " holds tokens already, expected text");
+  }
+}
+
 }  // namespace
 
 TokenizeResult tokenize(const TokenizeRequest& request, const Family<TokenizerEntry>& tokenizers) {
@@ -104,7 +115,8 @@ TokenizeResult tokenize(const TokenizeRequest& request, const Family<TokenizerEn
   }
   const FolderLock lock(request.output, FolderLock::IfTaken::kFail,
                         ".lock" + (request.shards > 1 ? cat("-", request.shard) : std::string()));
-  const Corpus corpus = Corpus::find(request.input);
+  const Corpus corpus = Corpus::find(request.input, request.on_bad_record);
+  require_no_tokens(corpus);
   const auto tokenizer = tokenizer_of(request, tokenizers, corpus);
   if (!tokenizer->has_text()) throw ConfigError("the tokenizer 'external' cannot encode text");
   DatasetPlan plan;
@@ -157,6 +169,7 @@ TokenizeResult merge_shards(const fs::path& folder) {
     if (part->tokenizer_hash != first.tokenizer_hash || part->settings != first.settings) {
       throw DataError((folder / name).string() + " was made with another tokenizer or other settings than part 0");
     }
+    whole.bad_records += part->bad_records;
     for (const SourceRecord& source : part->sources) {
       const bool is_known = std::any_of(whole.sources.begin(), whole.sources.end(),
                                         [&source](const SourceRecord& r) { return r.file == source.file; });

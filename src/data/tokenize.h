@@ -24,8 +24,9 @@ struct TokenizeRequest {
   std::optional<fs::path> tokenizer_file;     // an existing tokenizer.model
   fs::path output;                            // folder for manifest.json, tokenizer.model, *.bin, *.idx
   std::optional<double> validation_fraction;  // also writes validation.bin/.idx
-  std::optional<std::int64_t> workers;        // default: one per core
-  std::int64_t shard = 0;                     // `--shard i/n`: this process's part, 0 <= shard < shards
+  OnBadRecord on_bad_record = OnBadRecord::kStop;
+  std::optional<std::int64_t> workers;  // default: one per core
+  std::int64_t shard = 0;               // `--shard i/n`: this process's part, 0 <= shard < shards
   std::int64_t shards = 1;
   ProgressCallback progress = {};
 };
@@ -38,6 +39,7 @@ struct TokenizeResult {
   std::int64_t validation_documents = 0;
   std::int64_t validation_tokens = 0;
   std::int64_t text_bytes = 0;
+  std::int64_t bad_records = 0;  // left out
   std::int64_t vocab_size = 0;
   double seconds = 0;
 };

@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "data/document_text.h"
+#include "data/text_kind.h"
 #include "data/utf8.h"
 #include "support.h"
 
@@ -95,6 +96,26 @@ TEST(Documents, ASeparatorBelongsToNone) {
             (Texts{"one\n", "two<|en|>"}));
 }
 
+TEST(Documents, ANewlineInASeparatorStandsForBothFormsOfALinesEnd) {
+  const TemporaryFolder folder;
+  const auto read = [&](const std::string& text, const std::string& separator) {
+    return read_all(corpus({folder.write("a.txt", text)}, rule_of(DocumentRule::Kind::kSeparator, separator)));
+  };
+  EXPECT_EQ(read("one\n1\n\ntwo\n\n", "\n\n"), (Texts{"one\n1", "two"}));
+  EXPECT_EQ(read("one\r\n1\r\n\r\ntwo\r\n\r\n", "\n\n"), (Texts{"one\r\n1", "two"}));
+  EXPECT_EQ(read("one\r\n---\r\ntwo --- \n---\nthree", "\n---\n"), (Texts{"one", "two --- ", "three"}));
+  EXPECT_EQ(read("one#\r\ntwo#\nthree#", "#\n"), (Texts{"one", "two", "three#"}));
+  EXPECT_EQ(read("one\r\n\r\ntwo\n\nthree", "\r\n\r\n"), (Texts{"one", "two\n\nthree"}));
+  // Over many blocks, whatever stands at their borders.
+  std::string text;
+  Texts expected;
+  for (int i = 0; i < 40000; ++i) {
+    expected.push_back("line " + std::to_string(i) + "\r\n" + std::string(static_cast<std::size_t>(1 + i % 57), 'x'));
+    text += expected.back() + "\r\n\r\n";
+  }
+  EXPECT_EQ(read(text, "\n\n"), expected);
+}
+
 TEST(Documents, JsonLinesGiveTheirText) {
   const TemporaryFolder folder;
   CorpusConfig config = corpus({folder.write(
@@ -105,6 +126,49 @@ TEST(Documents, JsonLinesGiveTheirText) {
   config.format = TextFormat::kJsonl;
   config.text_key = "content";
   EXPECT_EQ(read_all(config), Texts{"x"});
+}
+
+TEST(Documents, JsonLinesAreToldByAnyFormOfTheirName) {
+  const TemporaryFolder folder;
+  const std::string lines = "\xEF\xBB\xBF\n{\"text\": \"one\"}\n{\"text\": \"two\"}\n";
+  for (const char* name : {"a.JSONL", "b.NdJson", "c.jsonlines", "d.json", "e.JSON"}) {
+    EXPECT_EQ(read_all(corpus({folder.write(name, lines)})), (Texts{"one", "two"})) << name;
+  }
+  EXPECT_EQ(read_all(corpus({folder.write("f.JSONL.GZ", gzip(lines))})), (Texts{"one", "two"}));
+  EXPECT_EQ(read_all(corpus({folder.write("g.json.zst", zstd(lines))})), (Texts{"one", "two"}));
+  EXPECT_EQ(read_all(corpus({folder.write("one_line.json", "{\"text\": \"" + std::string(1 << 18, 'x') + "\"}")})),
+            Texts{std::string(1 << 18, 'x')});
+  // No lines, or text by the config: one document.
+  const std::string pretty = "{\n  \"text\": \"one\"\n}\n";
+  EXPECT_EQ(read_all(corpus({folder.write("h.json", pretty)})), Texts{pretty});
+  CorpusConfig text = corpus({folder.write("i.json", lines)});
+  text.format = TextFormat::kText;
+  EXPECT_EQ(read_all(text).size(), 1u);
+}
+
+TEST(TextKind, TellsWhatAFileHolds) {
+  EXPECT_EQ(json_use("{\"text\": 1}\n"), JsonUse::kLines);
+  EXPECT_EQ(json_use(" \n {\"text\": \"cut off"), JsonUse::kLines);
+  EXPECT_EQ(json_use("{\n \"text\": 1\n}\n"), JsonUse::kDocument);
+  EXPECT_EQ(json_use("[\n {\"text\": 1}]\n"), JsonUse::kDocument);
+  for (const char* text : {"", "Prose.", "[Chapter 1]\n", "{{Infobox\n", "[[Link]]\n"}) {
+    EXPECT_EQ(json_use(text), JsonUse::kNone) << text;
+  }
+  using namespace std::string_literals;
+  for (const auto& [bytes, name] : std::vector<std::pair<std::string, std::string>>{{"\xFF\xFEh\0i\0"s, "UTF-16"},
+                                                                                    {"\0h\0i\0!"s, "UTF-16BE"},
+                                                                                    {"h\0i\0!\0"s, "UTF-16LE"},
+                                                                                    {"\xFF\xFE\0\0h\0\0\0"s, "UTF-32"},
+                                                                                    {"BZh9"s, "bzip2"},
+                                                                                    {"PK\x03\x04"s, "zip"},
+                                                                                    {"PAR1"s, "Parquet"}}) {
+    EXPECT_NE(describe_foreign(bytes).find(name), std::string::npos) << name << ": " << describe_foreign(bytes);
+  }
+  EXPECT_EQ(describe_foreign("Text.\n"), "");
+  EXPECT_TRUE(is_text("caf\xC3\xA9"));
+  EXPECT_TRUE(is_text("caf\xC3"));
+  EXPECT_FALSE(is_text("caf\xC3 "));
+  EXPECT_FALSE(is_text("a\0"s));
 }
 
 TEST(Documents, FoldersAndGlobsAreSorted) {
@@ -127,8 +191,25 @@ TEST(Documents, PackedFilesAreUnpackedByTheirMagicNumber) {
   EXPECT_EQ(read_all(corpus({folder.write("two_members", gzip(text) + gzip("more"))})), Texts{text + "more"});
   EXPECT_EQ(read_all(corpus({folder.write("a.txt.zst", zstd(text))})), Texts{text});
   EXPECT_EQ(read_all(corpus({folder.write("b", zstd("a") + zstd(text))})), Texts{"a" + text});
+  // Frames that a reader skips, in front, between and behind.
+  const std::string skipped("\x50\x2A\x4D\x18\x03\x00\x00\x00xyz", 11), last("\x5F\x2A\x4D\x18\0\0\0\0", 8);
+  EXPECT_EQ(read_all(corpus({folder.write("s.txt", skipped + zstd("a") + last + zstd("b") + skipped)})), Texts{"ab"});
   EXPECT_EQ(read_all(corpus({folder.write("l.jsonl.gz", gzip(lines))})), (Texts{"one", "two"}));
   EXPECT_EQ(read_all(corpus({folder.write("l.jsonl.zst", zstd(lines))})), (Texts{"one", "two"}));
+}
+
+TEST(Documents, AWindowIsInProportionToThePackedFile) {
+  const TemporaryFolder folder;
+  // A frame of one raw block, "a", whose header asks for 2^(10 + exponent) bytes of window.
+  const auto frame = [](int exponent) {
+    return std::string("\x28\xB5\x2F\xFD", 4) + '\0' + static_cast<char>(exponent << 3) + std::string("\x09\0\0", 3) +
+           "a";
+  };
+  EXPECT_EQ(read_all(corpus({folder.write("usual.zst", frame(17))})), Texts{"a"});
+  const fs::path path = folder.write("greedy.zst", frame(21));
+  const std::string message = message_of<DataError>([&] { read_all(corpus({path})); });
+  EXPECT_NE(message.find("greedy.zst: byte 0: its zstd data asks for a window of more than 128.0 MiB"), message.npos)
+      << message;
 }
 
 TEST(Documents, LongOnesArriveWhole) {
@@ -218,14 +299,15 @@ TEST(DocumentErrors, NameFileAndByte) {
     EXPECT_NE(text.find(part), text.npos) << text;
   };
   contains(message("empty.txt", ""), "empty.txt: byte 0: an empty file");
-  contains(message("nul.txt", std::string_view("abc\0def", 7)), "nul.txt: byte 3: a NUL byte");
-  contains(message("latin1.txt", "na\xEFve"), "latin1.txt: byte 2: not UTF-8");
-  contains(message("cut.txt", "na\xC3"), "cut.txt: byte 2: not UTF-8");
-  contains(message("late.txt", std::string(3 << 20, 'a') + "\xFF"), "late.txt: byte 3145728: not UTF-8");
-  contains(message("a.jsonl", "{\"text\": \"x\"}\n{\"text\": oops}\n"), "a.jsonl: byte 14: not JSON from character 1");
-  contains(message("b.jsonl", "{\"txt\": \"x\"}\n"), "b.jsonl: byte 0: no key 'text' (did you mean 'txt'?)");
-  contains(message("c.jsonl", "{\"text\": 5}\n"), "c.jsonl: byte 0: 'text' is a number");
-  contains(message("d.jsonl", "[1]\n"), "d.jsonl: byte 0: a list, expected an object");
+  contains(message("nul.txt", std::string_view("abc\0def", 7)), "nul.txt:1: byte 3: a NUL byte");
+  contains(message("latin1.txt", "\n\nna\xEFve"), "latin1.txt:3: byte 4: not UTF-8");
+  contains(message("cut.txt", "na\xC3"), "cut.txt:1: byte 2: not UTF-8");
+  contains(message("late.txt", std::string(3 << 20, 'a') + "\n\xFF"), "late.txt:2: byte 3145729: not UTF-8");
+  contains(message("wide.txt", std::string_view("\xFF\xFEh\0i\0", 6)), "text in UTF-16: convert it, as with iconv");
+  contains(message("a.jsonl", "{\"text\": \"x\"}\n\n{\"text\": oops}\n"), "a.jsonl:3: byte 24: not JSON");
+  contains(message("b.jsonl", "{\"txt\": \"x\"}\n"), "b.jsonl:1: byte 0: no key 'text' (did you mean 'txt'?)");
+  contains(message("c.jsonl", "{\"text\": 5}\n"), "c.jsonl:1: byte 0: 'text' is a number");
+  contains(message("d.jsonl", "[1]\n"), "d.jsonl:1: byte 0: a list, expected an object");
   const std::string packed = gzip(sample_text(1000));
   contains(message("cut.gz", packed.substr(0, packed.size() / 2)), "cut.gz: byte " + std::to_string(packed.size() / 2));
   const std::string frame = zstd(sample_text(1000));
@@ -234,6 +316,51 @@ TEST(DocumentErrors, NameFileAndByte) {
   contains(message_of<DataError>([&] { read_all(corpus({folder.path() / "*.none"})); }), "no file matches");
   const fs::path twice = folder.write("twice.txt", "x");
   contains(message_of<DataError>([&] { read_all(corpus({twice, twice})); }), "twice.txt' is named twice");
+}
+
+TEST(DocumentErrors, CountLinesFromTheFilesStartWhereverReadingBegan) {
+  const TemporaryFolder folder;
+  std::string lines;
+  for (int i = 0; i < 300000; ++i) lines += "line\n";
+  const CorpusConfig config = corpus({folder.write("a.txt", lines + "b\xFF" + "ad\n" + lines)}, kLine);
+  const std::string expected = "a.txt:300001: byte 1500001: not UTF-8";
+  std::string message = message_of<DataError>([&] { read_all(config); });
+  EXPECT_NE(message.find(expected), message.npos) << message;
+  int found = 0;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const auto part = divide_segments(find_segments(config), kLine, i, 3);
+    message = message_of<DataError>([&] { read_segments(part, config); });
+    found += message.find(expected) != message.npos;
+  }
+  EXPECT_EQ(found, 1);
+}
+
+TEST(DocumentErrors, BadRecordsCanBeHandedOver) {
+  const TemporaryFolder folder;
+  const auto read = [&](const std::string& name, const std::string& bytes, const DocumentRule& rule) {
+    const std::vector<Segment> segments = find_segments(corpus({folder.write(name, bytes)}));
+    Texts found;
+    BlockReader reader(segments, rule);
+    for (TextBlock block; reader.next(block);) {
+      for_each_document(
+          block, segments[0], rule, "text", [&](const DocumentPart& part) { found.emplace_back(part.text); },
+          [&](const BadRecord& record) { found.push_back(record.message.substr(record.message.find(name))); });
+    }
+    return found;
+  };
+  const std::string not_utf8 = ": not UTF-8, expected a text file in UTF-8";
+  EXPECT_EQ(read("a.txt", "one\nna\xEFve\ntwo\n", kLine), (Texts{"one", "a.txt:2: byte 6" + not_utf8, "two"}));
+  EXPECT_EQ(read("b.txt", "one\n\nna\xEFve\n1\n\ntwo\n", kBlankLine),
+            (Texts{"one", "b.txt:3: byte 7" + not_utf8, "two"}));
+  EXPECT_EQ(read("c.jsonl", "{\"text\": \"one\"}\n[1]\n{\"text\": \"\xFF\"}\n{\"text\": \"two\"}\n", kFile).size(), 4u);
+}
+
+TEST(DocumentErrors, ATokenShardWithoutItsExtensionIsNamed) {
+  const TemporaryFolder folder;
+  folder.write("pre.bin", "x");
+  folder.write("pre.idx", "x");
+  const std::string message = message_of<DataError>([&] { read_all(corpus({folder.path() / "pre"})); });
+  EXPECT_NE(message.find("pre' is the name of token shards without its extension: expected"), message.npos) << message;
 }
 
 TEST(Utf8, FindsTheFirstInvalidByte) {

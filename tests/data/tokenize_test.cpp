@@ -4,7 +4,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
+#include <exception>
 #include <map>
 #include <nlohmann/json.hpp>
 
@@ -47,6 +49,35 @@ std::vector<std::string> names_in(const fs::path& folder) {
   std::sort(names.begin(), names.end());
   return names;
 }
+
+/// Another tokenizer whose encoders fail together after a number of texts.
+class FailingBytes final : public Tokenizer {
+ public:
+  FailingBytes(std::shared_ptr<const Tokenizer> good, int texts) : good_(std::move(good)), left_(texts) {}
+
+  std::int64_t vocab_size() const override { return good_->vocab_size(); }
+  std::optional<TokenId> eos() const override { return good_->eos(); }
+  std::unique_ptr<TextEncoder> encoder() const override { return std::make_unique<Encoder>(good_->encoder(), left_); }
+  std::string_view piece(TokenId id) const override { return good_->piece(id); }
+  std::string serialize() const override { return good_->serialize(); }
+
+ private:
+  class Encoder final : public TextEncoder {
+   public:
+    Encoder(std::unique_ptr<TextEncoder> good, std::atomic<int>& left) : good_(std::move(good)), left_(left) {}
+    void encode(std::string_view text, std::vector<TokenId>& ids) override {
+      if (left_-- <= 0) throw std::bad_exception();
+      good_->encode(text, ids);
+    }
+
+   private:
+    std::unique_ptr<TextEncoder> good_;
+    std::atomic<int>& left_;
+  };
+
+  std::shared_ptr<const Tokenizer> good_;
+  mutable std::atomic<int> left_;
+};
 
 class TokenizeTest : public testing::Test {
  protected:
@@ -176,7 +207,7 @@ TEST_F(TokenizeTest, LeavesNothingBehindAndNothingUnderAFinalNameOnErrors) {
   folder.write("text/b.jsonl", json_lines(20) + "{\"text\": \"cut");
   r.output = folder.path() / "broken";
   const std::string message = message_of<DataError>([&] { run(r); });
-  EXPECT_NE(message.find("b.jsonl: byte "), message.npos) << message;
+  EXPECT_NE(message.find("b.jsonl:21: byte "), message.npos) << message;
   EXPECT_EQ(names_in(r.output), (std::vector<std::string>{".lock", ".partial"}));
 }
 
@@ -250,6 +281,102 @@ TEST_F(TokenizeTest, ReadsStandardInput) {
   EXPECT_THROW(run(piped), ConfigError);
   piped.shards = 2;
   EXPECT_THROW(run(piped), ConfigError);
+}
+
+/// Bits per byte divides by these.
+TEST_F(TokenizeTest, BytesOfTextAreThoseOfTheFilesWhateverTheTokenizer) {
+  const std::string long_text = sample_text(200000, 2), text = sample_text(3000, 3);
+  const auto trained = make_tokenizer("{type: sentencepiece, vocab_size: 450}", {text});
+  folder.write("text/a.txt", long_text);
+  folder.write("text/b.txt", text + "\r\n \xE4\xB8\x80\xE4\xB8\x81");  // characters that no piece is made of
+  const std::string model = folder.write("t.model", trained->serialize()).string();
+  const auto size = static_cast<std::int64_t>(fs::file_size(folder.path() / "text/a.txt") +
+                                              fs::file_size(folder.path() / "text/b.txt"));
+  int out = 0;
+  for (const std::string& tokenizer :
+       {std::string("bytes"), std::string("characters"), std::string("{type: sentencepiece, vocab_size: 400}"),
+        std::string("{type: sentencepiece, vocab_size: 330, model_type: unigram}"),
+        std::string("{type: sentencepiece, vocab_size: 90, byte_fallback: false, character_coverage: 0.98}"),
+        "{type: file, path: " + model + "}"}) {
+    const TokenizeResult result = run(request("out" + std::to_string(out++), tokenizer));
+    EXPECT_EQ(result.text_bytes, size) << tokenizer;
+    EXPECT_EQ(result.documents, 2) << tokenizer;
+  }
+}
+
+TEST_F(TokenizeTest, BadRecordsAreLeftOutAndCounted) {
+  const std::string good = json_lines(60);
+  folder.write("good/a.jsonl", good);
+  folder.write("text/a.jsonl", good + "{\"text\": oops}\n{\"txt\": \"x\"}\n" + "{\"text\": \"\xFF\"}\n");
+  const std::string message = message_of<DataError>([&] { run(request("stopped")); });
+  EXPECT_NE(message.find("a.jsonl:61: byte "), message.npos) << message;
+  TokenizeRequest r = request("out");
+  r.on_bad_record = OnBadRecord::kSkip;
+  const TokenizeResult result = run(r);
+  EXPECT_EQ(result.documents, 60);
+  EXPECT_EQ(result.bad_records, 3);
+  EXPECT_EQ(run(r).bad_records, 3);  // what was made before says so too
+  TokenizeRequest clean = request("clean");
+  clean.input.paths = {(folder.path() / "good").string()};
+  EXPECT_EQ(result.text_bytes, run(clean).text_bytes);
+  EXPECT_EQ(token_files(r.output), token_files(clean.output));
+
+  folder.write("text/a.jsonl", "{\"text\": oops}\n");
+  r.output = folder.path() / "none";
+  EXPECT_NE(message_of<DataError>([&] { run(r); }).find("no document that can be used: 1 were left out"), message.npos);
+}
+
+/// Parts of a document that is longer than a block are written before its bad byte is met.
+TEST_F(TokenizeTest, ALongBadDocumentIsLeftOutWhole) {
+  const std::string longer = sample_text(400000, 6);  // several blocks
+  folder.write("good/a.txt", "the first\n");
+  folder.write("good/c.txt", sample_text(300, 1));
+  folder.write("text/a.txt", "the first\n");
+  folder.write("text/b.txt", longer + "\xFF" + longer);
+  folder.write("text/c.txt", sample_text(300, 1));
+  CorpusConfig input;
+  input.paths = {(folder.path() / "text").string()};
+  DatasetPlan plan;
+  plan.corpus = Corpus::find(input, OnBadRecord::kSkip);
+  plan.tokenizer = make_tokenizer("bytes");
+  plan.settings = "{}";
+  plan.workers = 2;
+  plan.commit_bytes = 1;
+  plan.folder = folder.path() / "out";
+  EXPECT_EQ(make_dataset(plan).bad_records, 1);
+  TokenizeRequest clean = request("clean");
+  clean.input.paths = {(folder.path() / "good").string()};
+  run(clean);
+  EXPECT_EQ(token_files(plan.folder), token_files(clean.output));
+
+  // Ended by an error at any part of the text, it goes on to the same files.
+  int ends = 0;
+  for (bool has_ended = true; has_ended; ends += has_ended) {
+    plan.folder = folder.path() / ("ended" + std::to_string(ends));
+    DatasetPlan failing = plan;
+    failing.tokenizer = std::make_shared<FailingBytes>(make_tokenizer("bytes"), ends);
+    has_ended = !message_of<std::bad_exception>([&] { make_dataset(failing); }).empty();
+    EXPECT_EQ(make_dataset(plan).bad_records, 1) << ends;
+    EXPECT_EQ(token_files(plan.folder), token_files(clean.output)) << ends;
+  }
+  EXPECT_GT(ends, 4);
+}
+
+TEST_F(TokenizeTest, TokensAreNotTextToTokenise) {
+  folder.write("text/a.txt", sample_text(300));
+  const TokenizeRequest r = request("out");
+  run(r);
+  TokenizeRequest again = request("again");
+  again.input.paths = {(r.output / "train.bin").string()};
+  EXPECT_NE(message_of<DataError>([&] { run(again); }).find("train.bin holds tokens already"), std::string::npos);
+  // Without the index nobody can tell what the ids are of; as text they are nothing.
+  folder.write("lost.bin", read_file(r.output / "train.bin"));
+  again.input.paths = {(folder.path() / "lost.bin").string()};
+  const std::string message = message_of<DataError>([&] { run(again); });
+  EXPECT_NE(message.find("token ids without a header: it has no lost.idx beside it"), message.npos) << message;
+  folder.write("words.bin", "a text may be called so\n");
+  again.input.paths = {(folder.path() / "words.bin").string()};
+  EXPECT_EQ(run(again).documents, 1);
 }
 
 TEST(JournalTest, IgnoresATornLineAndOtherSettings) {

@@ -10,6 +10,7 @@
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
 #include "cli/run_data.h"
+#include "data/corpus_scan.h"
 #include "objective/objective.h"
 #include "train/evaluate.h"
 #include "train/trained_model.h"
@@ -122,7 +123,7 @@ ExitCode evaluate_run(const Options& options, const Families& families) {
   const auto trained = open_trained_model(options.run, families);
   if (options.held_out) return evaluate_held_out(options, trained, families);
   const auto& tokenizer = *trained.tokenizer;
-  const auto ids = options.ids.empty() ? tokenizer.encode(read_file(options.text, ExitCode::kData))
+  const auto ids = options.ids.empty() ? tokenizer.encode(read_document(options.text))
                                        : parse_ids(options.ids, tokenizer.vocab_size());
   if (!options.logits.empty()) {
     write_safetensors(options.logits, {{"logits", logits_of(*trained.model, ids)}});

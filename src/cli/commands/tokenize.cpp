@@ -21,10 +21,12 @@ namespace {
 /// The settings as a config, so that one reader serves files and flags.
 struct TokenizeSettings {
   TrainDataConfig input;
+  OnBadRecord on_bad_record = OnBadRecord::kStop;
   Variant<TokenizerEntry> tokenizer;
 };
 void describe(Fields& f, TokenizeSettings& c) {
   f.field("input", c.input, "text and how it is read");
+  describe_on_bad_record(f, c.on_bad_record);
   f.field("tokenizer", c.tokenizer, "tokenizer to make or train");
 }
 
@@ -34,9 +36,12 @@ struct Options {
   std::string tokenizer;
   std::string tokenizer_file;
   std::string documents;
+  std::string format;
+  std::string text_key;
+  std::string on_bad_record;
   std::string shard;
   double validation_fraction = 0;
-  std::int64_t workers = 0;
+  std::optional<std::int64_t> workers;
   bool merge = false;
   bool json = false;
 };
@@ -50,19 +55,30 @@ TokenizeRequest request_of(const Options& options, const Families& families) {
   std::vector<std::string> overrides;
   if (!options.tokenizer.empty()) overrides.push_back(cat("tokenizer=", options.tokenizer));
   if (!options.documents.empty()) overrides.push_back(cat("input.documents=", options.documents));
+  if (!options.format.empty()) overrides.push_back(cat("input.format=", options.format));
+  if (!options.text_key.empty()) overrides.push_back(cat("input.text_key=", options.text_key));
+  if (!options.on_bad_record.empty()) overrides.push_back(cat("on_bad_record=", options.on_bad_record));
   const auto document = Document::parse("{}", "command line", overrides);
   TokenizeSettings settings;
   Problems problems(document);
   read_config(document, FamiliesLookup(families), settings, problems);
   problems.throw_if_any();
+  check_tokenizer_config(settings.tokenizer, problems, "tokenizer");
+  problems.throw_if_any();
   TokenizeRequest request;
   request.input = settings.input;
+  request.on_bad_record = settings.on_bad_record;
   static_cast<std::vector<std::string>&>(request.input.paths) = options.paths;
   request.tokenizer = settings.tokenizer;
   if (!options.tokenizer_file.empty()) request.tokenizer_file = options.tokenizer_file;
   request.output = options.output;
   if (options.validation_fraction > 0) request.validation_fraction = options.validation_fraction;
-  if (options.workers > 0) request.workers = options.workers;
+  if (options.workers) {
+    if (*options.workers < 1 || *options.workers > kMostWorkers) {
+      throw ConfigError(cat("--workers: ", *options.workers, ", expected 1..", kMostWorkers));
+    }
+    request.workers = options.workers;
+  }
   if (!options.shard.empty()) {
     long long index = -1, count = -1;
     int used = 0;
@@ -100,14 +116,17 @@ ExitCode run_tokenize(const Options& options, const Families& families) {
                                         {"validation_documents", result.validation_documents},
                                         {"validation_tokens", result.validation_tokens},
                                         {"text_bytes", result.text_bytes},
+                                        {"bad_records", result.bad_records},
                                         {"vocab_size", result.vocab_size},
                                         {"seconds", result.seconds}};
     print_result(out.dump(2));
   } else {
-    print_result(cat(result.folder.string(), ": ", format_grouped(result.documents), " documents, ",
-                     format_grouped(result.tokens), " tokens of ", format_grouped(result.vocab_size), ", from ",
-                     format_bytes(static_cast<double>(result.text_bytes)), " of text",
-                     result.was_complete ? " (was there already)" : cat(" in ", format_duration(result.seconds))));
+    print_result(
+        cat(result.folder.string(), ": ", format_grouped(result.documents), " documents, ",
+            format_grouped(result.tokens), " tokens of ", format_grouped(result.vocab_size), ", from ",
+            format_bytes(static_cast<double>(result.text_bytes)), " of text",
+            result.bad_records > 0 ? cat(", ", format_grouped(result.bad_records), " bad records left out") : "",
+            result.was_complete ? " (was there already)" : cat(" in ", format_duration(result.seconds))));
   }
   return ExitCode::kDone;
 }
@@ -123,6 +142,10 @@ void add_tokenize(CLI::App& app, CommandLine& line) {
                       "a name, or settings such as '{type: sentencepiece, vocab_size: 8192}'");
   command->add_option("--tokenizer-file", options->tokenizer_file, "an existing tokenizer.model instead");
   command->add_option("--documents", options->documents, "file, line, blank_line, or '{separator: …}'");
+  command->add_option("--format", options->format, "auto, text or jsonl");
+  command->add_option("--text-key", options->text_key, "the key of a JSONL object that holds the text");
+  command->add_option("--on-bad-record", options->on_bad_record,
+                      "stop, or skip: leave out, count and report what is not UTF-8 or no JSON with text");
   command->add_option("--validation-fraction", options->validation_fraction, "share of documents held out")
       ->check(real_number(0, 1));
   command->add_option("--workers", options->workers, "threads; never changes the output")
