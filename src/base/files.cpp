@@ -7,12 +7,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <atomic>
 #include <cerrno>
 #include <system_error>
 #include <utility>
 
 #include "base/text.h"
+
+#include "base/staged.h"
 
 namespace ingot {
 namespace {
@@ -20,8 +21,8 @@ namespace {
 constexpr std::size_t kBufferSize = std::size_t{1} << 18;
 
 [[noreturn]] void fail(const char* action, const fs::path& path, ExitCode code, int reason = errno) {
-  throw Error(code,
-              std::string("cannot ") + action + " '" + path.string() + "': " + std::generic_category().message(reason));
+  throw Error(code, std::string("cannot ") + action + " '" + shown_path(path).string() +
+                        "': " + std::generic_category().message(reason));
 }
 
 /// A file descriptor that closes itself.
@@ -107,19 +108,11 @@ void sync_path(const fs::path& path, ExitCode code) {
 }
 
 void write_file_atomic(const fs::path& path, std::string_view bytes, ExitCode code) {
-  static std::atomic<unsigned> counter{0};
-  fs::path temporary = path;
-  temporary += ".tmp-" + std::to_string(::getpid()) + "-" + std::to_string(counter++);
-  try {
-    FileWriter file(temporary, code);
-    file.write(bytes);
-    file.finish();
-    if (::rename(temporary.c_str(), path.c_str()) != 0) fail("write", path, code);
-  } catch (...) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  sync_path(folder_of(path), code);
+  Staged staged(path, code);
+  FileWriter file(staged.path(), code);
+  file.write(bytes);
+  file.finish();
+  staged.commit();
 }
 
 void rename_durably(const fs::path& from, const fs::path& to, ExitCode code) {
@@ -144,7 +137,16 @@ std::int64_t free_space(const fs::path& path) {
 fs::path executable_path() { return fs::read_symlink("/proc/self/exe"); }
 
 FileWriter::FileWriter(const fs::path& path, ExitCode code, Mode mode) : path_(path), code_(code) {
-  const int flags = O_WRONLY | O_CREAT | O_CLOEXEC | (mode == Mode::kAppend ? O_APPEND : O_TRUNC);
+  int flags = O_WRONLY | O_NOFOLLOW | O_CLOEXEC;
+  struct stat found {};
+  const bool exists = ::lstat(path.c_str(), &found) == 0;
+  if (mode == Mode::kAppend) {
+    flags |= O_CREAT | O_APPEND;
+  } else if (!exists || S_ISREG(found.st_mode) || S_ISLNK(found.st_mode)) {
+    // A file made anew is this process's own: never another one's content behind a link of this name.
+    flags |= O_CREAT | O_EXCL;
+    if (exists && ::unlink(path.c_str()) != 0 && errno != ENOENT) fail("write", path_, code_);
+  }  // else a device or a pipe, which is written to as it is
   fd_ = ::open(path.c_str(), flags, 0666);
   if (fd_ < 0) fail("write", path_, code_);
   if (mode == Mode::kAppend) {

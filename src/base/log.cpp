@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/printable.h"
 
 namespace ingot::log {
 namespace {
@@ -59,7 +60,7 @@ std::shared_ptr<spdlog::sinks::basic_file_sink_mt> make_file(const std::string& 
 
 void write(Level level, const char* prefix, const std::string& message) {
   State& s = state();
-  const std::string line = prefix + message;
+  const std::string line = prefix + printable(message);  // names and texts of others are quoted in messages
   const spdlog::details::log_msg record("", level_of(level), line);
   const std::scoped_lock lock(s.mutex);
   if (s.terminal->should_log(record.level)) s.terminal->log(record);

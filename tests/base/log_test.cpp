@@ -53,6 +53,17 @@ TEST_F(LogTest, TerminalGetsLinesAtItsLevelOnStderr) {
   EXPECT_EQ(text.find("hidden"), std::string::npos);
 }
 
+TEST_F(LogTest, ControlCharactersOfOthersReachNeitherFileNorTerminal) {
+  const std::string path = folder_ / "control.txt";
+  log::open_file(path);
+  testing::internal::CaptureStderr();
+  log::info("sample: \x1b[31mred\r\a caf\xE9\nsecond\tline");
+  const std::string shown = testing::internal::GetCapturedStderr(),
+                    expected = "sample: \\x1B[31mred\\x0D\\x07 caf\\xE9\nsecond\tline\n";
+  EXPECT_NE(shown.find(expected), std::string::npos) << shown;
+  EXPECT_NE(read_file(path).find(expected), std::string::npos);
+}
+
 TEST_F(LogTest, WarningOnceIsSaidOncePerKey) {
   const std::string path = folder_ / "once.txt";
   log::set_terminal_level(log::Level::kError);
