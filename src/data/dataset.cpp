@@ -1,5 +1,6 @@
 #include "data/dataset.h"
 
+#include <array>
 #include <cstdio>
 #include <map>
 
@@ -7,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "data/checksum.h"
+#include "data/journal.h"
 #include "data/progress_meter.h"
 #include "data/shard_builder.h"
 #include "data/text_kind.h"
@@ -21,11 +23,13 @@ std::string part_suffix(std::int64_t part, std::int64_t parts) {
   return text;
 }
 
-/// Moves what the work folder holds under its final name; repeating it is harmless.
-void move_finished(const fs::path& from, const fs::path& to, const std::string& stem) {
-  for (const char* extension : {".bin", ".idx"}) {
-    const fs::path source = from / (stem + extension);
-    if (fs::exists(source)) rename_durably(source, to / (stem + extension), ExitCode::kData);
+/// Moves files from one folder to the other, those that are there: repeating it is harmless.
+void move_files(const fs::path& from, const fs::path& to, const std::array<std::string, 2>& stems) {
+  for (const std::string& stem : stems) {
+    for (const char* extension : {".bin", ".idx"}) {
+      const fs::path source = from / (stem + extension);
+      if (fs::exists(source)) rename_durably(source, to / (stem + extension), ExitCode::kData);
+    }
   }
 }
 
@@ -76,6 +80,53 @@ std::string manifest_name(std::int64_t part, std::int64_t parts) {
   return parts == 1 ? Manifest::kFileName : "part" + part_suffix(part, parts) + ".json";
 }
 
+bool is_side_file(const std::string& name) {
+  return name == Manifest::kFileName || name == "tokenizer.model" || glob_match("part-*-of-*.json", name);
+}
+
+namespace {
+
+/// The manifest of what the work folder holds. What is wrong with the text as a whole leaves nothing to go on from.
+Manifest describe(const DatasetPlan& plan, const ShardBuild& build, const BuiltShards& built) {
+  Manifest manifest;
+  manifest.tokenizer_hash = plan.tokenizer->hash();
+  manifest.vocab_size = plan.tokenizer->vocab_size();
+  manifest.settings = plan.settings;
+  manifest.bad_records = built.bad_records;
+  manifest.part = plan.part;
+  manifest.parts = plan.parts;
+  try {
+    if (plan.parts == 1) require_both_splits(built, plan.fraction);
+    manifest.sources = record_sources(plan.corpus, plan.progress);
+  } catch (const DataError&) {
+    discard_work(build.work_folder);
+    throw;
+  }
+  ProgressMeter meter(plan.progress, "checksums of the tokens", 0);
+  for (std::size_t i = 0; i < (plan.fraction > 0 ? 2u : 1u); ++i) {
+    const fs::path bin = build.work_folder / (build.stems[i] + ".bin");
+    SplitRecord& split = manifest.splits[i == 0 ? "train" : "validation"];
+    split.text_bytes = built.splits[i].text_bytes;
+    split.shards.push_back(record_shard(bin, ".", ShardKind::kMegatron, manifest.vocab_size, plan.tokenizer->eos(),
+                                        [&meter](std::int64_t bytes) { meter.add(bytes); }));
+  }
+  return manifest;
+}
+
+/// Puts everything under its final name, the manifest last. If that fails, tokens without a manifest go back.
+void commit(const DatasetPlan& plan, const ShardBuild& build, const Manifest& manifest) {
+  try {
+    move_files(build.work_folder, plan.folder, build.stems);
+    write_file_atomic(plan.folder / "tokenizer.model", plan.tokenizer->serialize(), ExitCode::kData);
+    manifest.save(plan.folder, manifest_name(plan.part, plan.parts));
+  } catch (...) {
+    move_files(plan.folder, build.work_folder, build.stems);
+    throw;
+  }
+}
+
+}  // namespace
+
 Manifest make_dataset(const DatasetPlan& plan) {
   const std::string suffix = part_suffix(plan.part, plan.parts);
   ShardBuild build;
@@ -100,34 +151,17 @@ Manifest make_dataset(const DatasetPlan& plan) {
   build.commit_bytes = plan.commit_bytes.value_or(build.commit_bytes);
   build.progress = plan.progress;
   warn_of_json(plan.corpus.segments, plan.corpus.format);
+  if (fs::exists(build.work_folder / Journal::kFileName)) {
+    move_files(plan.folder, build.work_folder, build.stems);  // of a call that was killed at the end
+  }
   const BuiltShards built = build_shards(build);
   if (built.bad_records > 0) {
     log::warning(cat(format_grouped(built.bad_records),
                      built.bad_records == 1 ? " bad record was" : " bad records were",
                      " left out (on_bad_record: skip)"));
   }
-  if (plan.parts == 1) require_both_splits(built, plan.fraction);
-
-  Manifest manifest;
-  manifest.tokenizer_hash = plan.tokenizer->hash();
-  manifest.vocab_size = plan.tokenizer->vocab_size();
-  manifest.settings = plan.settings;
-  manifest.bad_records = built.bad_records;
-  manifest.part = plan.part;
-  manifest.parts = plan.parts;
-  manifest.sources = record_sources(plan.corpus, plan.progress);
-  for (const std::string& stem : build.stems) move_finished(build.work_folder, plan.folder, stem);
-  ProgressMeter meter(plan.progress, "checksums of the tokens", 0);
-  for (std::size_t i = 0; i < built.splits.size(); ++i) {
-    const fs::path bin = plan.folder / (build.stems[i] + ".bin");
-    if (i == 1 && plan.fraction <= 0) continue;
-    SplitRecord& split = manifest.splits[i == 0 ? "train" : "validation"];
-    split.text_bytes = built.splits[i].text_bytes;
-    split.shards.push_back(record_shard(bin, ".", ShardKind::kMegatron, manifest.vocab_size, plan.tokenizer->eos(),
-                                        [&meter](std::int64_t bytes) { meter.add(bytes); }));
-  }
-  write_file_atomic(plan.folder / "tokenizer.model", plan.tokenizer->serialize(), ExitCode::kData);
-  manifest.save(plan.folder, manifest_name(plan.part, plan.parts));
+  const Manifest manifest = describe(plan, build, built);
+  commit(plan, build, manifest);
   fs::remove_all(build.work_folder);
   return manifest;
 }

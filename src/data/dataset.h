@@ -28,6 +28,9 @@ struct DatasetPlan {
 /// "manifest.json", or "part-00002-of-00008.json".
 std::string manifest_name(std::int64_t part, std::int64_t parts);
 
+/// Whether a file of this name lies beside token shards: manifests and the tokenizer.
+bool is_side_file(const std::string& name);
+
 /// Tokenises into the folder; the manifest is written last. Goes on with what a killed call left. Throws DataError.
 Manifest make_dataset(const DatasetPlan& plan);
 

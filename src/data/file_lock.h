@@ -8,7 +8,7 @@
 
 namespace ingot {
 
-/// An advisory lock on `folder`/.lock, which vanishes with the process.
+/// An advisory lock on `folder`/.lock, which vanishes with the process. The file goes when it is released.
 class FolderLock {
  public:
   enum class IfTaken { kWait, kFail };
@@ -21,6 +21,9 @@ class FolderLock {
   ~FolderLock();
 
  private:
+  void open();
+  bool is_current() const;
+  fs::path path_;
   int descriptor_ = -1;
 };
 

@@ -61,7 +61,7 @@ std::optional<json> parse_line(std::string_view line) {
 }  // namespace
 
 Journal::Journal(const fs::path& folder, const std::string& settings) {
-  const fs::path path = folder / "journal";
+  const fs::path path = folder / kFileName;
   const json header{{"settings", settings}, {"version", kVersion}};
   std::string kept;
   if (fs::exists(path)) {

@@ -27,6 +27,7 @@ struct BuildState {
 
 class Journal {
  public:
+  static constexpr const char* kFileName = "journal";
   /// Reads the last whole line of the folder's journal if it was made with `settings`; else starts a new one.
   Journal(const fs::path& folder, const std::string& settings);
 

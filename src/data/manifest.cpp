@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "data/path_json.h"
 
 namespace ingot {
 namespace {
@@ -14,11 +15,12 @@ constexpr const char* kFormat = "ingot token data";
 constexpr int kVersion = 1;
 
 json to_json(const FileRecord& r) {
-  return {{"path", r.path.string()}, {"bytes", r.bytes}, {"modified_ns", r.modified_ns}, {"xxh3_64mib", r.checksums}};
+  return {
+      {"path", path_to_json(r.path)}, {"bytes", r.bytes}, {"modified_ns", r.modified_ns}, {"xxh3_64mib", r.checksums}};
 }
 
 FileRecord file_from(const json& j) {
-  return {j.at("path").get<std::string>(), j.at("bytes"), j.at("modified_ns"), j.at("xxh3_64mib")};
+  return {path_from_json(j.at("path")), j.at("bytes"), j.at("modified_ns"), j.at("xxh3_64mib")};
 }
 
 json to_json(const ShardRecord& r) {
@@ -57,13 +59,13 @@ SplitRecord split_from(const json& j) {
 }
 
 json to_json(const SourceRecord& r) {
-  json j{{"path", r.file.path.string()}, {"bytes", r.file.bytes}, {"modified_ns", r.file.modified_ns}};
+  json j{{"path", path_to_json(r.file.path)}, {"bytes", r.file.bytes}, {"modified_ns", r.file.modified_ns}};
   if (!r.hash.empty()) j["xxh3"] = r.hash;
   return j;
 }
 
 SourceRecord source_from(const json& j) {
-  return {{j.at("path").get<std::string>(), j.at("bytes"), j.at("modified_ns")}, j.value("xxh3", "")};
+  return {{path_from_json(j.at("path")), j.at("bytes"), j.at("modified_ns")}, j.value("xxh3", "")};
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/text.h"
 #include "data/checksum.h"
+#include "data/path_json.h"
 #include "data/settings_json.h"
 #include "data/shard_builder.h"
 
@@ -133,7 +134,7 @@ PlacedManifest Preparer::from_folder(const fs::path& folder) {
 
 PlacedManifest Preparer::from_shards(const std::string& name, const std::vector<fs::path>& files) {
   json settings{{"shards", json::array()}, {"tokenizer", tokenizer_->hash()}};
-  for (const fs::path& file : files) settings["shards"].push_back(file.string());
+  for (const fs::path& file : files) settings["shards"].push_back(path_to_json(file));
   PlacedManifest placed{{}, cache_ / folder_name(name, settings.dump())};
   if (is_prepared(placed.folder)) {
     placed.manifest = Manifest::load(placed.folder);

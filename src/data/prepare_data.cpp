@@ -1,6 +1,8 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/own_folder.h"
+#include "base/staged.h"
 #include "base/text.h"
 #include "data/checksum.h"
 #include "data/data_module.h"
@@ -88,6 +90,14 @@ class Assembler {
   StreamHash identity_;
 };
 
+/// What killed builds left beside their files. Precondition: the cache is locked.
+void remove_abandoned(const fs::path& cache) {
+  std::error_code failure;
+  for (const auto& entry : fs::directory_iterator(cache, failure)) {
+    if (entry.is_directory()) remove_abandoned_files(entry.path(), is_side_file);
+  }
+}
+
 }  // namespace
 
 DataModule prepare_data(const DataConfig& config, const Family<TokenizerEntry>& tokenizers,
@@ -103,9 +113,11 @@ DataModule prepare_data(const DataConfig& config, const Family<TokenizerEntry>& 
     parts = attempt(false);
   } catch (const NotPreparedError&) {
     if (!options.may_build) throw;
+    const FolderClaim claim(cache, FolderKind::kCache, "data.cache");
     const FolderLock lock(cache, FolderLock::IfTaken::kWait, ".lock", [&options] {
       if (options.progress) options.progress({"waiting for another process that prepares the data", 0, 0, 0, 0});
     });
+    remove_abandoned(cache);
     parts = attempt(true);
   }
   if (options.may_build && !options.run_dir.empty()) write_run_tokenizer(options.run_dir, *parts->tokenizer);

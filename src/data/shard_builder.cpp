@@ -178,11 +178,9 @@ std::int64_t default_workers() {
   return std::max(1u, std::thread::hardware_concurrency());
 }
 
-BuiltShards build_shards(const ShardBuild& build) {
-  std::error_code failure;
-  fs::create_directories(build.work_folder, failure);
-  if (failure) throw DataError("cannot create '" + build.work_folder.string() + "': " + failure.message());
-  Journal journal(build.work_folder, build.settings);
+namespace {
+
+BuiltShards build_with(const ShardBuild& build, Journal& journal) {
   if (journal.last() && journal.last()->is_finished) {
     remove_lengths(build);
     return result_of(*journal.last());
@@ -204,6 +202,27 @@ BuiltShards build_shards(const ShardBuild& build) {
   writer.finish();
   remove_lengths(build);
   return result_of(writer.state());
+}
+
+}  // namespace
+
+void discard_work(const fs::path& work_folder) {
+  std::error_code ignored;
+  fs::remove_all(work_folder, ignored);
+  fs::remove(work_folder.parent_path(), ignored);
+}
+
+BuiltShards build_shards(const ShardBuild& build) {
+  std::error_code failure;
+  fs::create_directories(build.work_folder, failure);
+  if (failure) throw DataError("cannot create '" + build.work_folder.string() + "': " + failure.message());
+  Journal journal(build.work_folder, build.settings);
+  try {
+    return build_with(build, journal);
+  } catch (...) {
+    if (!journal.last()) discard_work(build.work_folder);
+    throw;
+  }
 }
 
 }  // namespace ingot

@@ -45,8 +45,11 @@ struct BuiltShards {
 };
 
 /// Writes the files of both splits (validation only if something can be held out). Throws DataError; what is committed
-/// stays.
+/// stays, and a work folder in which nothing is goes.
 BuiltShards build_shards(const ShardBuild& build);
+
+/// Removes a work folder, and the folder that it lies in if nothing else does.
+void discard_work(const fs::path& work_folder);
 
 /// True if a document with this text (its first MiB) is held out: equal texts, up to white space at both ends, are always
 /// in one split.

@@ -4,10 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/own_folder.h"
+#include "base/staged.h"
 #include "base/text.h"
 #include "data/dataset.h"
 #include "data/file_lock.h"
 #include "data/manifest.h"
+#include "data/path_json.h"
 #include "data/settings_json.h"
 #include "data/shard_builder.h"
 
@@ -15,6 +18,10 @@ namespace ingot {
 namespace {
 
 using nlohmann::json;
+
+// A tokenizer that was trained, until the tokens are there.
+constexpr const char* kKeptTokenizer = ".tokenizer.model";
+constexpr const char* kKeptSettings = ".tokenizer.json";
 
 bool is_standard_input(const CorpusConfig& corpus) { return corpus.paths.size() == 1 && corpus.paths[0] == "-"; }
 
@@ -29,13 +36,13 @@ std::shared_ptr<const Tokenizer> tokenizer_of(const TokenizeRequest& request, co
       throw ConfigError("a tokenizer cannot be trained on standard input, which is read once: give a tokenizer.model");
     }
     // What a killed run trained serves again; a run with other settings has another folder (the settings' hash).
-    const fs::path kept = request.output / ".tokenizer.model";
-    const fs::path note = request.output / ".tokenizer.json";
+    const fs::path kept = request.output / kKeptTokenizer;
+    const fs::path note = request.output / kKeptSettings;
     json settings{{"tokenizer", json::parse(tokenizer_settings(request.tokenizer))},
                   {"corpus", json::parse(corpus_settings(request.input, request.on_bad_record))},
                   {"fraction", request.validation_fraction.value_or(0)}};
     for (const Segment& s : corpus.segments) {
-      settings["files"].push_back({s.file.path.string(), s.file.bytes, s.file.modified_ns});
+      settings["files"].push_back({path_to_json(s.file.path), s.file.bytes, s.file.modified_ns});
     }
     if (fs::exists(kept) && fs::exists(note) && read_file(note, ExitCode::kData) == settings.dump()) {
       return load_tokenizer(tokenizers, read_file(kept, ExitCode::kData), kept.string());
@@ -60,6 +67,13 @@ TokenizeResult result_of(const Manifest& manifest, const fs::path& folder) {
     result.text_bytes += split.text_bytes.value_or(0);
   }
   return result;
+}
+
+/// What killed calls left beside their files.
+void remove_abandoned(const fs::path& folder) {
+  remove_abandoned_files(folder, [](const std::string& name) {
+    return is_side_file(name) || name == kKeptTokenizer || name == kKeptSettings;
+  });
 }
 
 /// What decides the token files, apart from the text. The fraction and the rule of documents, but no workers.
@@ -113,8 +127,11 @@ TokenizeResult tokenize(const TokenizeRequest& request, const Family<TokenizerEn
   if (request.shards > 1 && is_standard_input(request.input)) {
     throw ConfigError("standard input cannot be divided into shards");
   }
+  const FolderClaim claim(request.output, FolderKind::kShards, "--out");
   const FolderLock lock(request.output, FolderLock::IfTaken::kFail,
                         ".lock" + (request.shards > 1 ? cat("-", request.shard) : std::string()));
+  // Parts may write at the same time.
+  if (request.shards == 1) remove_abandoned(request.output);
   const Corpus corpus = Corpus::find(request.input, request.on_bad_record);
   require_no_tokens(corpus);
   const auto tokenizer = tokenizer_of(request, tokenizers, corpus);
@@ -138,8 +155,8 @@ TokenizeResult tokenize(const TokenizeRequest& request, const Family<TokenizerEn
   } else {
     result = result_of(make_dataset(plan), request.output);
   }
-  fs::remove(request.output / ".tokenizer.model");
-  fs::remove(request.output / ".tokenizer.json");
+  fs::remove(request.output / kKeptTokenizer);
+  fs::remove(request.output / kKeptSettings);
   result.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   return result;
 }
@@ -182,7 +199,10 @@ TokenizeResult merge_shards(const fs::path& folder) {
     }
   }
   if (!missing.empty()) throw DataError("'" + folder.string() + "' lacks " + join(missing, ", "));
+  if (fs::exists(folder / Manifest::kFileName))
+    Manifest::load(folder);  // an earlier merge's is replaced, no other file
   whole.save(folder);
+  remove_abandoned(folder);
   return result_of(whole, folder);
 }
 

@@ -245,6 +245,34 @@ TEST_F(DataModuleTest, ManyProcessesWaitForOneThatBuilds) {
   for (const std::string& identity : identities) EXPECT_EQ(identity, identities[0]);
 }
 
+TEST_F(DataModuleTest, ACacheIsNewOrOurs) {
+  folder.write("a.txt", numbered_lines(200));
+  const std::string yaml = "{" + train_of("a.txt") + ", tokenizer: bytes, seq_len: 32, cache: " + path("cache") + "}";
+  folder.write("cache/theirs.txt", "x");
+  const std::string message = message_of<ConfigError>([&] { prepare(yaml, path("run")); });
+  EXPECT_NE(message.find("data.cache: '" + path("cache/theirs.txt") + "' is in the way"), message.npos) << message;
+  fs::remove(path("cache/theirs.txt"));
+  const std::string identity = prepare(yaml, path("run")).identity();
+  // As earlier versions left it, with what a kill left.
+  fs::remove(path("cache/.ingot"));
+  folder.write("cache/.lock", "");
+  const fs::path shards = prepare(yaml, path("run")).folders().at(0);
+  folder.write("cache/" + shards.filename().string() + "/manifest.json.tmp-17-0", "half");
+  folder.write("b.txt", numbered_lines(300));
+  const std::string other = "{" + train_of("b.txt") + ", tokenizer: bytes, seq_len: 32, cache: " + path("cache") + "}";
+  prepare(other, path("run2"));
+  EXPECT_FALSE(fs::exists(shards / "manifest.json.tmp-17-0"));
+  EXPECT_FALSE(fs::exists(path("cache/.lock")));
+  EXPECT_EQ(prepare(yaml, path("run")).identity(), identity);
+}
+
+TEST_F(DataModuleTest, AFailedBuildLeavesNothing) {
+  folder.write("a.jsonl", "{\"text\": \"x\"}\n{\"text\": cut");
+  const std::string yaml = "{" + train_of("a.jsonl") + ", tokenizer: bytes, seq_len: 32}";
+  EXPECT_THROW(prepare(yaml, path("run")), DataError);
+  EXPECT_FALSE(fs::exists(path("run/data")));
+}
+
 TEST_F(DataModuleTest, ShowsSamplesByDocument) {
   folder.write("a.txt", numbered_lines(300));
   const DataModule data =

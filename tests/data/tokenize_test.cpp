@@ -16,6 +16,7 @@
 #include "data/inspect.h"
 #include "data/journal.h"
 #include "support.h"
+#include "support/file_size_limit.h"
 
 namespace ingot {
 namespace {
@@ -79,7 +80,7 @@ class FailingBytes final : public Tokenizer {
   mutable std::atomic<int> left_;
 };
 
-class TokenizeTest : public testing::Test {
+class TokenizeTest : public ::testing::Test {
  protected:
   TokenizeRequest request(const std::string& output, const std::string& tokenizer = "bytes") const {
     TokenizeRequest r;
@@ -202,30 +203,82 @@ TEST_F(TokenizeTest, LeavesNothingBehindAndNothingUnderAFinalNameOnErrors) {
   TokenizeRequest r = request("out");
   run(r);
   EXPECT_EQ(names_in(r.output),
-            (std::vector<std::string>{".lock", "manifest.json", "tokenizer.model", "train.bin", "train.idx"}));
+            (std::vector<std::string>{".ingot", "manifest.json", "tokenizer.model", "train.bin", "train.idx"}));
 
   folder.write("text/b.jsonl", json_lines(20) + "{\"text\": \"cut");
   r.output = folder.path() / "broken";
   const std::string message = message_of<DataError>([&] { run(r); });
   EXPECT_NE(message.find("b.jsonl:21: byte "), message.npos) << message;
-  EXPECT_EQ(names_in(r.output), (std::vector<std::string>{".lock", ".partial"}));
+  EXPECT_FALSE(fs::exists(r.output)) << "nothing was committed";
+  // What was is worth going on from, and looks like nothing finished.
+  DatasetPlan plan;
+  plan.corpus = Corpus::find(r.input);
+  plan.tokenizer = make_tokenizer("bytes");
+  plan.folder = r.output;
+  plan.settings = "{}";
+  plan.commit_bytes = 1;
+  EXPECT_THROW(make_dataset(plan), DataError);
+  EXPECT_EQ(names_in(r.output), std::vector<std::string>{".partial"});
+}
+
+TEST_F(TokenizeTest, TokensWithoutAManifestDoNotStayUnderTheirFinalNames) {
+  folder.write("text/a.jsonl", json_lines(50));
+  const TokenizeRequest r = request("out");
+  folder.write("out/.ingot", "ingot shards\n");
+  fs::create_directory(r.output / "tokenizer.model");  // cannot be written over
+  EXPECT_NE(message_of<Error>([&] { run(r); }).find("tokenizer.model"), std::string::npos);
+  EXPECT_EQ(names_in(r.output), (std::vector<std::string>{".ingot", ".partial", "tokenizer.model"}));
+  fs::remove(r.output / "tokenizer.model");
+  EXPECT_EQ(run(r).documents, 50);
+  EXPECT_TRUE(verify_data(r.output).problems.empty());
+}
+
+TEST_F(TokenizeTest, NothingOfOthersIsWrittenOver) {
+  folder.write("text/a.jsonl", json_lines(50));
+  const TokenizeRequest r = request("out");
+  for (const char* name : {"train.bin", "manifest.json", "notes.txt"}) {
+    folder.write(std::string("out/") + name, "theirs");
+    const std::string message = message_of<ConfigError>([&] { run(r); });
+    EXPECT_NE(message.find(std::string("out/") + name + "' is in the way"), message.npos) << message;
+    EXPECT_EQ(names_in(r.output), std::vector<std::string>{name});
+    EXPECT_EQ(read_file(r.output / name), "theirs");
+    fs::remove(r.output / name);
+  }
+  EXPECT_EQ(run(r).documents, 50);
+}
+
+TEST_F(TokenizeTest, NamesThatAreNotUtf8AreRead) {
+  folder.write("text/caf\xE9.jsonl", json_lines(50));
+  const TokenizeRequest r = request("out", "{type: sentencepiece, vocab_size: 400}");
+  EXPECT_EQ(run(r).documents, 50);
+  EXPECT_TRUE(run(r).was_complete);
+}
+
+TEST_F(TokenizeTest, LeftoversOfKilledCallsGo) {
+  folder.write("text/a.jsonl", json_lines(50));
+  const TokenizeRequest r = request("out");
+  for (const char* name : {".ingot", "tokenizer.model.tmp-17-0", "..tokenizer.json.tmp-00ff", "mine.tmp-1"}) {
+    folder.write(std::string("out/") + name, std::string(name) == ".ingot" ? "ingot shards\n" : "half");
+  }
+  run(r);
+  EXPECT_EQ(names_in(r.output), (std::vector<std::string>{".ingot", "manifest.json", "mine.tmp-1", "tokenizer.model",
+                                                          "train.bin", "train.idx"}));
 }
 
 TEST_F(TokenizeTest, AFullDiskIsADataError) {
   folder.write("text/a.jsonl", json_lines(50));
   const TokenizeRequest r = request("out");
-  fs::create_directories(r.output / ".partial");
-  fs::create_symlink("/dev/full", r.output / ".partial/train.bin");
-  try {
-    run(r);
-    FAIL() << "writing to a full disk succeeded";
-  } catch (const Error& error) {
-    EXPECT_EQ(error.code(), ExitCode::kData);
-    EXPECT_NE(std::string(error.what()).find("No space left"), std::string::npos) << error.what();
+  {
+    const testing::FileSizeLimit limit(1000);
+    try {
+      run(r);
+      FAIL() << "writing to a full disk succeeded";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kData);
+      EXPECT_NE(std::string(error.what()).find("train.bin': File too large"), std::string::npos) << error.what();
+    }
   }
-  EXPECT_EQ(names_in(r.output), (std::vector<std::string>{".lock", ".partial"}));
-  // With space again it goes on.
-  fs::remove(r.output / ".partial/train.bin");
+  EXPECT_FALSE(fs::exists(r.output));
   EXPECT_EQ(run(r).documents, 50);
 }
 
