@@ -2,14 +2,16 @@
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <unistd.h>
+#include <sys/resource.h>
 
-#include <atomic>
+#include <algorithm>
 #include <cerrno>
 #include <stdexcept>
 #include <system_error>
 
+#include "base/host.h"
 #include "base/log.h"
+#include "base/staged.h"
 #include "base/text.h"
 #include "checkpoint/errors.h"
 #include "checkpoint/manifest.h"
@@ -72,10 +74,9 @@ void write_files(const fs::path& dir, const CheckpointState& state, SavingRanks*
   sync_path(dir, ExitCode::kCheckpoint);
 }
 
-/// A name in the checkpoints' folder that nobody else uses.
+/// A name in the checkpoints' folder that nobody else uses or can guess.
 fs::path temporary_path(const fs::path& folder, const std::string& purpose) {
-  static std::atomic<unsigned> counter{0};
-  return folder / cat(kTemporaryMark, purpose, "-", ::getpid(), "-", counter++);
+  return folder / cat(kTemporaryMark, purpose, "-", random_hex());
 }
 
 /// Puts the complete folder `from` at `to`. Where the file system can, an old folder there is swapped, so that no moment
@@ -120,6 +121,16 @@ void check_space(const fs::path& folder, const CheckpointState& state) {
   throw CheckpointError(cat("not enough space for a checkpoint in '", folder.string(),
                             "': ", format_bytes(static_cast<double>(needed)), " needed, ",
                             format_bytes(static_cast<double>(available)), " free"));
+}
+
+void check_file_size(const fs::path& folder, const CheckpointState& state) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_FSIZE, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
+  const std::int64_t largest = std::max(whole_size(state.model), whole_size(state.optimizer));
+  if (static_cast<rlim_t>(largest) <= limit.rlim_cur) return;
+  throw CheckpointError(cat("a checkpoint in '", folder.string(), "' has a file of ",
+                            format_bytes(static_cast<double>(largest)), ", and `ulimit -f` allows ",
+                            format_bytes(static_cast<double>(limit.rlim_cur))));
 }
 
 namespace {
@@ -191,12 +202,13 @@ void remove_stale_saves(const fs::path& run_dir) {
     if (!fs::is_directory(folder)) return;
     std::vector<fs::path> stale;
     for (const auto& entry : fs::directory_iterator(folder)) {
-      if (entry.path().filename().string().find(kTemporaryMark) != std::string::npos) stale.push_back(entry.path());
+      if (entry.path().filename().string().starts_with(kTemporaryMark)) stale.push_back(entry.path());
     }
     for (const fs::path& path : stale) {
       log::info(cat("removing '", path.string(), "', left behind by a save that was interrupted"));
       fs::remove_all(path);
     }
+    remove_abandoned_files(folder, [](const std::string& name) { return name == kEvaluationsFile; });
   });
 }
 

@@ -56,6 +56,9 @@ std::int64_t checkpoint_size(const CheckpointState& state);
 /// Throws CheckpointError if saving `state` in `folder` needs more than is free there.
 void check_space(const fs::path& folder, const CheckpointState& state);
 
+/// Throws CheckpointError if one process may not write files as large as those of `state` (`ulimit -f`).
+void check_file_size(const fs::path& folder, const CheckpointState& state);
+
 /// Writes, fsyncs and commits; returns the final path. Throws CheckpointError, with nothing left behind, if there is
 /// too little space (checked beforehand: says how much is needed and free) or the file system fails. With `ranks` all of
 /// them save together, each what it owns of its state; then all succeed or none.

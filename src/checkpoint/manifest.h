@@ -25,6 +25,7 @@ constexpr const char* kModelPrefix = "model-";
 constexpr const char* kOptimizerPrefix = "optimizer-";
 /// A name with this in it is not committed, or no longer.
 constexpr const char* kTemporaryMark = ".tmp-";
+constexpr const char* kEvaluationsFile = "evaluations.json";  // beside the checkpoints: what the best is chosen by
 
 /// Why a checkpoint cannot be used: one clause without the checkpoint's path.
 struct Damage {

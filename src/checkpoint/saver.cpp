@@ -24,7 +24,7 @@ double now_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-fs::path evaluations_file(const fs::path& run_dir) { return checkpoints_folder(run_dir) / "evaluations.json"; }
+fs::path evaluations_file(const fs::path& run_dir) { return checkpoints_folder(run_dir) / kEvaluationsFile; }
 
 /// Under a temporary name first, so that a kill in between leaves no half of a checkpoint under a final one.
 void remove_checkpoint(const fs::path& path) {

@@ -11,6 +11,8 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/own_folder.h"
+#include "base/staged.h"
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
 #include "config/dump.h"
@@ -373,10 +375,13 @@ Converted convert_model(const fs::path& run_or_checkpoint, ConvertTo form, const
   state.state = read_state(trained.checkpoint);
   state.model = store.state();
   state.config_yaml = dump_config(conversion.config);
-  fs::create_directories(out);
-  write_file_atomic(out / "config.yaml", state.config_yaml, ExitCode::kCheckpoint);
-  write_run_tokenizer(out, *trained.tokenizer);
-  return {save_checkpoint(out, state), trained.store->num_parameters(), store.num_parameters()};
+  StagedFolder staged(out, ExitCode::kCheckpoint);
+  const FolderClaim claim(staged.path(), FolderKind::kRun, "--out");
+  write_file_atomic(staged.path() / "config.yaml", state.config_yaml, ExitCode::kCheckpoint);
+  write_run_tokenizer(staged.path(), *trained.tokenizer);
+  save_checkpoint(staged.path(), state);
+  staged.commit();
+  return {checkpoint_path(out, state.step), trained.store->num_parameters(), store.num_parameters()};
 }
 
 }  // namespace ingot

@@ -48,6 +48,7 @@ void TrainLoop::open() {
   if (world_.is_first() || shares_masters()) open_saver();
   load_start();
   if (world_.is_first()) check_space(checkpoints_folder(dir_), checkpoint_state(false));
+  if (world_.is_first() && !shares_masters()) check_file_size(checkpoints_folder(dir_), checkpoint_state(false));
   begin_record();
   if (config_.log.samples) {
     const auto attempt = world_.broadcast(std::to_string(record_.attempt()));
@@ -172,7 +173,7 @@ void TrainLoop::begin_record() {
   std::optional<std::int64_t> resumed_step;
   if (resume_) resumed_step = resume_->step;
   record_.open_metrics(resumed_step, config_.log.tensorboard);
-  record_.file("config.yaml", dump_config(config_));
+  record_.config(dump_config(config_));
   if (!record_.active()) return;
   for (const auto& line : start_table(experiment_, *data_)) record_.say(line);
   if (world_.size() > 1) {

@@ -161,7 +161,7 @@ RunLock::Look RunLock::look() const {
 }
 
 void RunLock::check() {
-  if (!lost_ && look() != Look::kOther) return;
+  if (is_held()) return;
   lost_ = true;
   throw ConfigError(cat("lost the lock of run directory '", run_dir_.string(), "' to ", holder_text(read_holder(path_)),
                         ": this process was suspended or cut off for more than ",

@@ -55,6 +55,8 @@ class RunLock {
   const fs::path& path() const { return path_; }
   /// Whether another process took the lock away (this one was suspended or cut off for too long).
   bool lost() const { return lost_; }
+  /// Looks, too: false once the lock is known to be another process's.
+  bool is_held() const { return !lost_ && look() != Look::kOther; }
   /// Throws ConfigError if the lock was lost. Call before anything in the run directory is replaced.
   void check();
 

@@ -14,6 +14,8 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
+constexpr const char* kDamagedLines = "damaged-metrics.jsonl";
+
 /// To the millisecond.
 double time_of_line() { return std::floor(1000 * unix_seconds()) / 1000; }
 
@@ -28,6 +30,7 @@ struct MetricsLine {
 struct MetricsText {
   std::vector<MetricsLine> lines;
   std::vector<std::size_t> damaged;  // numbers of lines that are no metrics
+  std::string damaged_text;
   bool repaired_end = false;
 };
 
@@ -47,6 +50,7 @@ MetricsText split_lines(const std::string& bytes) {
       out.lines.push_back({text + "\n", value["step"].get<std::int64_t>(), value["attempt"].get<std::int64_t>()});
     } else if (end != std::string::npos) {
       out.damaged.push_back(number);
+      out.damaged_text += text + "\n";
     }
     if (end == std::string::npos) {
       out.repaired_end = true;
@@ -83,8 +87,9 @@ fs::path prepare_metrics(const fs::path& run_dir, std::optional<std::int64_t> re
     (keep ? kept : moved[line.attempt]) += line.text;
     count += keep ? 0 : 1;
   }
+  if (!text.damaged.empty()) add_moved_lines(run_dir / "attempts" / kDamagedLines, text.damaged_text);
   for (const std::size_t number : text.damaged) {
-    log::warning(cat("'", file.string(), "': line ", number, " is damaged and was removed"));
+    log::warning(cat("'", file.string(), "': line ", number, " is damaged and was moved to attempts/", kDamagedLines));
   }
   if (text.repaired_end) log::info(cat("'", file.string(), "': repaired the last line, which a kill had cut off"));
   for (const auto& [attempt, lines] : moved) {

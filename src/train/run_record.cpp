@@ -1,17 +1,28 @@
 #include "train/run_record.h"
 
 #include "base/log.h"
+#include "base/staged.h"
 #include "base/text.h"
 #include "train/report.h"
 #include "train/stop_file.h"
 
 namespace ingot {
+namespace {
+
+/// What killed starts left beside the files of the run. `ingot stop` writes STOP without the lock.
+void remove_abandoned(const fs::path& dir) {
+  remove_abandoned_files(dir, [](const std::string& name) {
+    return name == "config.yaml" || name == "metrics.jsonl" || name == "status.json" || name == "summary.json" ||
+           name == "tokenizer.model";
+  });
+  remove_abandoned_files(dir / "attempts", [](const std::string& name) { return glob_match("[0-9]*", name); });
+}
+
+}  // namespace
 
 RunRecord::RunRecord(const fs::path& dir, bool active) : dir_(dir) {
   if (!active) return;
-  std::error_code error;
-  fs::create_directories(dir, error);
-  if (error) throw ConfigError(cat("run.dir: cannot create ", dir.string(), ": ", error.message()));
+  claim_ = std::make_unique<FolderClaim>(dir, FolderKind::kRun, "run.dir");
   lock_ = std::make_unique<RunLock>(dir);
   // Before anybody can take this start for a running one: no request to it is taken for an old one.
   remove_earlier_stop_file(dir, lock_->path());
@@ -25,6 +36,7 @@ void RunRecord::check_lock() {
 
 void RunRecord::begin(const std::vector<std::string>& command_line, std::int64_t step) {
   if (!active()) return;
+  remove_abandoned(dir_);
   log::open_file((dir_ / "log.txt").string());
   attempt_ = std::make_unique<AttemptRecord>(dir_, command_line);
   status(step, nlohmann::json::object());
@@ -94,7 +106,7 @@ void RunRecord::sync() {
 }
 
 void RunRecord::status(std::int64_t step, nlohmann::json details) {
-  if (!active()) return;
+  if (!active() || !lock_->is_held()) return;
   RunStatus status;
   status.step = step;
   status.details = std::move(details);
@@ -102,17 +114,23 @@ void RunRecord::status(std::int64_t step, nlohmann::json details) {
 }
 
 void RunRecord::summary(const nlohmann::ordered_json& summary) {
+  check_lock();
   if (active()) write_summary(dir_, summary);
 }
 
-void RunRecord::file(const std::string& name, const std::string& text) {
-  if (active()) write_file_atomic(dir_ / name, text);
+void RunRecord::config(const std::string& text) {
+  if (!active()) return;
+  const auto file = dir_ / "config.yaml";
+  if (const auto before = fs::exists(file) ? read_file(file) : text; before != text) {
+    write_file_atomic(dir_ / "attempts" / cat(attempt_name(attempt()), "-config.yaml"), before);
+  }
+  write_file_atomic(file, text);
 }
 
 void RunRecord::end(ExitCode code, std::int64_t step, const std::string& reason) {
   progress_.clear();
   if (!attempt_) return;
-  write_status(dir_, final_status(code, step, reason));
+  if (lock_->is_held()) write_status(dir_, final_status(code, step, reason));
   attempt_->finish(code, reason);
   log::close_file();
 }

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/own_folder.h"
 #include "train/counters.h"
 #include "train/evaluate.h"
 #include "train/progress.h"
@@ -19,7 +20,8 @@ namespace ingot {
 
 class RunRecord {
  public:
-  /// Takes the lock of the directory, which is created. `active` is false on ranks other than the first.
+  /// Takes the lock of the directory, which is new or a run's. `active` is false on ranks other than the first. Throws
+  /// ConfigError if there is anything in the way.
   RunRecord(const fs::path& dir, bool active);
   ~RunRecord();
 
@@ -50,12 +52,14 @@ class RunRecord {
 
   void status(std::int64_t step, nlohmann::json details);
   void summary(const nlohmann::ordered_json& summary);
-  void file(const std::string& name, const std::string& text);
-  /// The run's end: status and attempt say how.
+  /// config.yaml. One that differs was edited, or is of an earlier start: it is kept as attempts/NNNN-config.yaml.
+  void config(const std::string& text);
+  /// The run's end: status and attempt say how. What another process went on with is left to it.
   void end(ExitCode code, std::int64_t step, const std::string& reason);
 
  private:
   fs::path dir_;
+  std::unique_ptr<FolderClaim> claim_;
   std::unique_ptr<RunLock> lock_;
   std::unique_ptr<AttemptRecord> attempt_;
   std::unique_ptr<MetricsWriter> metrics_;

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/host.h"
 #include "base/log.h"
+#include "base/staged.h"
 #include "base/text.h"
 #include "train/run_lock.h"
 
@@ -25,14 +26,11 @@ fs::path status_file(const fs::path& run_dir) { return run_dir / "status.json"; 
 /// Whole or absent for readers, like write_file_atomic, but not forced to the disk: a status is replaced every few
 /// seconds and is of no use after a power cut.
 void replace_file(const fs::path& path, const std::string& text) {
-  fs::path temporary = path;
-  temporary += ".tmp-" + std::to_string(::getpid());
-  {
-    FileWriter file(temporary, ExitCode::kOther);
-    file.write(text);
-    file.flush();
-  }
-  fs::rename(temporary, path);
+  Staged staged(path, ExitCode::kOther);
+  FileWriter file(staged.path(), ExitCode::kOther);
+  file.write(text);
+  file.flush();
+  staged.commit(Staged::Durable::kNo);
 }
 
 RunStatus from_json(const nlohmann::json& document) {

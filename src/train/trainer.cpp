@@ -5,6 +5,8 @@
 #include <optional>
 
 #include "base/log.h"
+#include "base/own_folder.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "dist/secret.h"
 #include "train/loop.h"
@@ -83,12 +85,16 @@ bool is_told_by_others(const Error& error, World::Report report, const LaunchPla
 ExitCode run_loop(RunConfig config, const TrainRequest& request, const Families& families, World& world) {
   const fs::path dir = config.run.dir;
   RunRecord record(dir, world.is_first());
+  std::optional<FolderClaim> claim;  // of the first rank on a machine that has a disk of its own
+  if (!world.is_first() && request.place.local_rank == 0) claim.emplace(dir, FolderKind::kRun, "run.dir");
   Opening opening;
   if (world.is_first()) opening = open_run(config, request, families);
   const auto told = opening_of(world.broadcast(to_text(opening)));
   if (!world.is_first()) opening = told;
   if (opening.finished) {
-    if (world.is_first()) std::fprintf(stderr, "%s\n", finished_text(dir.string(), opening.point->step).c_str());
+    if (world.is_first()) {
+      std::fprintf(stderr, "%s\n", printable(finished_text(dir.string(), opening.point->step)).c_str());
+    }
     world.leave();
     return ExitCode::kDone;
   }
@@ -134,8 +140,9 @@ ExitCode train(const TrainRequest& request, const Families& families) {
   if (!first) log::set_terminal_level(log::Level::kError);
   try {
     const auto config = read_config(request);
-    if (!first)
-      log::open_file_on_warning((fs::path(config.run.dir) / "logs" / (rank_file_name(place.rank) + ".log")).string());
+    const fs::path dir = config.run.dir;
+    if (!first && claim_problem(dir, FolderKind::kRun, "run.dir").empty())
+      log::open_file_on_warning((dir / "logs" / (rank_file_name(place.rank) + ".log")).string());
     const auto world = meet_ranks(config, request);
     try {
       return code_for(place, run_loop(config, request, families, *world));
