@@ -1,13 +1,18 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
 
 #include "base/log.h"
+#include "base/printable.h"
+#include "base/process_setup.h"
 #include "base/stop_signals.h"
 #include "base/text.h"
+#include "base/utf8.h"
 #include "base/version.h"
 #include "cli/command.h"
+#include "cli/output.h"
 #include "cli/usage.h"
 #include "device/gpu.h"
 #include "train/config.h"
@@ -15,6 +20,18 @@
 namespace {
 
 using ingot::ExitCode;
+
+/// Configs, manifests and records hold the arguments and paths made from the working directory, as text in UTF-8. Names
+/// of files that are found in folders may be anything.
+void check_names(int argc, char** argv) {
+  const auto check = [](const std::string& what, const std::string& text) {
+    if (ingot::valid_utf8_prefix(text) == text.size()) return;
+    throw ingot::ConfigError(ingot::cat(what, " '", text, "' is not in UTF-8, as configs and records are; rename it"));
+  };
+  std::error_code gone;
+  check("the working directory", std::filesystem::current_path(gone).string());
+  for (int i = 1; i < argc; ++i) check("the argument", argv[i]);
+}
 
 int parse_and_run(int argc, char** argv) {
   ingot::CommandLine line(ingot::make_families());
@@ -50,13 +67,17 @@ int parse_and_run(int argc, char** argv) {
   try {
     app.parse(argc, argv);
   } catch (const CLI::Success& done) {  // --help, --version
-    return app.exit(done, std::cout, std::cerr);
+    const int code = app.exit(done, std::cout, std::cerr);
+    ingot::finish_stdout();
+    return code;
   } catch (const CLI::ParseError& error) {
     return misuse(ingot::usage_problem(app, error));
   }
   if (!line.stops_in_order) ingot::StopSignals::let_go();
   if (line.uses_device) ingot::load_gpu_plugin();  // before anything else touches LibTorch
-  return static_cast<int>(line.run());
+  const auto code = line.run();
+  ingot::finish_stdout();
+  return static_cast<int>(code);
 }
 
 // LibTorch's libraries take a quarter of a second to initialise themselves before `main`, and a request to stop may come
@@ -69,8 +90,10 @@ __attribute__((section(".preinit_array"), used)) void (*const listen_first)() = 
 
 int main(int argc, char** argv) {
   ingot::StopSignals::listen();
+  ingot::set_up_process();
   int code = 0;
   try {
+    check_names(argc, argv);
     code = parse_and_run(argc, argv);
   } catch (const std::exception& thrown) {
     const auto error = ingot::as_error(thrown);

@@ -3,6 +3,8 @@
 #include <cctype>
 #include <cstdlib>
 
+#include "base/utf8.h"
+
 namespace ingot {
 namespace {
 
@@ -37,6 +39,7 @@ ExpandedPath expand_path(const Scalar& scalar, const fs::path& folder) {
     i = end + (is_braced ? 1 : 0);
   }
   if (out.empty()) return {};
+  if (valid_utf8_prefix(out) != out.size()) return {text, "", "its value is not in UTF-8, as configs are"};
   return {(folder / out).lexically_normal().string(), "", ""};
 }
 

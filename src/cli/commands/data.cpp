@@ -6,6 +6,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/staged.h"
 #include "base/text.h"
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
@@ -73,6 +74,7 @@ at::Tensor to_tensor(const std::vector<std::int32_t>& ids, std::int64_t count, c
 
 /// Writes the token ids of the first steps and of the validation windows, for training the same batches elsewhere.
 ExitCode export_batches(const Options& options, const Families& families) {
+  Staged staged(options.out, ExitCode::kConfig);
   const auto config = run_config(options.where, families);
   const auto data = open_run_data(config, config.run.dir, families);
   const auto rows = config.train.global_batch.sequences(config.data.seq_len);
@@ -88,9 +90,8 @@ ExitCode export_batches(const Options& options, const Families& families) {
     tensors.emplace_back(cat("validation/", set.name(), "/tokens"), to_tensor(held_out.tokens, 0, held_out));
     tensors.emplace_back(cat("validation/", set.name(), "/targets"), to_tensor(held_out.targets, 0, held_out));
   }
-  const auto temporary = options.out + ".tmp";
-  write_safetensors(temporary, tensors);
-  rename_durably(temporary, options.out, ExitCode::kData);
+  write_safetensors(staged.path(), tensors);
+  staged.commit();
   print_result(cat(options.out, ": ", options.steps, " batches of ", rows, " rows"));
   return ExitCode::kDone;
 }
@@ -119,12 +120,12 @@ std::vector<const TokenStream*> chosen_streams(const Options& options, const Dat
 
 /// Writes documents as text, to measure other programs on the same held-out text.
 ExitCode write_text(const Options& options, const Families& families) {
+  Staged staged(options.out, ExitCode::kConfig);
   const auto config = run_config(options.where, families);
   const auto data = open_run_data(config, config.run.dir, families);
   const auto streams = chosen_streams(options, data);
   const auto separator = separator_of(config.data.train.documents);
-  const auto temporary = options.out + ".tmp";
-  FileWriter file(temporary, ExitCode::kData);
+  FileWriter file(staged.path(), ExitCode::kData);
   ExportedText all;
   for (const auto* stream : streams) {
     const auto one = export_documents(*stream, data.tokenizer(), separator, [&](auto text) { file.write(text); });
@@ -132,7 +133,7 @@ ExitCode write_text(const Options& options, const Families& families) {
     all.bytes += one.bytes;
   }
   file.finish();
-  rename_durably(temporary, options.out, ExitCode::kData);
+  staged.commit();
   print_result(cat(options.out, ": ", format_grouped(all.documents), " documents, ", format_grouped(all.bytes),
                    " bytes without separators"));
   return ExitCode::kDone;
@@ -156,7 +157,7 @@ ExitCode verify(const Options& options, const Families& families) {
                                         {"tokens", report.tokens},
                                         {"documents", report.documents},
                                         {"problems", report.problems}};
-    print_result(out.dump(2));
+    print_result(out.dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace));
   } else {
     for (const auto& problem : report.problems) print_result(problem);
     print_result(cat(report.files, " files, ", format_bytes(static_cast<double>(report.bytes)), ", ",

@@ -5,7 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
-#include "base/files.h"
+#include "base/staged.h"
 #include "base/text.h"
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
@@ -126,7 +126,9 @@ ExitCode evaluate_run(const Options& options, const Families& families) {
   const auto ids = options.ids.empty() ? tokenizer.encode(read_document(options.text))
                                        : parse_ids(options.ids, tokenizer.vocab_size());
   if (!options.logits.empty()) {
-    write_safetensors(options.logits, {{"logits", logits_of(*trained.model, ids)}});
+    Staged staged(options.logits, ExitCode::kConfig);
+    write_safetensors(staged.path(), {{"logits", logits_of(*trained.model, ids)}});
+    staged.commit();
     if (options.ids.size() > 0 && ids.size() < 2) return ExitCode::kDone;
   }
   if (ids.size() < 2) throw DataError("eval: fewer than two tokens, nothing to score");

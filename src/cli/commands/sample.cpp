@@ -5,8 +5,10 @@
 #include <nlohmann/json.hpp>
 
 #include "base/log.h"
+#include "base/printable.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/output.h"
 #include "cli/usage.h"
 #include "train/generate.h"
 #include "train/trained_model.h"
@@ -20,6 +22,24 @@ struct Options {
   GenerateOptions generate;
   std::int64_t count = 1;
   bool json = false;
+};
+
+/// The text as it comes.
+class SampleOutput {
+ public:
+  explicit SampleOutput(bool active) : active_(active) {}
+
+  void add(std::string_view piece) { write(stdout_is_terminal() ? shown_.add(piece) : std::string(piece)); }
+  void finish() { write(shown_.finish()); }
+
+ private:
+  void write(const std::string& text) const {
+    if (!active_) return;
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    finish_stdout();
+  }
+  bool active_;
+  PrintableStream shown_;
 };
 
 ExitCode sample(const Options& options, const Families& families) {
@@ -38,16 +58,12 @@ ExitCode sample(const Options& options, const Families& families) {
   const auto start = std::chrono::steady_clock::now();
   for (std::int64_t i = 0; i < options.count; ++i) {
     generate_options.seed = options.generate.seed + static_cast<std::uint64_t>(i);
-    if (!options.json) {
-      if (i > 0) std::fputs("\n---\n", stdout);
-      std::fputs(options.prompt.c_str(), stdout);
-    }
-    const auto ids = generate(*trained.model, prompt, tokenizer.eos(), generate_options, [&](TokenId id) {
-      if (options.json) return;
-      const auto piece = tokenizer.piece(id);
-      std::fwrite(piece.data(), 1, piece.size(), stdout);
-      std::fflush(stdout);
-    });
+    SampleOutput output(!options.json);
+    if (i > 0) output.add("\n---\n");
+    output.add(options.prompt);
+    const auto ids = generate(*trained.model, prompt, tokenizer.eos(), generate_options,
+                              [&](TokenId id) { output.add(tokenizer.piece(id)); });
+    output.finish();
     tokens += static_cast<std::int64_t>(ids.size());
     samples.push_back({{"prompt", options.prompt}, {"text", tokenizer.decode(ids)}, {"ids", ids}});
   }
