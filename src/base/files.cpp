@@ -11,9 +11,8 @@
 #include <system_error>
 #include <utility>
 
-#include "base/text.h"
-
 #include "base/staged.h"
+#include "base/text.h"
 
 namespace ingot {
 namespace {

@@ -8,7 +8,8 @@
 namespace ingot {
 namespace {
 
-constexpr std::size_t kMaxSublayers = 4096;  // twice those of the deepest published model (1000 layers, arXiv:2203.00555)
+constexpr std::size_t kMaxSublayers =
+    4096;  // twice those of the deepest published model (1000 layers, arXiv:2203.00555)
 
 /// Recursive descent over: sequence = { name | number 'x' ( '(' sequence ')' | name ) }.
 class PatternParser {

@@ -112,7 +112,8 @@ void ParameterGroup::lay_out(const std::vector<Master>& masters) {
   }
   for (auto& state : states) {
     state.size = lay_out_slices(
-        slots, !state.spec.shape, [&](const Master& m) { return c10::multiply_integers(state.shape(m)); }, state.offsets);
+        slots, !state.spec.shape, [&](const Master& m) { return c10::multiply_integers(state.shape(m)); },
+        state.offsets);
   }
   directions_size_ = 0;
   if (applies_directions()) {
