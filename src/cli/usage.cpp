@@ -25,17 +25,27 @@ const CLI::App& reached(const CLI::App& app) {
   return below.empty() ? app : reached(*below.front());
 }
 
-std::string not_expected(const CLI::App& command) {
-  std::vector<std::string> options, parts;
+/// "config check", "" for the program itself.
+std::string full_name(const CLI::App& command) {
+  if (command.get_parent() == nullptr) return "";
+  const auto above = full_name(*command.get_parent());
+  return above.empty() ? command.get_name() : above + " " + command.get_name();
+}
+
+/// Such as "'--nprok' (did you mean '--nproc'?)".
+std::string with_suggestion(const CLI::App& command, const std::string& argument) {
+  std::vector<std::string> options;
   for (const auto* option : command.get_options()) {
     for (const auto& name : option->get_lnames()) options.push_back("--" + name);
   }
-  for (const auto& argument : command.remaining()) {
-    const auto name = argument.substr(0, argument.find('='));
-    parts.push_back(cat("'", argument, "'", did_you_mean(name, options)));
-  }
+  return cat("'", argument, "'", did_you_mean(argument.substr(0, argument.find('=')), options));
+}
+
+std::string not_expected(const CLI::App& command) {
+  std::vector<std::string> parts;
+  for (const auto& argument : command.remaining()) parts.push_back(with_suggestion(command, argument));
   const bool is_option = !command.remaining().empty() && command.remaining().front().starts_with("-");
-  return cat(command.get_name(), ": ", is_option ? "unknown option " : "not expected: ", join(parts, ", "));
+  return cat(is_option ? "unknown option " : "not expected: ", join(parts, ", "));
 }
 
 }  // namespace
@@ -68,13 +78,18 @@ std::string command_problem(const CLI::App& app, const std::vector<std::string>&
   const CLI::App* parent = &app;
   for (const auto& argument : arguments) {
     const auto commands = commands_of(*parent);
-    if (commands.empty() || argument.starts_with("-")) return "";  // an option such as --help or --version
+    if (commands.empty()) return "";
+    if (argument.starts_with("-")) {
+      const bool is_known = parent->get_option_no_throw(argument) != nullptr;  // such as --help
+      return is_known ? "" : cat("unknown option ", with_suggestion(*parent, argument));
+    }
     std::vector<std::string> names;
     for (const auto* command : commands) names.push_back(command->get_name());
     const auto found = std::find(names.begin(), names.end(), argument);
     if (found == names.end()) {
-      return cat("no command '", parent == &app ? "" : parent->get_name() + " ", argument, "', expected one of ",
-                 join(names, ", "), did_you_mean(argument, names));
+      const auto above = full_name(*parent);
+      return cat("no command '", above, above.empty() ? "" : " ", argument, "'", did_you_mean(argument, names),
+                 ", expected one of ", join(names, ", "));
     }
     parent = commands[static_cast<std::size_t>(found - names.begin())];
   }
@@ -82,14 +97,19 @@ std::string command_problem(const CLI::App& app, const std::vector<std::string>&
   if (commands.empty()) return "";
   std::vector<std::string> names;
   for (const auto* command : commands) names.push_back(command->get_name());
-  return cat(parent == &app ? "no command" : parent->get_name() + ": no command", " given, expected one of ",
-             join(names, ", "));
+  const auto above = full_name(*parent);
+  return cat(above, above.empty() ? "" : ": ", "no command given, expected one of ", join(names, ", "));
 }
 
 std::string usage_problem(const CLI::App& app, const CLI::ParseError& error) {
   const auto& command = reached(app);
-  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) return not_expected(command);
-  return cat(command.get_name(), ": ", error.what());
+  std::string problem = error.what();
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr) {
+    problem = not_expected(command);
+  } else if (problem.ends_with(" missing")) {  // "--prompt: 1 required TEXT missing"
+    problem = cat(problem.substr(0, problem.find(':')), ": its value is missing");
+  }
+  return cat(full_name(command), ": ", problem);
 }
 
 }  // namespace ingot

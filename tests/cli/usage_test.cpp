@@ -29,6 +29,8 @@ TEST_F(Usage, AMistypedCommandIsNamed) {
   EXPECT_TRUE(has(ingot({}).err, "no command given, expected one of train, plan"));
   EXPECT_TRUE(has(ingot({"bench"}).err, "bench: no command given, expected one of op, step, decode"));
   EXPECT_TRUE(has(ingot({"train", tiny(), "--nprok", "2"}).err, "'--nprok' (did you mean '--nproc'?)"));
+  EXPECT_TRUE(has(ingot({"--verion"}).err, "unknown option '--verion' (did you mean '--version'?)"));
+  EXPECT_TRUE(has(ingot({"sample", "a", "--prompt"}).err, "sample: --prompt: its value is missing"));
   EXPECT_EQ(ingot({"bench", "--help"}).exit_code, 0);
 }
 
@@ -84,7 +86,8 @@ TEST_F(Usage, WhatNoMachineCanMeanIsRefusedByItsKey) {
   EXPECT_TRUE(has(refusal({"train.global_batch=1000000000000000000 tokens"}), "train.global_batch: "));
   EXPECT_TRUE(has(refusal({"train.duration=1000000000000000000 steps"}), "train.duration: out of range: "));
   const auto wide = refusal({"model.d_model=1048576", "model.operators.F.ffn.width=1000x", "model.layers=900x(F)"});
-  EXPECT_TRUE(has(wide, "parameters")) << wide;
+  EXPECT_TRUE(has(wide, "'layers.0.ffn.gate.weight' would have 1099.5T values")) << wide;
+  EXPECT_EQ(ingot({"config", "check", tiny(), "--set", "model.layers=4096x(F)"}).exit_code, 0);
 }
 
 TEST_F(Usage, APhaseOfTheScheduleThatDoesNotFitIsWarnedOfAtItsPlace) {
