@@ -24,7 +24,7 @@ auto reading(const fs::path& dir, F&& f) {
   try {
     return with_checkpoint_errors(f);
   } catch (const Damage& damage) {
-    refuse(dir, damage.reason);
+    refuse(dir, damage.what());
   }
 }
 
@@ -60,7 +60,7 @@ std::string find_damage(const fs::path& dir, Verify depth) {
     check_files(dir, read_manifest(dir), depth);
     return "";
   } catch (const Damage& damage) {
-    return damage.reason;
+    return damage.what();
   } catch (const fs::filesystem_error& e) {
     return cat("cannot be read: ", e.code().message());
   }

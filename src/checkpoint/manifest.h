@@ -5,6 +5,7 @@
 #include <map>
 #include <string>
 
+#include "base/error.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/digest.h"
 
@@ -27,9 +28,11 @@ constexpr const char* kOptimizerPrefix = "optimizer-";
 constexpr const char* kTemporaryMark = ".tmp-";
 constexpr const char* kEvaluationsFile = "evaluations.json";  // beside the checkpoints: what the best is chosen by
 
-/// Why a checkpoint cannot be used: one clause without the checkpoint's path.
-struct Damage {
-  std::string reason;
+/// Why a checkpoint cannot be used: one clause without the checkpoint's path. Reading names the checkpoint, and a save that
+/// finds damage in what it has just written fails like any other.
+class Damage : public CheckpointError {
+ public:
+  using CheckpointError::CheckpointError;
 };
 
 struct Manifest {

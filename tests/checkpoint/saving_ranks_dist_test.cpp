@@ -90,6 +90,24 @@ TEST(SavingRanks, WhereOneCannotWriteNoneHasSaved) {
   EXPECT_EQ(names_in(run / "checkpoints"), Names{"step-00000007"});
 }
 
+TEST(SavingRanks, APartThatTheFirstRankDoesNotSeeFailsTheSave) {
+  const TempDir run;
+  save_on_all(run.path(), 2, 7);
+  const auto thrown = run_threads(2, [&](World& world) {
+    SavingRanks ranks(world);
+    ranks.next();
+    if (world.rank() == 0) {
+      save_checkpoint(run.path(), state_of(0, 2, 8), {}, &ranks);
+    } else {
+      ranks.folder();
+      ranks.report({{"model-00002.safetensors", {100, "ab"}}}, "");  // on a file system of its own
+      ranks.wait_for_end();
+    }
+  });
+  for (const auto& text : thrown) EXPECT_TRUE(has(text, "cannot save step 8", "model-00002.safetensors is missing"));
+  EXPECT_EQ(names_in(run / "checkpoints"), Names{"step-00000007"});
+}
+
 TEST(SavingRanks, SaversWriteInTheBackgroundAndOneLooksAfterWhatExists) {
   const TempDir run;
   expect_no_error(run_threads(2, [&](World& world) {
