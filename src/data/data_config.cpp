@@ -141,8 +141,10 @@ void describe(Fields& f, DataConfig& c) {
   f.field("tokenizer", c.tokenizer, "how text becomes tokens", Rule{}.required());
   f.field("seq_len", c.seq_len, "tokens in a row, meta tokens excluded",
           Rule{}.required().at_least(1).at_most(limits::kLength));
-  f.field("reset_at_document", c.reset_at_document,
-          "documents packed into one row do not see each other; no target crosses their border");
+  f.field(
+      "reset_at_document", c.reset_at_document,
+      "documents packed into one row do not see each other: each begins anew, from the token that ends the one before "
+      "it");
   describe_on_bad_record(f, c.on_bad_record);
   f.field("cache", c.cache, "folder for tokenizers and shards made from paths; auto: data in the run directory",
           Rule{}.working_path().free());
@@ -152,6 +154,18 @@ void describe(Fields& f, DataConfig& c) {
 
 void check_tokenizer_config(const Variant<TokenizerEntry>& tokenizer, Problems& problems, const std::string& path) {
   if (tokenizer.bound() && tokenizer.entry().check) tokenizer.entry().check(tokenizer.settings(), problems, path);
+}
+
+std::vector<std::string> validation_set_names(const DataConfig& config) {
+  std::vector<std::string> names;
+  const ValidationConfig& validation = config.validation;
+  if (validation.fraction && !config.train.sources.empty()) {
+    for (const SourceConfig& source : config.train.sources) names.push_back(source.name);
+  } else if (validation.fraction || !validation.paths.empty()) {
+    names.emplace_back("validation");
+  }
+  for (const auto& [name, set] : validation.sets) names.push_back(name);
+  return names;
 }
 
 void check_data_config(const DataConfig& config, Problems& problems, const std::string& path) {

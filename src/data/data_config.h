@@ -115,6 +115,9 @@ constexpr std::int64_t kMostWorkers = 1024;
 /// Checks across the fields of a tokenizer's settings. `path` is where they lie.
 void check_tokenizer_config(const Variant<TokenizerEntry>& tokenizer, Problems& problems, const std::string& path);
 
+/// The names of the held-out sets that a config asks for, in the order in which they are scored.
+std::vector<std::string> validation_set_names(const DataConfig& config);
+
 /// Checks across fields that `describe` cannot express; opens no file. `path` is where the section lies.
 void check_data_config(const DataConfig& config, Problems& problems, const std::string& path = "data");
 

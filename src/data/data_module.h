@@ -24,31 +24,32 @@
 #include <string>
 #include <vector>
 
+#include "base/error.h"
 #include "base/files.h"
 #include "data/batch.h"
 #include "data/data_config.h"
 #include "data/progress.h"
 #include "data/tokenizer.h"
+#include "data/windows.h"
 
 namespace ingot {
 
-class TokenStream;
 class SampleOrder;
 
 /// One held-out set, cut into windows in a fixed order that no seed changes. Every token of the set
-/// but the first is the target of exactly one window (documents' first tokens are not targets with
-/// `reset_at_document`).
+/// is the target of exactly one window, the first of a document too (windows.h names the exceptions).
 class ValidationSet {
  public:
-  ValidationSet(std::string name, std::shared_ptr<const TokenStream> stream, std::int64_t seq_len,
-                bool reset_at_document, std::shared_ptr<const std::vector<std::int32_t>> token_bytes);
+  /// `token_bytes` as of the function; `text_bytes`: of all documents, if it is known.
+  ValidationSet(std::string name, Windows windows, std::shared_ptr<const std::vector<std::int32_t>> token_bytes,
+                std::optional<std::int64_t> text_bytes);
 
   const std::string& name() const { return name_; }
   /// Tokens and documents in the set.
   std::int64_t tokens() const;
   std::int64_t documents() const;
   /// All tokens, in the order of the text.
-  const TokenStream& stream() const { return *stream_; }
+  const TokenStream& stream() const { return windows_.stream(); }
   /// Windows of the set; the last one may be padded.
   std::int64_t windows() const;
   /// Windows that a cap of `max_tokens` targets leaves (`evaluation.tokens`), at least one; a
@@ -57,16 +58,17 @@ class ValidationSet {
   /// Windows first..first+rows-1. Always `rows` rows: those past the end have no targets. `samples`
   /// holds window numbers.
   Batch make_batch(std::int64_t first, std::int64_t rows) const;
-  /// Bytes of text that the targets of a batch stand for; nullopt if the tokenizer has no text.
-  /// bits per byte = sum of nats / ln 2 / sum of these.
-  std::optional<std::int64_t> target_bytes(const Batch& batch) const;
+  /// Bytes of the documents' text that the targets of a batch stand for: over all windows they add
+  /// up to what the files hold, separators of documents apart. Unknown tokens share equally what the
+  /// others leave, so a part of the windows may have fractions. nullopt if it cannot be told: no text,
+  /// or an unknown token in shards made elsewhere. bits per byte = sum of nats / ln 2 / sum of these.
+  std::optional<double> target_bytes(const Batch& batch) const;
 
  private:
   std::string name_;
-  std::shared_ptr<const TokenStream> stream_;
-  std::int64_t seq_len_;
-  bool reset_at_document_;
+  Windows windows_;
   std::shared_ptr<const std::vector<std::int32_t>> token_bytes_;
+  std::optional<double> unknown_bytes_;  // of each unknown token
 };
 
 /// What the table at the start of a run shows.
@@ -114,8 +116,8 @@ class DataModule {
   std::vector<SourceSummary> sources() const;
   /// All tokens of a source, in the order of the text; `source` counts as `sources()` does.
   const TokenStream& source_stream(std::size_t source) const;
-  /// Bytes of text of each token id; empty if the tokenizer has no text.
-  const std::vector<std::int32_t>& token_bytes() const;
+  /// What documents begin with as inputs (windows.h), where it is one token: what a sample starts from.
+  std::optional<TokenId> document_opener() const;
 
   /// 32 hexadecimal digits over what decides the training batches: tokens, document bounds,
   /// tokenizer, names and weights of sources. Not over paths, times or validation. Part of the
@@ -130,11 +132,38 @@ class DataModule {
   std::shared_ptr<const Parts> parts_;
 };
 
+/// What the data of a run that goes on must be.
+struct ExpectedData {
+  std::string identity;   // of DataModule
+  std::string tokenizer;  // its hash
+  std::string whose;      // a checkpoint, for messages
+};
+
+/// What becomes of the text once its tokens lie in the cache.
+enum class TextUse {
+  kCompare,  // text that has changed, or is new, is an error; where it is gone its tokens do
+  kIgnore,   // the tokens are what counts: nobody looks at the text
+};
+
 struct PrepareOptions {
   fs::path run_dir;        // `tokenizer.model` is copied here; default place of the cache
   std::uint64_t seed = 1;  // of the sample order
-  bool may_build = true;   // false: throws DataError if the data is not prepared yet (ranks other than the first)
+  bool may_build = true;  // false: throws NotPreparedError if the data is not prepared yet (ranks other than the first)
+  TextUse text = TextUse::kCompare;
+  std::optional<ExpectedData> expected = {};  // else throws OtherDataError, with the run's own files as they were
   ProgressCallback progress = {};
+};
+
+/// The cache lacks something that may not be made now.
+class NotPreparedError : public DataError {
+ public:
+  using DataError::DataError;
+};
+
+/// The data is not what the run was trained on.
+class OtherDataError : public DataError {
+ public:
+  using DataError::DataError;
 };
 
 /// Opens the data of a run; tokenises `paths` into the cache first if that has not been done. Work
@@ -143,7 +172,12 @@ struct PrepareOptions {
 DataModule prepare_data(const DataConfig& config, const Family<TokenizerEntry>& tokenizers,
                         const PrepareOptions& options);
 
-/// The tokenizer that `prepare_data` left in a run directory. Throws DataError.
+/// Whether every path of the config still names something.
+bool data_is_there(const DataConfig& config);
+
+/// Where a run directory has its tokenizer.
+fs::path run_tokenizer_path(const fs::path& run_dir);
+/// The tokenizer that `prepare_data` left there. Throws DataError.
 std::shared_ptr<const Tokenizer> open_run_tokenizer(const Family<TokenizerEntry>& tokenizers, const fs::path& run_dir);
 /// Puts the tokenizer where `open_run_tokenizer` finds it. The directory is created; an equal file is left alone.
 void write_run_tokenizer(const fs::path& run_dir, const Tokenizer& tokenizer);

@@ -91,8 +91,10 @@ struct OpenedSplit {
 OpenedSplit open_split(SplitRecord& record, const fs::path& folder, std::optional<TokenId> eos);
 
 /// Throws DataError if a text file is no longer what it was when it was tokenised; `remedy` says what a user may do.
-/// Files whose time alone differs are read again; true if a time in `sources` was updated.
-bool check_sources(std::vector<SourceRecord>& sources, const std::string& remedy);
+/// Files that are gone are put into `gone`, or an error without it. Files whose time alone differs are read again; true if a
+/// time in `sources` was updated.
+bool check_sources(std::vector<SourceRecord>& sources, const std::string& remedy,
+                   std::vector<fs::path>* gone = nullptr);
 
 /// xxh3-128 of a file's bytes.
 std::string hash_file(const fs::path& path);

@@ -27,6 +27,21 @@ std::string folder_name(std::string name, const std::string& settings) {
   return name + "-" + hash64(settings);
 }
 
+/// The files that are there of those that corpora name.
+std::vector<SourceFile> files_left(const std::vector<CorpusConfig>& corpora) {
+  std::vector<SourceFile> files;
+  for (const CorpusConfig& corpus : corpora) {
+    for (const std::string& path : corpus.paths) {
+      try {
+        for (SourceFile& file : find_files({path})) files.push_back(std::move(file));
+      } catch (const DataError&) {
+        // Nothing there, or nothing that can be read: as good as gone.
+      }
+    }
+  }
+  return files;
+}
+
 std::vector<SourceFile> files_of(const Corpus& corpus) {
   std::vector<SourceFile> files;
   for (const Segment& segment : corpus.segments) files.push_back(segment.file);
@@ -35,9 +50,9 @@ std::vector<SourceFile> files_of(const Corpus& corpus) {
 
 }  // namespace
 
-Preparer::Preparer(const DataConfig& config, const Family<TokenizerEntry>& tokenizers, fs::path cache, bool may_build,
-                   const ProgressCallback& progress)
-    : config_(config), tokenizers_(tokenizers), cache_(std::move(cache)), may_build_(may_build), progress_(progress) {}
+Preparer::Preparer(const DataConfig& config, const Family<TokenizerEntry>& tokenizers, fs::path cache,
+                   const PrepareOptions& options, bool may_build)
+    : config_(config), tokenizers_(tokenizers), cache_(std::move(cache)), options_(options), may_build_(may_build) {}
 
 void Preparer::require_building(const std::string& what) const {
   if (!may_build_) throw NotPreparedError(what + " is not prepared in '" + cache_.string() + "'");
@@ -51,16 +66,25 @@ std::vector<CorpusConfig> Preparer::train_corpora() const {
   return corpora;
 }
 
-void Preparer::require_unchanged(PlacedManifest& placed, const std::vector<SourceFile>& files) const {
+void Preparer::require_unchanged(PlacedManifest& placed, const std::vector<CorpusConfig>& corpora) const {
+  if (options_.text == TextUse::kIgnore) return;
   const std::string remedy = "runs that used it cannot go on with another text; for new runs remove '" +
                              placed.folder.string() + "' or set data.cache";
   std::vector<SourceRecord>& recorded = placed.manifest.sources;
-  for (const SourceFile& file : files) {
+  for (const SourceFile& file : files_left(corpora)) {
     const bool is_known = std::any_of(recorded.begin(), recorded.end(),
                                       [&file](const SourceRecord& r) { return r.file.path == file.path; });
     if (!is_known) throw DataError(file.path.string() + " is new since the text was tokenised: " + remedy);
   }
-  if (check_sources(recorded, remedy)) {
+  std::vector<fs::path> gone;
+  const bool is_updated = check_sources(recorded, remedy, &gone);
+  if (!gone.empty()) {
+    const std::string more = gone.size() > 1 ? cat(" and ", gone.size() - 1, " other files") : "";
+    const std::string message = cat("the text ", gone.front().string(), more, gone.size() > 1 ? " are" : " is",
+                                    " gone: going on with the tokens that were made from it");
+    log::warning_once(message, message);
+  }
+  if (is_updated) {
     try {
       placed.manifest.save(placed.folder);
     } catch (const Error& error) {
@@ -69,15 +93,45 @@ void Preparer::require_unchanged(PlacedManifest& placed, const std::vector<Sourc
   }
 }
 
+/// One that needs no text. A run that exists has its own copy, which does where the file is gone.
+std::shared_ptr<const Tokenizer> Preparer::given_tokenizer() const {
+  const bool has_own =
+      (options_.expected || options_.text == TextUse::kIgnore) && fs::exists(run_tokenizer_path(options_.run_dir));
+  if (has_own && options_.text == TextUse::kIgnore) return open_run_tokenizer(tokenizers_, options_.run_dir);
+  try {
+    return make_tokenizer(config_.tokenizer, {}, 0, {});
+  } catch (const Error& error) {
+    if (!has_own) throw;
+    const std::string message =
+        cat(error.what(), "; going on with the run's own ", run_tokenizer_path(options_.run_dir).string());
+    log::warning_once(message, message);
+    return open_run_tokenizer(tokenizers_, options_.run_dir);
+  }
+}
+
 std::shared_ptr<const Tokenizer> Preparer::tokenizer() {
-  const TokenizerEntry& entry = config_.tokenizer.entry();
   const double fraction = config_.validation.fraction.value_or(0);
-  if (!entry.trains) return tokenizer_ = make_tokenizer(config_.tokenizer, {}, 0, {});
+  if (!config_.tokenizer.entry().trains) return tokenizer_ = given_tokenizer();
 
   json settings{{"tokenizer", json::parse(tokenizer_settings(config_.tokenizer))}, {"fraction", fraction}};
+  const std::vector<CorpusConfig> configs = train_corpora();
+  for (const CorpusConfig& corpus : configs)
+    settings["corpora"].push_back(json::parse(corpus_settings(corpus, config_.on_bad_record)));
+  PlacedManifest placed{{}, cache_ / folder_name("tokenizer", settings.dump())};
+  const fs::path model = placed.folder / "tokenizer.model";
+  if (is_prepared(placed.folder)) {
+    placed.manifest = Manifest::load(placed.folder);
+    require_unchanged(placed, configs);
+    tokenizer_ = load_tokenizer(tokenizers_, read_file(model, ExitCode::kData), model.string());
+    if (tokenizer_->hash() != placed.manifest.tokenizer_hash) {
+      throw DataError(model.string() + " has changed since it was made (its hash differs)");
+    }
+    return tokenizer_;
+  }
+
   std::vector<Corpus> corpora;
   std::vector<SourceFile> files;
-  for (const CorpusConfig& corpus : train_corpora()) {
+  for (const CorpusConfig& corpus : configs) {
     for (const std::string& path : corpus.paths) {
       if (is_prepared(path)) {
         throw DataError("'" + path +
@@ -87,27 +141,14 @@ std::shared_ptr<const Tokenizer> Preparer::tokenizer() {
     }
     corpora.push_back(Corpus::find(corpus, config_.on_bad_record));
     for (const SourceFile& file : files_of(corpora.back())) files.push_back(file);
-    settings["corpora"].push_back(json::parse(corpus_settings(corpus, config_.on_bad_record)));
   }
   if (const auto shards = shard_files(files); !shards.empty()) {
     throw DataError(shards.front().string() +
                     " holds tokens, not text to train a tokenizer on: set data.tokenizer to "
                     "{type: external, vocab_size: …, eos: …} or {type: file, path: …}");
   }
-
-  PlacedManifest placed{{}, cache_ / folder_name("tokenizer", settings.dump())};
-  const fs::path model = placed.folder / "tokenizer.model";
-  if (is_prepared(placed.folder)) {
-    placed.manifest = Manifest::load(placed.folder);
-    require_unchanged(placed, files);
-    tokenizer_ = load_tokenizer(tokenizers_, read_file(model, ExitCode::kData), model.string());
-    if (tokenizer_->hash() != placed.manifest.tokenizer_hash) {
-      throw DataError(model.string() + " has changed since it was made (its hash differs)");
-    }
-    return tokenizer_;
-  }
   require_building("the tokenizer");
-  tokenizer_ = make_tokenizer(config_.tokenizer, corpora, fraction, progress_);
+  tokenizer_ = make_tokenizer(config_.tokenizer, corpora, fraction, options_.progress);
   placed.manifest.tokenizer_hash = tokenizer_->hash();
   placed.manifest.vocab_size = tokenizer_->vocab_size();
   placed.manifest.settings = settings.dump();
@@ -140,22 +181,31 @@ PlacedManifest Preparer::from_shards(const std::string& name, const std::vector<
     placed.manifest = Manifest::load(placed.folder);
   } else {
     require_building("'" + name + "'");
-    placed.manifest = register_shards(files, *tokenizer_, placed.folder, settings.dump(), progress_);
+    placed.manifest = register_shards(files, *tokenizer_, placed.folder, settings.dump(), options_.progress);
   }
   return placed;
 }
 
+/// What the tokens of a text are made from, as JSON; equal settings and text give equal tokens.
+std::string Preparer::text_settings(const CorpusConfig& config, double fraction) const {
+  return json{{"corpus", json::parse(corpus_settings(config, config_.on_bad_record))},
+              {"tokenizer", tokenizer_->hash()},
+              {"fraction", fraction}}
+      .dump();
+}
+
+fs::path Preparer::text_folder(const std::string& name, const CorpusConfig& config, double fraction) const {
+  return cache_ / folder_name(name, text_settings(config, fraction));
+}
+
 PlacedManifest Preparer::from_text(const std::string& name, const CorpusConfig& config, double fraction) {
-  const json settings{{"corpus", json::parse(corpus_settings(config, config_.on_bad_record))},
-                      {"tokenizer", tokenizer_->hash()},
-                      {"fraction", fraction}};
-  PlacedManifest placed{{}, cache_ / folder_name(name, settings.dump())};
-  const Corpus corpus = Corpus::find(config, config_.on_bad_record);
+  PlacedManifest placed{{}, text_folder(name, config, fraction)};
   if (is_prepared(placed.folder)) {
     placed.manifest = Manifest::load(placed.folder);
-    require_unchanged(placed, files_of(corpus));
+    require_unchanged(placed, {config});
     return placed;
   }
+  const Corpus corpus = Corpus::find(config, config_.on_bad_record);
   require_building("'" + name + "'");
   if (!tokenizer_->has_text()) {
     throw DataError(corpus.segments.front().file.path.string() +
@@ -166,9 +216,9 @@ PlacedManifest Preparer::from_text(const std::string& name, const CorpusConfig& 
   plan.tokenizer = tokenizer_;
   plan.fraction = fraction;
   plan.folder = placed.folder;
-  plan.settings = settings.dump();
+  plan.settings = text_settings(config, fraction);
   plan.workers = config_.workers.is_auto() ? default_workers() : config_.workers.value().value;
-  plan.progress = progress_;
+  plan.progress = options_.progress;
   placed.manifest = make_dataset(plan);
   return placed;
 }
@@ -180,6 +230,8 @@ std::vector<PlacedManifest> Preparer::manifests(const std::string& name, const C
     for (const std::string& path : corpus.paths) placed.push_back(from_folder(path));
   } else if (folders > 0) {
     throw DataError("paths of '" + name + "' mix folders of tokens with other files");
+  } else if (is_prepared(text_folder(name, corpus, fraction))) {
+    placed.push_back(from_text(name, corpus, fraction));
   } else if (const auto shards = shard_files(find_files(corpus.paths)); !shards.empty()) {
     placed.push_back(from_shards(name, shards));
   } else {

@@ -10,16 +10,10 @@
 
 namespace ingot {
 
-/// The cache lacks something that may not be made now.
-class NotPreparedError : public DataError {
- public:
-  using DataError::DataError;
-};
-
 class Preparer {
  public:
-  Preparer(const DataConfig& config, const Family<TokenizerEntry>& tokenizers, fs::path cache, bool may_build,
-           const ProgressCallback& progress);
+  Preparer(const DataConfig& config, const Family<TokenizerEntry>& tokenizers, fs::path cache,
+           const PrepareOptions& options, bool may_build);
 
   /// The tokenizer; `tokenizer-KEY` in the cache if it is trained.
   std::shared_ptr<const Tokenizer> tokenizer();
@@ -42,15 +36,19 @@ class Preparer {
   PlacedManifest from_text(const std::string& name, const CorpusConfig& corpus, double fraction);
   PlacedManifest from_shards(const std::string& name, const std::vector<fs::path>& files);
   PlacedManifest from_folder(const fs::path& folder);
-  void require_unchanged(PlacedManifest& placed, const std::vector<SourceFile>& files) const;
+  std::string text_settings(const CorpusConfig& config, double fraction) const;
+  fs::path text_folder(const std::string& name, const CorpusConfig& config, double fraction) const;
+  std::shared_ptr<const Tokenizer> given_tokenizer() const;
+  /// Of text that is still there; warns of what is gone.
+  void require_unchanged(PlacedManifest& placed, const std::vector<CorpusConfig>& corpora) const;
   void require_building(const std::string& what) const;
   std::vector<CorpusConfig> train_corpora() const;
 
   const DataConfig& config_;
   const Family<TokenizerEntry>& tokenizers_;
   fs::path cache_;
+  const PrepareOptions& options_;
   bool may_build_;
-  const ProgressCallback& progress_;
   std::shared_ptr<const Tokenizer> tokenizer_;
   std::vector<fs::path> folders_;
 };

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <system_error>
 
 #include "base/error.h"
@@ -13,28 +14,34 @@
 namespace ingot {
 namespace {
 
-constexpr const char* kTokenizerFile = "tokenizer.model";
-
 class Assembler {
  public:
-  Assembler(const DataConfig& config, Preparer& preparer, std::uint64_t seed)
-      : config_(config), preparer_(preparer), seed_(seed), parts_(std::make_shared<DataModule::Parts>()) {}
+  Assembler(const DataConfig& config, Preparer& preparer, const PrepareOptions& options)
+      : config_(config), preparer_(preparer), options_(options), parts_(std::make_shared<DataModule::Parts>()) {}
 
   std::shared_ptr<const DataModule::Parts> assemble(const fs::path& cache) {
     parts_->tokenizer = preparer_.tokenizer();
+    require_expected("tokenizer is", &ExpectedData::tokenizer, parts_->tokenizer->hash());
     parts_->seq_len = config_.seq_len;
-    parts_->reset_at_document = config_.reset_at_document;
-    parts_->token_bytes = std::make_shared<const std::vector<std::int32_t>>(ingot::token_bytes(*parts_->tokenizer));
+    token_bytes_ = std::make_shared<const std::vector<std::int32_t>>(token_bytes(*parts_->tokenizer));
     parts_->folder = cache;
     identity_.field(parts_->tokenizer->hash());
     add_sources();
     add_validation();
     parts_->identity = identity_.digest();
+    require_expected("training data is", &ExpectedData::identity, parts_->identity);
     parts_->folders = preparer_.folders();
     return parts_;
   }
 
  private:
+  void require_expected(const char* what, std::string ExpectedData::*part, const std::string& found) const {
+    if (!options_.expected || (*options_.expected).*part == found) return;
+    throw OtherDataError(cat("the ", what, " not what ", options_.expected->whose, " was trained on (",
+                             (*options_.expected).*part, ", now ", found,
+                             "); bring the old one back or choose another run.name"));
+  }
+
   void add_sources() {
     std::vector<SampleSource> order;
     if (config_.train.sources.empty()) {
@@ -43,27 +50,27 @@ class Assembler {
     for (const SourceConfig& source : config_.train.sources) {
       order.push_back(add_source(source.name, source.resolved(config_.train), source.weight));
     }
-    parts_->order = std::make_unique<SampleOrder>(std::move(order), seed_);
+    parts_->order = std::make_unique<SampleOrder>(std::move(order), options_.seed);
   }
 
   SampleSource add_source(const std::string& name, const CorpusConfig& corpus, std::optional<double> weight) {
     const double fraction = config_.validation.fraction.value_or(0);
     Preparer::Opened opened = preparer_.open(name, corpus, fraction);
-    const std::int64_t tokens = opened.train.stream->tokens();
-    const std::int64_t windows = (tokens - 1) / parts_->seq_len;
-    if (windows < 1) {
-      throw DataError(
-          cat("data.train: '", name, "' has ", tokens, " tokens, expected more than seq_len (", parts_->seq_len, ")"));
+    Windows windows = windows_of(opened.train);
+    if (windows.full() < 1) {
+      throw DataError(cat("data.train: '", name, "' has ", windows.stream().tokens(), " tokens, expected at least ",
+                          windows.fewest_tokens(), " for a row of seq_len (", parts_->seq_len, ")"));
     }
+    const std::int64_t count = windows.full();
     identity_.field(name);
     identity_.field(weight ? format_double(*weight) : "");
     identity_.field(opened.train.identity);
-    parts_->sources.push_back({name, opened.train.stream, opened.train.text_bytes, windows});
+    parts_->sources.push_back({name, std::move(windows), opened.train.text_bytes});
     if (fraction > 0) {
       // A mixture holds out a part of each source, scored on its own.
       add_set(config_.train.sources.empty() ? "validation" : name, opened.held_out);
     }
-    return {name, windows, weight.value_or(static_cast<double>(windows))};
+    return {name, count, weight.value_or(static_cast<double>(count))};
   }
 
   void add_validation() {
@@ -79,14 +86,18 @@ class Assembler {
   }
 
   void add_set(const std::string& name, const OpenedData& data) {
-    parts_->validation_sets.emplace_back(name, data.stream, parts_->seq_len, parts_->reset_at_document,
-                                         parts_->token_bytes);
+    parts_->validation_sets.emplace_back(name, windows_of(data), token_bytes_, data.text_bytes);
+  }
+
+  Windows windows_of(const OpenedData& data) const {
+    return {data.stream, parts_->seq_len, config_.reset_at_document, *parts_->tokenizer};
   }
 
   const DataConfig& config_;
   Preparer& preparer_;
-  std::uint64_t seed_;
+  const PrepareOptions& options_;
   std::shared_ptr<DataModule::Parts> parts_;
+  std::shared_ptr<const std::vector<std::int32_t>> token_bytes_;
   StreamHash identity_;
 };
 
@@ -105,8 +116,8 @@ DataModule prepare_data(const DataConfig& config, const Family<TokenizerEntry>& 
   const fs::path cache =
       fs::absolute(config.cache.is_auto() ? options.run_dir / "data" : fs::path(config.cache.value()));
   const auto attempt = [&](bool may_build) {
-    Preparer preparer(config, tokenizers, cache, may_build, options.progress);
-    return Assembler(config, preparer, options.seed).assemble(cache);
+    Preparer preparer(config, tokenizers, cache, options, may_build);
+    return Assembler(config, preparer, options).assemble(cache);
   };
   std::shared_ptr<const DataModule::Parts> parts;
   try {
@@ -124,16 +135,35 @@ DataModule prepare_data(const DataConfig& config, const Family<TokenizerEntry>& 
   return DataModule(std::move(parts));
 }
 
+bool data_is_there(const DataConfig& config) {
+  const auto names_something = [](const std::string& path) {
+    try {
+      return !find_files({path}).empty();
+    } catch (const DataError&) {
+      return false;
+    }
+  };
+  const auto all = [&](const std::vector<std::string>& paths) {
+    return std::all_of(paths.begin(), paths.end(), names_something);
+  };
+  bool is_there = all(config.train.paths) && all(config.validation.paths);
+  for (const SourceConfig& source : config.train.sources) is_there = is_there && all(source.paths);
+  for (const auto& [name, set] : config.validation.sets) is_there = is_there && all(set.paths);
+  return is_there;
+}
+
+fs::path run_tokenizer_path(const fs::path& run_dir) { return run_dir / "tokenizer.model"; }
+
 void write_run_tokenizer(const fs::path& run_dir, const Tokenizer& tokenizer) {
   std::error_code failure;
   fs::create_directories(run_dir, failure);
-  const fs::path file = run_dir / kTokenizerFile;
+  const fs::path file = run_tokenizer_path(run_dir);
   const std::string bytes = tokenizer.serialize();
   if (!fs::exists(file) || read_file(file, ExitCode::kData) != bytes) write_file_atomic(file, bytes, ExitCode::kData);
 }
 
 std::shared_ptr<const Tokenizer> open_run_tokenizer(const Family<TokenizerEntry>& tokenizers, const fs::path& run_dir) {
-  const fs::path file = run_dir / kTokenizerFile;
+  const fs::path file = run_tokenizer_path(run_dir);
   if (!fs::exists(file)) throw DataError("no " + file.string() + ", expected the tokenizer of a run");
   return load_tokenizer(tokenizers, read_file(file, ExitCode::kData), file.string());
 }

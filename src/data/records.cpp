@@ -165,11 +165,15 @@ OpenedSplit open_split(SplitRecord& record, const fs::path& folder, std::optiona
   return opened;
 }
 
-bool check_sources(std::vector<SourceRecord>& sources, const std::string& remedy) {
+bool check_sources(std::vector<SourceRecord>& sources, const std::string& remedy, std::vector<fs::path>* gone) {
   bool is_updated = false;
   for (SourceRecord& source : sources) {
     const fs::path& path = source.file.path;
-    if (!fs::exists(path)) throw DataError(path.string() + " is missing, but was tokenised before: " + remedy);
+    if (!fs::exists(path)) {
+      if (gone == nullptr) throw DataError(path.string() + " is missing, but was tokenised before: " + remedy);
+      gone->push_back(path);
+      continue;
+    }
     const SourceFile now = look_at(path);
     if (now == source.file) continue;
     std::string what;

@@ -33,6 +33,13 @@ void TokenStream::read(std::int64_t first, std::int64_t count, TokenId* out) con
   }
 }
 
+bool TokenStream::begins_document() const {
+  for (const auto& shard : shards_) {
+    if (shard->tokens() > 0) return shard->begins_document();
+  }
+  return true;
+}
+
 std::vector<std::int64_t> TokenStream::document_starts(std::int64_t first, std::int64_t end) const {
   std::vector<std::int64_t> all;
   const TokenShard* previous = nullptr;
@@ -48,42 +55,6 @@ std::vector<std::int64_t> TokenStream::document_starts(std::int64_t first, std::
     for (const std::int64_t position : local) all.push_back(starts_[s] + position);
   }
   return all;
-}
-
-Batch empty_batch(std::int64_t rows, std::int64_t seq_len) {
-  Batch batch;
-  batch.rows = rows;
-  batch.seq_len = seq_len;
-  const auto size = static_cast<std::size_t>(rows * seq_len);
-  batch.tokens.assign(size, 0);
-  batch.targets.assign(size, -1);
-  batch.documents.assign(size, 0);
-  batch.samples.assign(static_cast<std::size_t>(rows), 0);
-  return batch;
-}
-
-void fill_row(const TokenStream& stream, std::int64_t first, bool reset_at_document, Batch& batch, std::int64_t row) {
-  const std::int64_t length = std::min(batch.seq_len + 1, stream.tokens() - first);
-  std::vector<TokenId> ids(static_cast<std::size_t>(length));
-  stream.read(first, length, ids.data());
-
-  TokenId* tokens = batch.tokens.data() + row * batch.seq_len;
-  TokenId* targets = batch.targets.data() + row * batch.seq_len;
-  std::int32_t* documents = batch.documents.data() + row * batch.seq_len;
-  std::copy(ids.begin(), ids.begin() + std::min(batch.seq_len, length), tokens);
-  std::copy(ids.begin() + 1, ids.end(), targets);
-  if (reset_at_document) {
-    std::int32_t document = 0;
-    std::int64_t filled = 0;
-    for (const std::int64_t start : stream.document_starts(first + 1, first + length)) {
-      const std::int64_t begin = start - first;  // position in the row of the next document's first token
-      targets[begin - 1] = -1;
-      std::fill(documents + filled, documents + begin, document++);
-      filled = begin;
-    }
-    std::fill(documents + filled, documents + batch.seq_len, document);
-  }
-  batch.target_count += std::count_if(targets, targets + batch.seq_len, [](TokenId id) { return id >= 0; });
 }
 
 }  // namespace ingot

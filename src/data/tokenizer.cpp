@@ -42,7 +42,7 @@ std::vector<std::int32_t> token_bytes(const Tokenizer& tokenizer) {
   std::vector<std::int32_t> bytes;
   if (!tokenizer.has_text()) return bytes;
   for (TokenId id = 0; id < tokenizer.vocab_size(); ++id) {
-    bytes.push_back(static_cast<std::int32_t>(tokenizer.piece(id).size()));
+    bytes.push_back(id == tokenizer.unknown() ? -1 : static_cast<std::int32_t>(tokenizer.piece(id).size()));
   }
   return bytes;
 }

@@ -52,6 +52,8 @@ class Tokenizer {
   virtual std::optional<TokenId> bos() const { return std::nullopt; }
   /// False for `external`: ids without text; `encoder` and `piece` then throw DataError.
   virtual bool has_text() const { return true; }
+  /// The token that text without a piece becomes, if there is one: its own piece is not that text.
+  virtual std::optional<TokenId> unknown() const { return std::nullopt; }
 
   virtual std::unique_ptr<TextEncoder> encoder() const = 0;
   /// The bytes that this token stands for; "" for special tokens. Throws DataError for an id out of
@@ -95,8 +97,8 @@ struct TokenizerEntry : Entry {
 std::shared_ptr<const Tokenizer> load_tokenizer(const Family<TokenizerEntry>& family, std::string_view bytes,
                                                 const std::string& name);
 
-/// For each id the number of bytes of text it stands for: what bits per byte divides by.
-/// Empty if the tokenizer has no text.
+/// For each id the number of bytes of text it stands for: what bits per byte divides by; -1 for the
+/// unknown token. Empty if the tokenizer has no text.
 std::vector<std::int32_t> token_bytes(const Tokenizer& tokenizer);
 
 void register_all_tokenizers(Family<TokenizerEntry>& family);

@@ -1,5 +1,6 @@
 #include "train/config.h"
 
+#include <algorithm>
 #include <set>
 
 #include "base/files.h"
@@ -187,6 +188,15 @@ void check_across_sections(const RunConfig& config, Problems& problems) {
       }
     } catch (const ConfigError& error) {
       problems.add("train.global_batch", error.what());
+    }
+  }
+  if (const auto& best = config.checkpoint.best) {
+    const auto sets = validation_set_names(config.data);
+    if (sets.empty()) {
+      problems.add("checkpoint.best", cat("no held-out set '", *best, "': data.validation asks for none"));
+    } else if (std::find(sets.begin(), sets.end(), *best) == sets.end()) {
+      problems.add("checkpoint.best",
+                   cat("no held-out set '", *best, "', expected ", join(sets, ", "), did_you_mean(*best, sets)));
     }
   }
 }

@@ -20,24 +20,35 @@ std::optional<double> EvaluationResult::bits_per_byte() const {
 
 namespace {
 
-/// Sums over the ranks; bytes are unknown if they are on any.
-void add_over_ranks(EvaluationResult& result, double& nats, World& world) {
-  const auto all =
-      world.all_gather({nats, static_cast<double>(result.tokens), static_cast<double>(result.bytes.value_or(0)),
-                        result.bytes ? 1.0 : 0.0, result.stopped ? 1.0 : 0.0});
-  nats = 0;
-  result.tokens = 0;
-  std::int64_t bytes = 0;
-  bool known = true;
-  for (const auto& values : all) {
-    nats += values[0];
-    result.tokens += static_cast<std::int64_t>(values[1]);
-    bytes += static_cast<std::int64_t>(values[2]);
-    known = known && values[3] != 0;
-    result.stopped = result.stopped || values[4] != 0;
+/// What windows add up to.
+struct Sums {
+  double nats = 0;
+  std::int64_t tokens = 0;
+  std::optional<double> bytes = 0.0;  // unknown if they are for any window
+  bool stopped = false;
+};
+
+/// Over the ranks.
+Sums add_over_ranks(const Sums& mine, World& world) {
+  Sums sums;
+  for (const auto& values : world.all_gather({mine.nats, static_cast<double>(mine.tokens), mine.bytes.value_or(0),
+                                              mine.bytes ? 1.0 : 0.0, mine.stopped ? 1.0 : 0.0})) {
+    sums.nats += values[0];
+    sums.tokens += static_cast<std::int64_t>(values[1]);
+    sums.bytes = sums.bytes && values[3] != 0 ? std::optional(*sums.bytes + values[2]) : std::nullopt;
+    sums.stopped = sums.stopped || values[4] != 0;
   }
-  result.bytes.reset();
-  if (known) result.bytes = bytes;
+  return sums;
+}
+
+EvaluationResult result_of(const std::string& name, const Sums& sums) {
+  EvaluationResult result;
+  result.name = name;
+  result.tokens = sums.tokens;
+  result.stopped = sums.stopped;
+  result.loss = sums.tokens > 0 ? sums.nats / static_cast<double>(sums.tokens) : 0;
+  if (sums.bytes) result.bytes = std::llround(*sums.bytes);
+  return result;
 }
 
 }  // namespace
@@ -45,54 +56,58 @@ void add_over_ranks(EvaluationResult& result, double& nats, World& world) {
 EvaluationResult evaluate(const LanguageModel& model, const ValidationSet& set, const EvaluationOptions& options,
                           World& world) {
   c10::NoGradGuard no_grad;
-  EvaluationResult result;
-  result.name = set.name();
-  result.bytes = 0;
+  Sums sums;
   const auto windows = set.windows(options.max_tokens);
-  double nats = 0;
   for (auto first = world.rank() * options.rows; first < windows; first += world.size() * options.rows) {
     if (options.should_stop && options.should_stop()) {
-      result.stopped = true;
+      sums.stopped = true;
       break;
     }
     const auto batch = set.make_batch(first, std::min(options.rows, windows - first));
     const auto tensors = to_tensors(batch, options.reset_at_document, model.device());
     const auto hidden = model.forward(tensors.tokens, tensors.documents, false);
-    nats += token_losses(hidden, model.head(), tensors.targets).sum(at::kDouble).item<double>();
-    result.tokens += batch.target_count;
+    sums.nats += token_losses(hidden, model.head(), tensors.targets).sum(at::kDouble).item<double>();
+    sums.tokens += batch.target_count;
     const auto bytes = set.target_bytes(batch);
-    if (bytes && result.bytes) {
-      *result.bytes += *bytes;
-    } else {
-      result.bytes.reset();
-    }
+    sums.bytes = sums.bytes && bytes ? std::optional(*sums.bytes + *bytes) : std::nullopt;
   }
-  add_over_ranks(result, nats, world);
-  result.loss = result.tokens > 0 ? nats / static_cast<double>(result.tokens) : 0;
-  return result;
+  return result_of(set.name(), add_over_ranks(sums, world));
 }
 
 EvaluationResult evaluate_ids(const LanguageModel& model, const std::vector<TokenId>& ids, std::int64_t seq_len,
-                              const std::vector<std::int32_t>& token_bytes) {
+                              const Tokenizer& tokenizer) {
   c10::NoGradGuard no_grad;
-  EvaluationResult result;
-  result.name = "text";
-  double nats = 0;
-  std::int64_t bytes = 0;
+  const auto token_bytes = ingot::token_bytes(tokenizer);
+  Sums sums;
+  if (token_bytes.empty()) sums.bytes.reset();
   const auto count = static_cast<std::int64_t>(ids.size());
   for (std::int64_t first = 0; first + 1 < count; first += seq_len) {
     const auto length = std::min(seq_len, count - 1 - first);
     const std::vector<std::int64_t> window(ids.begin() + first, ids.begin() + first + length + 1);
     const auto all = at::tensor(window, at::kLong).unsqueeze(0).to(model.device());
     const auto hidden = model.forward(all.slice(1, 0, length), {}, false);
-    nats += token_losses(hidden, model.head(), all.slice(1, 1)).sum(at::kDouble).item<double>();
-    result.tokens += length;
-    if (token_bytes.empty()) continue;
-    for (std::int64_t i = 1; i <= length; ++i)
-      bytes += token_bytes[static_cast<std::size_t>(window[static_cast<std::size_t>(i)])];
+    sums.nats += token_losses(hidden, model.head(), all.slice(1, 1)).sum(at::kDouble).item<double>();
+    sums.tokens += length;
+    for (std::int64_t i = 1; i <= length && sums.bytes; ++i) {
+      const auto bytes = token_bytes[static_cast<std::size_t>(window[static_cast<std::size_t>(i)])];
+      sums.bytes = bytes >= 0 ? std::optional(*sums.bytes + bytes) : std::nullopt;
+    }
   }
-  if (!token_bytes.empty()) result.bytes = bytes;
-  result.loss = result.tokens > 0 ? nats / static_cast<double>(result.tokens) : 0;
+  return result_of("text", sums);
+}
+
+EvaluationResult evaluate_text(const LanguageModel& model, const std::string& text, std::optional<TokenId> opener,
+                               std::int64_t seq_len, const Tokenizer& tokenizer) {
+  auto ids = tokenizer.encode(text);
+  auto bytes = static_cast<std::int64_t>(text.size());
+  if (opener) {
+    ids.insert(ids.begin(), *opener);
+  } else if (!ids.empty()) {
+    bytes -= std::ssize(tokenizer.piece(ids.front()));
+  }
+  if (ids.size() < 2) throw DataError(opener ? "a text without tokens" : "fewer than two tokens, nothing to score");
+  auto result = evaluate_ids(model, ids, seq_len, tokenizer);
+  result.bytes = bytes;
   return result;
 }
 

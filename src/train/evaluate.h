@@ -17,7 +17,7 @@ struct EvaluationResult {
   std::string name;
   double loss = 0;  // nats per target token
   std::int64_t tokens = 0;
-  std::optional<std::int64_t> bytes;  // of text that the targets stand for
+  std::optional<std::int64_t> bytes;  // of the text that the target tokens stand for; unknown without text
   bool stopped = false;               // on any rank before its share was done: the rest means nothing
 
   double perplexity() const;
@@ -35,9 +35,15 @@ struct EvaluationOptions {
 EvaluationResult evaluate(const LanguageModel& model, const ValidationSet& set, const EvaluationOptions& options,
                           World& world);
 
-/// One document as consecutive windows of `seq_len`, each token but the first scored once, with `seq_len` tokens of fresh
-/// context a window. `token_bytes` may be empty.
+/// Ids of one document as consecutive windows of `seq_len`, each but the first scored once, with `seq_len` tokens of fresh
+/// context a window. No token is added. Bytes are those of the tokens' pieces.
 EvaluationResult evaluate_ids(const LanguageModel& model, const std::vector<TokenId>& ids, std::int64_t seq_len,
-                              const std::vector<std::int32_t>& token_bytes);
+                              const Tokenizer& tokenizer);
+
+/// A text as one document: behind the token that opens documents (`opener`), if there is one, every token is scored, and
+/// the bytes are those of the text. Without, the first token is not scored, nor are its bytes counted. The end of the
+/// document is not scored: a text need not end there. Throws DataError if no token is left to score.
+EvaluationResult evaluate_text(const LanguageModel& model, const std::string& text, std::optional<TokenId> opener,
+                               std::int64_t seq_len, const Tokenizer& tokenizer);
 
 }  // namespace ingot

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 
+#include "base/error.h"
 #include "base/random.h"
 #include "objective/objective.h"
 
@@ -31,24 +32,34 @@ TokenId choose_token(const at::Tensor& logits, const GenerateOptions& options, d
   return static_cast<TokenId>(order[chosen].item<std::int64_t>());
 }
 
-std::optional<std::int64_t> room_after(const LanguageModel& model, const std::vector<TokenId>& prompt) {
-  const auto longest = model.max_document_length();
-  if (!longest) return std::nullopt;
-  return *longest - std::max<std::int64_t>(1, static_cast<std::int64_t>(prompt.size())) + 1;
+std::vector<TokenId> sample_start(const Tokenizer& tokenizer, std::optional<TokenId> opener,
+                                  const std::string& prompt) {
+  auto start = tokenizer.encode(prompt);
+  if (!start.empty()) return start;
+  if (!opener) {
+    throw ConfigError(
+        "an empty prompt is the start of a document, but no token opens the documents of this run's data: expected a "
+        "prompt");
+  }
+  return {*opener};
 }
 
-std::vector<TokenId> generate(const LanguageModel& model, const std::vector<TokenId>& prompt,
-                              std::optional<TokenId> eos, const GenerateOptions& options,
-                              const std::function<void(TokenId)>& on_token) {
+std::optional<std::int64_t> room_after(const LanguageModel& model, const std::vector<TokenId>& start) {
+  const auto longest = model.max_document_length();
+  if (!longest) return std::nullopt;
+  return *longest - std::ssize(start) + 1;
+}
+
+std::vector<TokenId> generate(const LanguageModel& model, const std::vector<TokenId>& start, std::optional<TokenId> eos,
+                              const GenerateOptions& options, const std::function<void(TokenId)>& on_token) {
   c10::NoGradGuard no_grad;
-  std::vector<std::int64_t> start(prompt.begin(), prompt.end());
-  if (start.empty()) start.push_back(eos.value_or(0));
   auto state = model.begin_decode(1);
-  auto hidden = model.prefill(at::tensor(start, at::kLong).unsqueeze(0).to(model.device()), state);
+  const std::vector<std::int64_t> fed(start.begin(), start.end());
+  auto hidden = model.prefill(at::tensor(fed, at::kLong).unsqueeze(0).to(model.device()), state);
   const auto head = model.head();
   RandomStream random(options.seed, "sample");
   std::vector<TokenId> out;
-  const auto max_tokens = std::min(options.max_tokens, room_after(model, prompt).value_or(options.max_tokens));
+  const auto max_tokens = std::min(options.max_tokens, room_after(model, start).value_or(options.max_tokens));
   for (std::int64_t i = 0; i < max_tokens; ++i) {
     const auto scores = logits(hidden.select(1, hidden.size(1) - 1).select(0, 0), head);
     const auto token = choose_token(scores, options, random.uniform());
@@ -59,11 +70,6 @@ std::vector<TokenId> generate(const LanguageModel& model, const std::vector<Toke
       hidden = model.step(at::full({1, 1}, token, at::TensorOptions(at::kLong).device(model.device())), state);
   }
   return out;
-}
-
-std::string generate_text(const LanguageModel& model, const Tokenizer& tokenizer, const std::string& prompt,
-                          const GenerateOptions& options) {
-  return tokenizer.decode(generate(model, tokenizer.encode(prompt), tokenizer.eos(), options));
 }
 
 }  // namespace ingot

@@ -23,18 +23,16 @@ struct GenerateOptions {
 /// Chooses a token from fp32 logits [V]; `uniform` in [0, 1) decides.
 TokenId choose_token(const at::Tensor& logits, const GenerateOptions& options, double uniform);
 
-/// Tokens that can follow the prompt by the model's positions (the last one is not fed); absent: any number. An empty prompt
-/// counts as one token.
-std::optional<std::int64_t> room_after(const LanguageModel& model, const std::vector<TokenId>& prompt);
+/// The tokens that a sample goes on from: those of the prompt; for an empty one, which is the start of a document, the
+/// token that opens documents. Throws ConfigError for an empty prompt where there is no such token.
+std::vector<TokenId> sample_start(const Tokenizer& tokenizer, std::optional<TokenId> opener, const std::string& prompt);
 
-/// Ids after the prompt, as many as the model has positions for. An empty prompt starts from the end-of-document token.
-/// `on_token` (may be empty) sees each id as it comes.
-std::vector<TokenId> generate(const LanguageModel& model, const std::vector<TokenId>& prompt,
-                              std::optional<TokenId> eos, const GenerateOptions& options,
-                              const std::function<void(TokenId)>& on_token = {});
+/// Tokens that can follow `start` by the model's positions (the last one is not fed); absent: any number.
+std::optional<std::int64_t> room_after(const LanguageModel& model, const std::vector<TokenId>& start);
 
-/// Text after `prompt`.
-std::string generate_text(const LanguageModel& model, const Tokenizer& tokenizer, const std::string& prompt,
-                          const GenerateOptions& options);
+/// Ids after `start`, which is not empty, as many as the model has positions for. `on_token` (may be empty) sees each id as
+/// it comes.
+std::vector<TokenId> generate(const LanguageModel& model, const std::vector<TokenId>& start, std::optional<TokenId> eos,
+                              const GenerateOptions& options, const std::function<void(TokenId)>& on_token = {});
 
 }  // namespace ingot

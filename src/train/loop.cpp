@@ -287,14 +287,17 @@ void TrainLoop::show_samples() {
   if (!record_.active() || !data_->tokenizer().has_text()) return;
   auto prompts = config_.evaluation.prompts;
   const bool last = counters_.step == experiment_.total_steps;
-  if (prompts.empty() && last) prompts.push_back("");
+  const auto opener = data_->document_opener();
+  if (prompts.empty() && last && opener) prompts.push_back("");
   GenerateOptions options;
   options.max_tokens = config_.evaluation.sample_tokens;
   options.temperature = 0.8;
   options.top_p = 0.95;
   options.seed = static_cast<std::uint64_t>(config_.run.seed);
   for (const auto& prompt : prompts) {
-    record_.sample(counters_, prompt + generate_text(*experiment_.model, data_->tokenizer(), prompt, options));
+    const auto start = sample_start(data_->tokenizer(), opener, prompt);
+    const auto ids = generate(*experiment_.model, start, data_->tokenizer().eos(), options);
+    record_.sample(counters_, prompt + data_->tokenizer().decode(ids));
   }
 }
 
@@ -313,6 +316,8 @@ CheckpointState TrainLoop::checkpoint_state(bool finished) {
   out.state["finished"] = finished;
   out.state["data_identity"] = data_->identity();
   out.state["tokenizer"] = data_->tokenizer().hash();
+  const auto opener = data_->document_opener();
+  out.state["document_opener"] = opener ? nlohmann::json(*opener) : nlohmann::json();
   out.state["layout"] = execution_layout(experiment_.config, experiment_.micro_batch, world_.size());
   if (spikes_) out.state["spikes"] = spikes_->state();
   out.model = experiment_.store->state();

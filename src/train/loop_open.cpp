@@ -14,6 +14,7 @@
 #include "device/gpu.h"
 #include "device/machine.h"
 #include "dist/preflight.h"
+#include "train/generate.h"
 #include "train/loop.h"
 #include "train/micro_batches.h"
 #include "train/peak.h"
@@ -66,8 +67,6 @@ void TrainLoop::open() {
 void TrainLoop::open_data() {
   world_.set_phase(0, "preparing the data");
   PrepareOptions prepare;
-  prepare.run_dir = dir_;
-  prepare.seed = static_cast<std::uint64_t>(config_.run.seed);
   prepare.may_build = world_.place().local_rank == 0;
   prepare.progress = [this](const DataProgress& p) {
     if (auto* progress = record_.progress()) progress->show(progress_text(p));
@@ -81,7 +80,7 @@ void TrainLoop::open_data() {
   const int turn = world_.is_first() ? 0 : prepare.may_build ? 1 : 2;
   const int turns = world_.size() > 1 ? 3 : 1;
   for (int now = 0; now < turns; ++now) {
-    if (now == turn) data_ = prepare_data(config_.data, families_.get<TokenizerEntry>(), prepare);
+    if (now == turn) data_ = open_training_data(config_, resume_, families_, prepare);
     world_.wait_for_all();
   }
   record_.clear_progress();
@@ -91,11 +90,6 @@ void TrainLoop::open_data() {
     throw DataError(cat("rank ", rank, " (", world_.ranks()[static_cast<std::size_t>(rank)].host,
                         ") has other training data than rank 0: identity ", identities[static_cast<std::size_t>(rank)],
                         " instead of ", identities[0]));
-  }
-  if (resume_ && resume_->state.value("data_identity", "") != data_->identity()) {
-    throw DataError(cat("the training data is not what ", resume_->checkpoint.string(), " was trained on (identity ",
-                        resume_->state.value("data_identity", ""), ", now ", data_->identity(),
-                        "); bring the old text back or choose another run.name"));
   }
 }
 
@@ -130,8 +124,8 @@ void TrainLoop::check_prompts() const {
   if (!data_->tokenizer().has_text()) return;
   for (std::size_t i = 0; i < config_.evaluation.prompts.size(); ++i) {
     try {
-      const auto ids = data_->tokenizer().encode(config_.evaluation.prompts[i]);
-      experiment_.model->check_document_length(static_cast<std::int64_t>(ids.size()));
+      const auto start = sample_start(data_->tokenizer(), data_->document_opener(), config_.evaluation.prompts[i]);
+      experiment_.model->check_document_length(std::ssize(start));
     } catch (const ConfigError& error) {
       throw ConfigError(cat("evaluation.prompts[", i, "]: ", error.what()));
     }

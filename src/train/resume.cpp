@@ -104,6 +104,21 @@ std::optional<ResumePoint> find_resume_point(const fs::path& run_dir, const Resu
   return std::nullopt;
 }
 
+namespace {
+
+/// Fields that say where data lies; what they name may be the same under another name.
+bool names_data(const Difference& difference) {
+  return difference.field_class == FieldClass::kFree && difference.path.starts_with("data.") &&
+         difference.path != "data.cache";
+}
+
+std::string change_text(const Difference& difference) {
+  return cat("  ", difference.path, ": was ", difference.before.value_or("absent"), ", now ",
+             difference.after.value_or("absent"));
+}
+
+}  // namespace
+
 RunConfig checkpoint_config(const fs::path& checkpoint, const Families& families) {
   const auto file = checkpoint / "config.yaml";
   const auto document = Document::parse(read_checkpoint_config(checkpoint), file.string(), {}, checkpoint);
@@ -127,9 +142,10 @@ void adopt_checkpoint_config(RunConfig& config, ResumePoint& point, const Famili
   if (!(train.duration == saved.train.duration)) point.other_duration = saved.train.duration;
   std::vector<std::string> changed;
   for (const auto& difference : diff(flatten(saved), flatten(config))) {
-    if (difference.field_class != FieldClass::kNumeric || difference.path == "train.duration") continue;
-    changed.push_back(cat("  ", difference.path, ": was ", difference.before.value_or("absent"), ", now ",
-                          difference.after.value_or("absent")));
+    if (names_data(difference)) point.other_files.push_back(change_text(difference));
+    if (difference.field_class == FieldClass::kNumeric && difference.path != "train.duration") {
+      changed.push_back(change_text(difference));
+    }
   }
   if (changed.empty()) return;
   throw ConfigError(cat("the config differs from that of ", point.checkpoint.string(),
@@ -162,6 +178,39 @@ void check_new_length(const ResumePoint& point, const Experiment& experiment) {
                           how_to_start_from(point.checkpoint)));
   }
   log::info(cat(change, ": the ", format_grouped(point.step), " steps so far are those of a run of that length"));
+}
+
+DataModule open_training_data(const RunConfig& config, const std::optional<ResumePoint>& point,
+                              const Families& families, PrepareOptions prepare) {
+  prepare.run_dir = config.run.dir;
+  prepare.seed = static_cast<std::uint64_t>(config.run.seed);
+  if (point) {
+    prepare.expected = ExpectedData{point->state.value("data_identity", ""), point->state.value("tokenizer", ""),
+                                    point->checkpoint.string()};
+  }
+  try {
+    return prepare_data(config.data, families.get<TokenizerEntry>(), prepare);
+  } catch (const OtherDataError& error) {
+    if (point->other_files.empty()) throw;
+    throw ConfigError(cat(error.what(), ":\n", join(point->other_files, "\n")));
+  }
+}
+
+void check_data_of_finished(const RunConfig& config, const ResumePoint& point, const Families& families) {
+  if (!point.other_files.empty()) {
+    throw ConfigError(cat("the run in ", config.run.dir, " is finished, with other data than the config names:\n",
+                          join(point.other_files, "\n"), "\nundo the change, or choose another run.name"));
+  }
+  PrepareOptions prepare;
+  prepare.may_build = false;
+  try {
+    open_training_data(config, point, families, prepare);
+  } catch (const NotPreparedError&) {
+    log::info(cat("the prepared data of ", config.run.dir, " is gone: it was not compared"));
+  } catch (const Error&) {
+    if (data_is_there(config.data)) throw;
+    log::info("the data is gone: it was not compared");
+  }
 }
 
 nlohmann::json execution_layout(const RunConfig& config, std::int64_t micro_batch, int world_size) {

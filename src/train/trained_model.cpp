@@ -20,6 +20,14 @@ RunConfig saved_config(const fs::path& checkpoint, const Families& families) {
   return read_run_config(document, families, UnsetNames::kAccept);
 }
 
+/// Checkpoints of earlier programs do not say it.
+std::optional<TokenId> opener_of(const nlohmann::json& state, const Tokenizer& tokenizer) {
+  const auto found = state.find("document_opener");
+  if (found == state.end()) return tokenizer.eos() ? tokenizer.eos() : tokenizer.bos();
+  if (!found->is_number_integer()) return std::nullopt;
+  return found->get<TokenId>();
+}
+
 }  // namespace
 
 TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families,
@@ -27,12 +35,14 @@ TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Familie
   TrainedModel out;
   out.checkpoint = resolve_checkpoint(run_or_checkpoint);
   out.run_dir = fs::absolute(out.checkpoint).lexically_normal().parent_path().parent_path();
-  out.step = read_state(out.checkpoint).at("step").get<std::int64_t>();
+  const auto state = read_state(out.checkpoint);
+  out.step = state.at("step").get<std::int64_t>();
   out.config = saved_config(out.checkpoint, families);
   if (precision) out.config.train.precision = *precision;
   // Wherever it was trained.
   out.config.train.device = gpu_available() ? DeviceKind::kCuda : DeviceKind::kCpu;
   out.tokenizer = open_run_tokenizer(families.get<TokenizerEntry>(), out.run_dir);
+  out.opener = opener_of(state, *out.tokenizer);
   set_threads(usable_cores());
   out.config.train.blas = use_blas(Blas::kAuto);
   keep_freed_memory();

@@ -17,6 +17,7 @@ struct TrainedModel {
   std::int64_t step = 0;
   RunConfig config;
   std::shared_ptr<const Tokenizer> tokenizer;
+  std::optional<TokenId> opener;  // the input that documents began with in training, if it is one token
   std::unique_ptr<ParameterStore> store;
   std::unique_ptr<LanguageModel> model;
 };

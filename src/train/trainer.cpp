@@ -29,6 +29,7 @@ std::string to_text(const Opening& opening) {
     out["checkpoint"] = opening.point->checkpoint.string();
     out["step"] = opening.point->step;
     out["state"] = opening.point->state;
+    out["other_files"] = opening.point->other_files;
   }
   return out.dump();
 }
@@ -42,6 +43,7 @@ Opening opening_of(const std::string& text) {
     out.point->checkpoint = value.at("checkpoint").get<std::string>();
     out.point->step = value.at("step");
     out.point->state = value.at("state");
+    out.point->other_files = value.at("other_files").get<std::vector<std::string>>();
   }
   return out;
 }
@@ -53,6 +55,7 @@ Opening open_run(RunConfig& config, const TrainRequest& request, const Families&
   adopt_checkpoint_config(config, *out.point, families);
   const bool as_before = out.point->finished && !out.point->other_duration;
   out.finished = as_before && request.resume.kind == ResumeChoice::Kind::kAuto;
+  if (out.finished) check_data_of_finished(config, *out.point, families);
   return out;
 }
 

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/text.h"
 #include "data/inspect.h"
 #include "data/tokenize.h"
 #include "support.h"
@@ -22,10 +23,11 @@ TEST_F(DataModuleTest, GivesEveryWindowOnceAnEpoch) {
   folder.write("a.txt", text);
   const DataModule data = prepare("{" + train_of("a.txt", "file") + ", tokenizer: bytes, seq_len: 16}", path("run"));
   const std::int64_t samples = data.samples_per_epoch();
-  EXPECT_EQ(samples, static_cast<std::int64_t>(text.size() + 1 - 1) / 16);  // and an end mark
+  EXPECT_EQ(samples, static_cast<std::int64_t>(text.size() + 1) / 16);  // and an end mark
   EXPECT_EQ(data.tokens_per_epoch(), samples * 16);
   std::set<std::string> expected, seen;
-  for (std::int64_t w = 0; w < samples; ++w) expected.insert(text.substr(static_cast<std::size_t>(w) * 16, 16));
+  const std::string fed = '\0' + text;  // the byte stands for the end mark that opens the document
+  for (std::int64_t w = 0; w < samples; ++w) expected.insert(fed.substr(static_cast<std::size_t>(w) * 16, 16));
   for (std::int64_t i = 0; i < samples; ++i) {
     const Batch batch = data.make_batch(i, 1);
     std::string row;
@@ -113,6 +115,49 @@ TEST_F(DataModuleTest, ChangedTextIsNamed) {
   EXPECT_NE(prepare(yaml, path("run2")).identity(), data.identity());
 }
 
+TEST_F(DataModuleTest, WhereTheTextIsGoneItsTokensDo) {
+  folder.write("t/a.txt", numbered_lines(300));
+  folder.write("v.txt", numbered_lines(30));
+  const std::string yaml = "{" + train_of("t") + ", validation: {paths: " + path("v.txt") +
+                           "}, tokenizer: {type: sentencepiece, vocab_size: 300}, seq_len: 32}";
+  const DataModule data = prepare(yaml, path("run"));
+  fs::rename(path("t"), path("away"));
+  fs::remove(path("v.txt"));
+  const DataModule again = prepare(yaml, path("run"));
+  EXPECT_EQ(again.identity(), data.identity());
+  EXPECT_EQ(again.validation_sets()[0].tokens(), data.validation_sets()[0].tokens());
+  fs::create_directory(path("t"));
+  EXPECT_EQ(prepare(yaml, path("run")).identity(), data.identity()) << "an empty folder";
+  folder.write("t/b.txt", "other text\n");
+  EXPECT_THROW(prepare(yaml, path("run")), DataError);
+  PrepareOptions look{.run_dir = path("run"), .may_build = false, .text = TextUse::kIgnore};
+  EXPECT_EQ(prepare_data(data_config(yaml), tokenizer_family(), look).identity(), data.identity());
+  EXPECT_THROW(prepare("{" + train_of("absent") + ", tokenizer: bytes, seq_len: 32}", path("run")), DataError);
+}
+
+TEST_F(DataModuleTest, ARunThatGoesOnKeepsItsTokenizerAndRefusesOtherData) {
+  folder.write("a.txt", numbered_lines(300));
+  folder.write("b.txt", numbered_lines(310));
+  const auto old = make_tokenizer("{type: sentencepiece, vocab_size: 300}", {sample_text(2000)});
+  folder.write("t.model", old->serialize());
+  const auto yaml = [&](const std::string& text) {
+    return cat("{", train_of(text), ", tokenizer: {type: file, path: ", path("t.model"), "}, seq_len: 32}");
+  };
+  const DataModule data = prepare(yaml("a.txt"), path("run"));
+  const PrepareOptions resume{.run_dir = path("run"),
+                              .expected = ExpectedData{data.identity(), data.tokenizer().hash(), "step-4"}};
+  const auto open = [&](const std::string& text) {
+    return message_of<OtherDataError>([&] { prepare_data(data_config(yaml(text)), tokenizer_family(), resume); });
+  };
+  EXPECT_EQ(open("a.txt"), "");
+  EXPECT_NE(open("b.txt").find("the training data is not what step-4 was trained on"), std::string::npos);
+  fs::remove(path("t.model"));
+  EXPECT_EQ(open("a.txt"), "") << "the run has its own copy";
+  folder.write("t.model", make_tokenizer("{type: sentencepiece, vocab_size: 310}", {sample_text(2000)})->serialize());
+  EXPECT_NE(open("a.txt").find("the tokenizer is not what step-4 was trained on"), std::string::npos);
+  EXPECT_EQ(open_run_tokenizer(tokenizer_family(), path("run"))->hash(), old->hash());
+}
+
 TEST_F(DataModuleTest, NewAndMissingFilesAreNamed) {
   folder.write("t/a.txt", numbered_lines(300));
   const std::string yaml = "{" + train_of("t") + ", tokenizer: bytes, seq_len: 32}";
@@ -176,8 +221,10 @@ TEST_F(DataModuleTest, TrainsOnShardsMadeElsewhere) {
   const Batch batch = data.make_batch(0, 99);
   int ends = 0;
   for (std::size_t i = 0; i < batch.tokens.size(); ++i) {
-    EXPECT_EQ(batch.targets[i] == -1, batch.tokens[i] == 99);
-    ends += batch.tokens[i] == 99;
+    EXPECT_NE(batch.targets[i], -1);
+    if (batch.tokens[i] != 99) continue;
+    ++ends;
+    EXPECT_TRUE(i % 20 == 0 || batch.documents[i] == batch.documents[i - 1] + 1) << "it belongs to what it opens";
   }
   EXPECT_GE(ends, 19);
   EXPECT_FALSE(data.validation_sets()[0].target_bytes(batch).has_value());
@@ -222,7 +269,8 @@ TEST_F(DataModuleTest, TooLittleTextIsNamed) {
   folder.write("a.txt", "short");
   std::string message = message_of<DataError>(
       [&] { prepare("{" + train_of("a.txt") + ", tokenizer: bytes, seq_len: 64}", path("run")); });
-  EXPECT_NE(message.find("'train' has 6 tokens, expected more than seq_len (64)"), message.npos) << message;
+  EXPECT_NE(message.find("'train' has 6 tokens, expected at least 64 for a row of seq_len (64)"), message.npos)
+      << message;
   folder.write("b.txt", "one document\nanother document\n");
   message = message_of<DataError>([&] {
     prepare("{" + train_of("b.txt") + ", validation: {fraction: 0.0001}, tokenizer: bytes, seq_len: 4}", path("run2"));
@@ -315,6 +363,18 @@ TEST(DataConfigTest, ChecksAcrossFields) {
   const DataConfig config =
       data_config("{train: {paths: x, documents: {separator: \"<|end|>\"}}, tokenizer: bytes, seq_len: 4}");
   EXPECT_EQ(config.train.documents, (DocumentRule{DocumentRule::Kind::kSeparator, "<|end|>"}));
+}
+
+TEST(DataConfigTest, KnowsTheNamesOfTheHeldOutSets) {
+  const auto names = [](const std::string& yaml) {
+    return join(validation_set_names(data_config("{" + yaml + ", tokenizer: bytes, seq_len: 4}")), " ");
+  };
+  const std::string mixture = "train: {sources: [{name: a, paths: [x]}, {name: b, paths: [y]}]}";
+  EXPECT_EQ(names("train: {paths: [x]}"), "");
+  EXPECT_EQ(names("train: {paths: [x]}, validation: {fraction: 0.1}"), "validation");
+  EXPECT_EQ(names(mixture + ", validation: {fraction: 0.1}"), "a b");
+  EXPECT_EQ(names(mixture + ", validation: {paths: [v]}"), "validation");
+  EXPECT_EQ(names("train: {paths: [x]}, validation: {sets: {news: {paths: [n]}, code: {paths: [c]}}}"), "news code");
 }
 
 TEST(DataConfigTest, OfTheThreeWaysToHoldOutTheOneSetLaterCounts) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "data/data_module.h"
 #include "data/document_export.h"
+#include "data/megatron.h"
 #include "data/token_stream.h"
 #include "support.h"
 
@@ -29,20 +30,6 @@ std::vector<std::string> documents_of(const std::vector<TokenId>& ids) {
     }
   }
   return documents;
-}
-
-/// All tokens of a set in the order of the stream.
-std::vector<TokenId> stream_of(const ValidationSet& set, std::int64_t seq_len) {
-  std::map<std::int64_t, std::vector<TokenId>> windows;
-  const Batch batch = set.make_batch(0, set.windows());
-  std::vector<TokenId> ids;
-  for (std::int64_t row = 0; row < batch.rows; ++row) {
-    for (std::int64_t i = 0; i < seq_len; ++i) {
-      const auto at = static_cast<std::size_t>(row * seq_len + i);
-      ids.push_back(batch.tokens[at]);
-    }
-  }
-  return ids;
 }
 
 TEST_F(HeldOutTest, HeldOutDocumentsAreNotTrainedOnDuplicatesIncluded) {
@@ -96,40 +83,99 @@ TEST_F(HeldOutTest, OfASingleDocumentTheLastPartIsHeldOut) {
   EXPECT_EQ(*data.sources()[0].text_bytes, static_cast<std::int64_t>(cut));
 }
 
-TEST_F(HeldOutTest, AHeldOutSetIsScoredWholeAndItsBytesAreCounted) {
-  const std::string text = numbered_lines(100);
-  folder.write("a.txt", text);
-  folder.write("v.txt", text);
-  const DataModule data = prepare("{" + train_of("a.txt") + ", validation: {paths: [" + path("v.txt") +
-                                      "]}, tokenizer: {type: sentencepiece, vocab_size: 300}, seq_len: 7}",
-                                  path("run"));
-  const ValidationSet& set = data.validation_sets()[0];
-  std::int64_t targets = 0, bytes = 0;
+/// Targets of all windows of a set, and the bytes that they stand for.
+struct Scored {
+  std::int64_t tokens = 0;
+  std::optional<double> bytes = 0.0;
+};
+
+Scored score_all(const ValidationSet& set) {
+  Scored all;
   for (std::int64_t first = 0; first < set.windows(); first += 4) {
-    const Batch batch = set.make_batch(first, 4);
+    const Batch batch = set.make_batch(first, 4);  // the last one runs past the end
     EXPECT_EQ(batch.rows, 4);
-    targets += batch.target_count;
-    bytes += *set.target_bytes(batch);
+    all.tokens += batch.target_count;
+    const auto bytes = set.target_bytes(batch);
+    all.bytes = all.bytes && bytes ? std::optional(*all.bytes + *bytes) : std::nullopt;
   }
-  EXPECT_EQ(targets, set.tokens() - 1);
-  // All text but the newlines that separate documents and the first token's.
-  const Batch first_window = [&] {
-    Batch found;
-    for (std::int64_t w = 0; w < set.windows(); ++w) {
-      const Batch batch = set.make_batch(w, 1);
-      if (data.tokenizer().decode(std::span(batch.tokens).first(3)).starts_with("document 0")) found = batch;
+  return all;
+}
+
+TEST_F(HeldOutTest, EveryTokenizerIsScoredOverTheBytesOfTheFile) {
+  const std::string text = sample_text(3000) + numbered_lines(12) + "x";
+  const std::string lines = numbered_lines(100);  // 100 newlines between documents, which belong to none
+  folder.write("a.txt", text);
+  folder.write("lines.txt", lines);
+  int number = 0;
+  for (const std::string tokenizer :
+       {"bytes", "characters", "{type: sentencepiece, vocab_size: 320}",
+        "{type: sentencepiece, vocab_size: 320, model_type: unigram}",
+        "{type: sentencepiece, vocab_size: 80, byte_fallback: false, character_coverage: 0.98}"}) {
+    for (const std::string reset : {"true", "false"}) {
+      const DataModule data =
+          prepare("{" + train_of("a.txt", "file") + ", validation: {sets: {whole: {paths: " + path("a.txt") +
+                      "}, lines: {paths: " + path("lines.txt") + ", documents: line}}}, tokenizer: " + tokenizer +
+                      ", seq_len: 7, reset_at_document: " + reset + "}",
+                  path("run" + std::to_string(number++)));
+      const std::vector<ValidationSet>& sets = data.validation_sets();
+      const Scored whole = score_all(sets[0]), by_line = score_all(sets[1]);
+      EXPECT_EQ(whole.tokens, sets[0].tokens()) << tokenizer;
+      EXPECT_EQ(by_line.tokens, sets[1].tokens()) << tokenizer;
+      EXPECT_NEAR(whole.bytes.value(), static_cast<double>(text.size()), 1e-6) << tokenizer;
+      EXPECT_NEAR(by_line.bytes.value(), static_cast<double>(lines.size() - 100), 1e-6) << tokenizer;
+      if (const auto unknown = data.tokenizer().unknown()) {
+        const std::vector<TokenId> ids = data.tokenizer().encode(text);
+        EXPECT_GT(std::count(ids.begin(), ids.end(), *unknown), 0) << "this case is about text that gets lost";
+      }
     }
-    return found;
-  }();
-  const std::int64_t first_bytes =
-      first_window.tokens.empty() ? 0 : std::ssize(data.tokenizer().piece(first_window.tokens[0]));
-  ASSERT_GT(first_bytes, 0);
-  EXPECT_EQ(bytes, static_cast<std::int64_t>(text.size()) - 100 - first_bytes);
-  // A cap is a prefix.
+  }
+}
+
+TEST_F(HeldOutTest, WithoutATokenThatEndsDocumentsTheirFirstIsNotCounted) {
+  folder.write("a.txt", "abcd\nefgh\nijkl\n");
+  const auto scored = [&](const std::string& reset) {
+    const DataModule data =
+        prepare("{" + train_of("a.txt") + ", validation: {paths: " + path("a.txt") +
+                    "}, tokenizer: {type: characters, eos: false}, seq_len: 3, reset_at_document: " + reset + "}",
+                path("run"));
+    EXPECT_FALSE(data.document_opener().has_value());
+    return score_all(data.validation_sets()[0]);
+  };
+  EXPECT_EQ(scored("true").bytes, 9.0);
+  EXPECT_EQ(scored("false").bytes, 11.0) << "but for the very first";
+}
+
+TEST_F(HeldOutTest, BytesOfUnknownTokensInShardsMadeElsewhereAreNotInvented) {
+  const auto tokenizer = make_tokenizer(
+      "{type: sentencepiece, vocab_size: 60, byte_fallback: false, character_coverage: 0.98}", {sample_text(3000)});
+  folder.write("t.model", tokenizer->serialize());
+  const fs::path shards = folder.path() / "shards";
+  fs::create_directory(shards);
+  MegatronWriter writer(shards, "s", tokenizer->vocab_size());
+  const auto plain = tokenizer->encode("the the the the the"), odd = tokenizer->encode("the \u0416 the");
+  for (const auto& ids : {plain, odd}) {
+    writer.append(ids);
+    writer.append(std::vector<TokenId>{*tokenizer->eos()});
+    writer.end_document();
+  }
+  writer.sync();
+  writer.finish();
+  const DataModule data =
+      prepare("{train: {paths: [" + path("shards/s.bin") + "]}, validation: {paths: [" + path("shards/s.bin") +
+                  "]}, tokenizer: {type: file, path: " + path("t.model") + "}, seq_len: 4}",
+              path("run"));
+  EXPECT_FALSE(score_all(data.validation_sets()[0]).bytes.has_value());
+}
+
+TEST_F(HeldOutTest, ACapIsAPrefixOfASet) {
+  folder.write("a.txt", numbered_lines(100));
+  const DataModule data =
+      prepare("{" + train_of("a.txt") + ", validation: {paths: " + path("a.txt") + "}, tokenizer: bytes, seq_len: 7}",
+              path("run"));
+  const ValidationSet& set = data.validation_sets()[0];
   EXPECT_EQ(set.windows(70), 10);
   EXPECT_EQ(set.windows(3), 1);
   EXPECT_EQ(set.windows(1 << 30), set.windows());
-  EXPECT_FALSE(stream_of(set, 7).empty());
 }
 
 TEST_F(HeldOutTest, MixesSourcesAndScoresNamedSets) {
@@ -146,7 +192,7 @@ TEST_F(HeldOutTest, MixesSourcesAndScoresNamedSets) {
   int from_b = 0;
   for (std::int64_t i = 0; i < 400; ++i) {
     const Batch batch = data.make_batch(i, 1);
-    const bool is_b = batch.tokens[0] == 'b';
+    const bool is_b = batch.targets[0] == 'b';
     from_b += is_b;
     EXPECT_EQ(data.origin(i).source, is_b ? "b" : "a");
   }

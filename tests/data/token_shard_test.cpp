@@ -290,34 +290,6 @@ TEST(TokenStream, AnIndexCutWhileInUseIsAnError) {
   }
 }
 
-TEST(FillRow, ResetsAtDocuments) {
-  const TemporaryFolder folder;
-  write_documents(folder.path(), "a", 100, {{1, 2, 9}, {3, 9}, {4, 5, 6, 9}});
-  std::vector<std::unique_ptr<TokenShard>> shards;
-  shards.push_back(open_megatron(folder.path() / "a.bin"));
-  const TokenStream stream(std::move(shards), 100, 3);
-
-  Batch batch = empty_batch(3, 4);
-  fill_row(stream, 0, true, batch, 0);
-  fill_row(stream, 4, true, batch, 1);
-  EXPECT_EQ(batch.tokens, (Ids{1, 2, 9, 3, 9, 4, 5, 6, 0, 0, 0, 0}));
-  // The end of a document is a target; its successor is none.
-  EXPECT_EQ(batch.targets, (Ids{2, 9, -1, 9, -1, 5, 6, 9, -1, -1, -1, -1}));
-  EXPECT_EQ(batch.documents, (std::vector<std::int32_t>{0, 0, 0, 1, 0, 1, 1, 1, 0, 0, 0, 0}));
-  EXPECT_EQ(batch.target_count, 6);
-
-  Batch joined = empty_batch(1, 4);
-  fill_row(stream, 4, false, joined, 0);
-  EXPECT_EQ(joined.targets, (Ids{4, 5, 6, 9}));
-  EXPECT_EQ(joined.documents, (std::vector<std::int32_t>{0, 0, 0, 0}));
-  EXPECT_EQ(joined.target_count, 4);
-
-  Batch last = empty_batch(1, 4);  // two tokens are left
-  fill_row(stream, 7, true, last, 0);
-  EXPECT_EQ(last.tokens, (Ids{6, 9, 0, 0}));
-  EXPECT_EQ(last.targets, (Ids{9, -1, -1, -1}));
-}
-
 TEST(Records, FindEveryChange) {
   const TemporaryFolder folder;
   write_documents(folder.path(), "a", 100, {{1, 2, 3}, {4, 99}});

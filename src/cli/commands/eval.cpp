@@ -5,6 +5,7 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "base/log.h"
 #include "base/staged.h"
 #include "base/text.h"
 #include "checkpoint/safetensors.h"
@@ -117,25 +118,39 @@ ExitCode evaluate_held_out(const Options& options, const TrainedModel& trained, 
   return ExitCode::kDone;
 }
 
+/// A file as one document.
+ExitCode evaluate_file(const Options& options, const TrainedModel& trained) {
+  const auto text = read_document(options.text);
+  if (!trained.opener) log::info("no token opens documents of this run's data: the text's first token is not scored");
+  try {
+    print_result(report(
+        trained, evaluate_text(*trained.model, text, trained.opener, trained.config.data.seq_len, *trained.tokenizer),
+        options.json));
+  } catch (const DataError& error) {
+    throw DataError(cat(options.text, ": ", error.what()));
+  }
+  return ExitCode::kDone;
+}
+
+ExitCode evaluate_given_ids(const Options& options, const TrainedModel& trained) {
+  const auto ids = parse_ids(options.ids, trained.tokenizer->vocab_size());
+  if (!options.logits.empty()) {
+    Staged staged(options.logits, ExitCode::kConfig);
+    write_safetensors(staged.path(), {{"logits", logits_of(*trained.model, ids)}});
+    staged.commit();
+    if (ids.size() < 2) return ExitCode::kDone;
+  }
+  if (ids.size() < 2) throw DataError("eval: fewer than two tokens, nothing to score");
+  print_result(report(trained, evaluate_ids(*trained.model, ids, std::ssize(ids), *trained.tokenizer), options.json));
+  return ExitCode::kDone;
+}
+
 ExitCode evaluate_run(const Options& options, const Families& families) {
   if (!options.text.empty() + !options.ids.empty() + options.held_out != 1)
     throw ConfigError("eval: expected one of --held-out, --text and --ids");
   const auto trained = open_trained_model(options.run, families);
   if (options.held_out) return evaluate_held_out(options, trained, families);
-  const auto& tokenizer = *trained.tokenizer;
-  const auto ids = options.ids.empty() ? tokenizer.encode(read_document(options.text))
-                                       : parse_ids(options.ids, tokenizer.vocab_size());
-  if (!options.logits.empty()) {
-    Staged staged(options.logits, ExitCode::kConfig);
-    write_safetensors(staged.path(), {{"logits", logits_of(*trained.model, ids)}});
-    staged.commit();
-    if (options.ids.size() > 0 && ids.size() < 2) return ExitCode::kDone;
-  }
-  if (ids.size() < 2) throw DataError("eval: fewer than two tokens, nothing to score");
-  const auto bytes = tokenizer.has_text() ? token_bytes(tokenizer) : std::vector<std::int32_t>();
-  const auto window = options.ids.empty() ? trained.config.data.seq_len : static_cast<std::int64_t>(ids.size());
-  print_result(report(trained, evaluate_ids(*trained.model, ids, window, bytes), options.json));
-  return ExitCode::kDone;
+  return options.ids.empty() ? evaluate_file(options, trained) : evaluate_given_ids(options, trained);
 }
 
 }  // namespace
@@ -145,8 +160,9 @@ void add_eval(CLI::App& app, CommandLine& line) {
   auto options = std::make_shared<Options>();
   command->add_option("run", options->run, "run or checkpoint directory")->required();
   command->add_flag("--held-out", options->held_out, "the run's held-out sets, whole, as in training");
-  command->add_option("--text", options->text, "a file: one document, scored in windows of seq_len");
-  command->add_option("--ids", options->ids, "token ids of one document, such as 12,5,99");
+  command->add_option("--text", options->text, "a file: one document, every token scored once, in windows of seq_len");
+  command->add_option("--ids", options->ids,
+                      "token ids of one document, such as 12,5,99: all but the first are scored");
   command->add_option("--logits", options->logits, "write fp32 logits [T, V] to this safetensors file")->needs("--ids");
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot eval runs/quickstart --text notes.txt --json");

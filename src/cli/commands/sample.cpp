@@ -46,9 +46,9 @@ ExitCode sample(const Options& options, const Families& families) {
   const auto trained = open_trained_model(options.run, families);
   const auto& tokenizer = *trained.tokenizer;
   if (!tokenizer.has_text()) throw DataError("this run's tokenizer has no text: it was trained on foreign shards");
-  const auto prompt = tokenizer.encode(options.prompt);
-  trained.model->check_document_length(static_cast<std::int64_t>(prompt.size()));
-  if (const auto room = room_after(*trained.model, prompt); room && options.generate.max_tokens > *room) {
+  const auto begin = sample_start(tokenizer, trained.opener, options.prompt);
+  trained.model->check_document_length(std::ssize(begin));
+  if (const auto room = room_after(*trained.model, begin); room && options.generate.max_tokens > *room) {
     log::warning(cat("the text ends after at most ", *room, " tokens: the model has learned ",
                      *trained.model->max_document_length(), " positions"));
   }
@@ -61,7 +61,7 @@ ExitCode sample(const Options& options, const Families& families) {
     SampleOutput output(!options.json);
     if (i > 0) output.add("\n---\n");
     output.add(options.prompt);
-    const auto ids = generate(*trained.model, prompt, tokenizer.eos(), generate_options,
+    const auto ids = generate(*trained.model, begin, tokenizer.eos(), generate_options,
                               [&](TokenId id) { output.add(tokenizer.piece(id)); });
     output.finish();
     tokens += static_cast<std::int64_t>(ids.size());

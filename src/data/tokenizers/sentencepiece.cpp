@@ -164,6 +164,9 @@ class SentencepieceTokenizer final : public Tokenizer {
     const int id = model_->processor.bos_id();
     return id < 0 ? std::nullopt : std::optional<TokenId>(id);
   }
+  std::optional<TokenId> unknown() const override {
+    return model_->bytes.empty() ? std::optional<TokenId>(model_->processor.unk_id()) : std::nullopt;
+  }
   std::unique_ptr<TextEncoder> encoder() const override { return std::make_unique<Encoder>(model_); }
   std::string_view piece(TokenId id) const override {
     if (id < 0 || id >= vocab_size()) {
