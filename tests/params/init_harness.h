@@ -1,11 +1,14 @@
 #pragma once
-// Standard deviations that inits give, by their text.
+// What inits draw.
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <string>
 
+#include "base/random.h"
 #include "base/text.h"
 #include "support/weights.h"
 
@@ -41,10 +44,42 @@ inline std::unique_ptr<Init> make_init(const std::string& yaml, int num_sublayer
   return config.init.entry().make(config.init.settings(), InitContext{num_sublayers});
 }
 
-/// The number in "normal(0, 0.02)"; 0 for "zeros".
+/// What the init fills such a parameter with, in fp64.
+inline at::Tensor drawn(const Init& init, const ParamInfo& info, std::uint64_t seed = 1) {
+  at::Tensor weight = at::empty(info.shape, at::kDouble);
+  RandomStream random(seed, "drawn");
+  init.fill(weight, info, random);
+  return weight;
+}
+
+/// The number that standard normal values of the same stream were multiplied with: one number, or the test fails. 0 for zeros.
 inline double std_of(const Init& init, const ParamInfo& info) {
-  const auto text = init.text(info);
-  return text == "zeros" ? 0 : std::stod(text.substr(text.find(' ')));
+  at::Tensor unit = at::empty(info.shape, at::kDouble);
+  RandomStream random(1, "drawn");
+  normal_init(1)(unit, info, random);
+  const at::Tensor ratio = drawn(init, info) / unit;
+  const double std = ratio.mean().item<double>();
+  EXPECT_LT((ratio - std).abs().max().item<double>(), 1e-12)
+      << "not normal values of one deviation: " << init.text(info);
+  return std;
+}
+
+/// Mean, deviation and fourth moment of n values, which have these for the distribution: within five standard errors.
+inline void expect_moments(const at::Tensor& values, double std, double kurtosis, double sixth_and_eighth_error) {
+  const auto n = static_cast<double>(values.numel());
+  EXPECT_NEAR(values.mean().item<double>(), 0, 5 * std / std::sqrt(n));
+  EXPECT_NEAR(values.std().item<double>(), std, 5 * std * std::sqrt((kurtosis - 1) / (4 * n)));
+  EXPECT_NEAR((values / std).pow(4).mean().item<double>(), kurtosis, 5 * sixth_and_eighth_error / std::sqrt(n));
+}
+/// Var z⁴ = 105 - 9 for normal z.
+inline void expect_normal(const at::Tensor& values, double std) { expect_moments(values, std, 3, std::sqrt(96.0)); }
+/// Uniform on (-bound, bound), and close to both ends of it. With z of deviation 1 on ±sqrt(3): z⁴ has mean 9/5, and z⁸ 9.
+inline void expect_uniform(const at::Tensor& values, double bound) {
+  expect_moments(values, bound / std::sqrt(3.0), 1.8, std::sqrt(9 - 1.8 * 1.8));
+  const auto n = static_cast<double>(values.numel());
+  EXPECT_LT(values.abs().max().item<double>(), bound);
+  EXPECT_GT(values.max().item<double>(), bound * (1 - 20 / n));
+  EXPECT_LT(values.min().item<double>(), -bound * (1 - 20 / n));
 }
 
 }  // namespace ingot::testing
