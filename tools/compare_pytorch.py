@@ -156,7 +156,7 @@ def compare_held_out(options):
     for seed in options.seeds:
         with tempfile.TemporaryDirectory() as folder:
             overrides = [f"data.train.paths=[{json.dumps(options.held_out)}]", f"train.threads={options.threads}",
-                         f"run.seed={seed}", f"data.cache={folder}/data", "train.device=cpu", *options.set]
+                         f"run.seed={seed}", f"data.cache={folder}/data", "train.device=cpu", "optim.groups=[]", *options.set]
             ingot = Ingot(options.ingot, ROOT / "configs/recipes/shakespeare_char.yaml", overrides)
             steps = options.steps or 2000
             lines = ingot.train(f"{folder}/run", steps)

@@ -31,6 +31,7 @@ class Line:
 HYBRID = ["model.d_model=512", "model.meta_tokens=0", "model.normalise_head=false", "weights.constraints=[]",
           "optim.optimizer.weight_decay=0.1"]
 GPT2 = ["model.operators.A.mixer.num_kv_heads=12", "model.tie_embeddings=true"]
+CHAR = ["optim.groups=[]"]  # the PyTorch model's positions do not decay
 LINES = {
     "gpt2_124m": Line("recipes/llama.yaml", 50304, 4, 256, 8, model=GPT2),
     "dense_29m": Line("recipes/llama.yaml", 8192, 8, 256, 15,
@@ -38,8 +39,8 @@ LINES = {
                              "model.operators.A.mixer.num_kv_heads=8", "model.operators.F.ffn.width=1344",
                              "model.tie_embeddings=true"]),
     "char_10m": Line("recipes/shakespeare_char.yaml", 65, 16, 256, 15,
-                     model=["model.d_model=384", "model.layers=6x(AF)", "model.operators.A.mixer.num_heads=6"]),
-    "char_0.8m": Line("recipes/shakespeare_char.yaml", 65, 12, 64, 300, warm_up=30),
+                     model=["model.d_model=384", "model.layers=6x(AF)", "model.operators.A.mixer.num_heads=6", *CHAR]),
+    "char_0.8m": Line("recipes/shakespeare_char.yaml", 65, 12, 64, 300, warm_up=30, model=CHAR),
     "hybrid_18m": Line("quickstart.yaml", 8192, 8, 256, 15, model=HYBRID),
     "hybrid_18m_1024": Line("quickstart.yaml", 8192, 2, 1024, 15, model=HYBRID),
     # For their memory: minutes a run.
