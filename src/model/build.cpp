@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "model/model_impl.h"
 #include "nn/norm_parts.h"
+#include "registry/variant_text.h"
 
 namespace ingot {
 namespace {
@@ -45,12 +46,11 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
   const int num_sublayers = static_cast<int>(pattern.size());
   PlacementContext placement_context;
   placement_context.num_sublayers = num_sublayers;
-  placement_context.is_mixer = [this](int depth) {
-    return operator_config(config, pattern[static_cast<std::size_t>(depth)]).mixer.has_value();
-  };
+  placement_context.is_mixer = [this](int depth) { return operator_at(depth).mixer.has_value(); };
   placement_context.has_site = [this](int depth, Site site) { return has_site(depth, site); };
   placement_context.d_model = config.d_model;
   placement = config.placement.entry().make(config.placement.settings(), placement_context);
+  check_placement();
   norms = std::make_unique<SiteNormTable>(config, *placement, num_sublayers);
 
   const ParamScope root(store);
@@ -62,9 +62,11 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
   if (!config.tie_embeddings) {
     head = root.leaf_of(root.declare(token_table_spec("head.weight", Role::kHead, vocab, config.d_model)));
   }
+  if (config.embedding_factor == EmbeddingFactor::kLearned) {
+    embedding_scale = root.declare(norms::scalar_spec("embedding.scale", sqrt_d_model()));
+  }
   if (config.logit_scale) {
-    const double stored = 1 / std::sqrt(static_cast<double>(config.d_model));
-    logit_scale = root.leaf_of(root.declare(norms::vector_spec("head.scale", vocab, stored)));
+    logit_scale = root.leaf_of(root.declare(norms::vector_spec("head.scale", vocab, 1 / sqrt_d_model())));
   }
   if (config.meta_tokens > 0) {
     auto spec = token_table_spec("meta.weight", Role::kMeta, config.meta_tokens, config.d_model);
@@ -100,10 +102,23 @@ ParamScope LanguageModel::Impl::residual_scope(int depth) const {
   return root.sub(cat("layers.", depth)).at(depth, pattern[static_cast<std::size_t>(depth)]).sub("residual");
 }
 
+const OperatorConfig& LanguageModel::Impl::operator_at(int depth) const {
+  return operator_config(config, pattern[static_cast<std::size_t>(depth)]);
+}
+
 bool LanguageModel::Impl::has_site(int depth, Site site) const {
-  const auto& op = operator_config(config, pattern[static_cast<std::size_t>(depth)]);
-  const auto& sites = op.mixer ? op.mixer->entry().sites : op.ffn->entry().sites;
+  const auto& sites = inner_sites(operator_at(depth));
   return std::find(sites.begin(), sites.end(), site) != sites.end();
+}
+
+void LanguageModel::Impl::check_placement() const {
+  for (int depth = 0; depth < static_cast<int>(pattern.size()); ++depth) {
+    for (const auto& [name, site] : site_names()) {
+      if (!is_inner_site(site) || has_site(depth, site) || !placement->has_norm(site, depth)) continue;
+      throw ConfigError(cat("model.placement: ", config.placement.name(), " has a norm at the site ", name,
+                            " of sub-layer ", depth, ", but ", operator_kind(operator_at(depth)), " has no such site"));
+    }
+  }
 }
 
 void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name) {
@@ -114,7 +129,6 @@ void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name
   layer.op = op_name;
   layer.input_scale = placement->input_scale(depth);
   layer.recompute = op.recompute.value_or(options.recompute);
-  layer.branch = op.mixer ? variant_text(*op.mixer) : variant_text(*op.ffn);
   layer.input_norm = norms->make(Site::kInput, scope.sub("input_norm"), config.d_model, 1);
   BranchContext context{scope.sub(op.mixer ? "mixer" : "ffn"),
                         config.d_model,

@@ -1,20 +1,10 @@
 // The model in words: what `plan` shows and what `config diff` compares. Every setting that acts appears here.
 
 #include "base/text.h"
-#include "config/dump.h"
 #include "model/model_impl.h"
+#include "registry/variant_text.h"
 
 namespace ingot {
-
-std::string variant_text(const AnyVariant& variant) {
-  if (!variant.bound()) return variant.name();
-  const auto settings = variant.settings().clone();
-  std::vector<std::string> parts;
-  for (const auto& field : flatten_fields([&](Fields& f) { settings->describe_fields(f); })) {
-    parts.push_back(cat(field.path, ": ", field.value));
-  }
-  return parts.empty() ? variant.name() : cat(variant.name(), " {", join(parts, ", "), "}");
-}
 
 namespace {
 
@@ -26,22 +16,41 @@ void add_norm(std::vector<std::string>& parts, Site site, int depth, const Varia
 
 }  // namespace
 
+std::string LanguageModel::Impl::branch_text(int depth) const {
+  const auto& op = operator_at(depth);
+  const SettingsContext context{config.d_model, config.meta_tokens > 0, first_values->readers > 0,
+                                [&](Site site) {
+                                  const auto* norm =
+                                      norms->choose(site, depth, pattern[static_cast<std::size_t>(depth)]);
+                                  return has_site(depth, site) && norm != nullptr && norm->name() != "none";
+                                },
+                                &families};
+  const auto text = [&](auto variant) {
+    if (const auto& effective = variant.entry().effective) {
+      variant.bind(variant.entry(), effective(variant.settings(), context));
+    }
+    return variant_text(variant);
+  };
+  return op.mixer ? text(*op.mixer) : text(*op.ffn);
+}
+
 std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers() const {
   const auto& config = impl_->config;
   std::vector<std::pair<std::string, std::string>> lines;
   std::vector<std::string> start{cat("position ", variant_text(config.position)),
                                  cat("meta tokens ", config.meta_tokens)};
+  if (config.embedding_factor == EmbeddingFactor::kSqrtDModel) start.push_back(cat("tokens x ", impl_->sqrt_d_model()));
+  if (config.embedding_factor == EmbeddingFactor::kLearned) {
+    start.push_back(cat("tokens x a learned number from ", impl_->sqrt_d_model()));
+  }
   add_norm(start, Site::kEmbedding, -1, impl_->norms->choose(Site::kEmbedding, -1, ""));
   lines.emplace_back("embedding", join(start, "; "));
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
     const auto& layer = impl_->layers[i];
     const int depth = layer.depth;
-    std::vector<std::string> parts{layer.branch, impl_->placement->formula(layer.depth)};
-    for (const auto site :
-         {Site::kInput, Site::kOutput, Site::kStream, Site::kQ, Site::kK, Site::kV, Site::kHead, Site::kHidden}) {
-      const bool inside = site != Site::kInput && site != Site::kOutput && site != Site::kStream;
-      if (inside && !impl_->has_site(depth, site)) continue;
-      add_norm(parts, site, depth, impl_->norms->choose(site, depth, layer.op));
+    std::vector<std::string> parts{impl_->branch_text(depth), impl_->placement->formula(layer.depth)};
+    for (const auto& [name, site] : site_names()) {
+      if (site != Site::kEmbedding && site != Site::kFinal) add_norm(parts, site, depth, norm_at(site, depth));
     }
     if (layer.mixer) {
       for (const auto& own : layer.mixer->own_norms()) parts.push_back(cat("own ", own));
@@ -66,6 +75,7 @@ std::vector<std::pair<std::string, std::string>> LanguageModel::describe_layers(
 }
 
 const Variant<NormEntry>* LanguageModel::norm_at(Site site, int depth) const {
+  if (depth >= 0 && is_inner_site(site) && !impl_->has_site(depth, site)) return nullptr;
   const auto* norm = impl_->norms->choose(site, depth, depth < 0 ? "" : pattern().at(static_cast<std::size_t>(depth)));
   return norm != nullptr && norm->name() != "none" ? norm : nullptr;
 }
@@ -87,6 +97,18 @@ double LanguageModel::input_scale(int depth) const { return impl_->placement->in
 std::vector<std::string> LanguageModel::warnings() const {
   std::vector<std::string> out;
   const auto& placement = impl_->config.placement;
+  if (const auto& source = *impl_->first_values; source.depth >= 0 && source.readers == 0) {
+    out.push_back(cat("model.operators.", pattern().at(static_cast<std::size_t>(source.depth)),
+                      ".mixer.value_residual: without effect, since no sub-layer behind ", source.depth, " has one"));
+  }
+  for (const auto& layer : impl_->layers) {
+    const auto lacks = impl_->placement->lacks(layer.depth);
+    if (lacks.empty()) continue;
+    out.push_back(cat("model.placement: ", placement.name(), " has ", lacks, ", but ",
+                      operator_kind(impl_->operator_at(layer.depth)), " (sub-layer ", layer.depth,
+                      ") lacks these sites: nothing stands in their place"));
+    break;
+  }
   const int num_sublayers = this->num_sublayers();
   if (placement.entry().counts_blocks) {
     bool pairs = num_sublayers % 2 == 0;

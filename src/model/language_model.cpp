@@ -71,13 +71,22 @@ SequenceContext LanguageModel::Impl::context(std::int64_t rows, std::int64_t len
   return context;
 }
 
-at::Tensor LanguageModel::Impl::embed(const at::Tensor& tokens, const SequenceContext& context) const {
-  auto x = ops::embedding(tokens, embedding.weight(), embedding.grad()).to(options.stream_dtype);
-  return finish_embedding(x, context);
+at::Tensor LanguageModel::Impl::token_rows(const at::Tensor& tokens) const {
+  const auto x = ops::embedding(tokens, embedding.weight(), embedding.grad()).to(options.stream_dtype);
+  return config.embedding_factor == EmbeddingFactor::kSqrtDModel ? x * sqrt_d_model() : x;
 }
 
-at::Tensor LanguageModel::Impl::finish_embedding(at::Tensor x, const SequenceContext& context) const {
+at::Tensor LanguageModel::Impl::embed(const at::Tensor& tokens, const SequenceContext& context) const {
+  return finish_embedding(token_rows(tokens), 0, context);
+}
+
+at::Tensor LanguageModel::Impl::finish_embedding(at::Tensor x, std::int64_t meta_rows,
+                                                 const SequenceContext& context) const {
   if (position) x = position->embed(x, context);
+  if (embedding_scale && meta_rows < x.size(1)) {
+    const auto scaled = x.slice(1, meta_rows) * embedding_scale.compute().to(x.scalar_type());
+    x = meta_rows == 0 ? scaled : at::cat({x.slice(1, 0, meta_rows), scaled}, 1);
+  }
   if (embedding_norm) x = embedding_norm->forward(x, {{}, &context, {}});
   return x;
 }
@@ -194,7 +203,7 @@ at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& 
 }
 
 at::Tensor LanguageModel::Impl::embed_meta(const SequenceContext& context) const {
-  return finish_embedding(meta.compute().to(options.stream_dtype).unsqueeze(0), context);
+  return finish_embedding(meta.compute().to(options.stream_dtype).unsqueeze(0), meta_tokens(), context);
 }
 
 LanguageModel::Impl::Prefix LanguageModel::Impl::run_prefix() const {
@@ -230,13 +239,13 @@ at::Tensor LanguageModel::forward_concatenated(const at::Tensor& tokens) const {
   const auto prefix = impl_->meta_tokens();
   auto context = impl_->context(rows, prefix + tokens.size(1), 0, {}, false);
   context.prefix = 0;
-  auto x = ops::embedding(tokens, impl_->embedding.weight(), impl_->embedding.grad()).to(impl_->options.stream_dtype);
+  auto x = impl_->token_rows(tokens);
   if (prefix > 0) {
     const auto meta = impl_->meta.compute().to(x.scalar_type());
     x = at::cat({meta.unsqueeze(0).expand({rows, prefix, x.size(2)}), x}, 1);
   }
   const Impl::Prefix none{std::vector<MixerState>(impl_->layers.size())};
-  return impl_->run(impl_->finish_embedding(x, context), context, &none, nullptr, nullptr).slice(1, prefix);
+  return impl_->run(impl_->finish_embedding(x, prefix, context), context, &none, nullptr, nullptr).slice(1, prefix);
 }
 
 std::optional<std::int64_t> LanguageModel::max_document_length() const { return impl_->max_document_length(); }
@@ -251,7 +260,7 @@ HeadWeights LanguageModel::head() const {
   HeadWeights out = {impl_->head ? impl_->head : impl_->embedding, impl_->options.vocab_size,
                      impl_->config.normalise_head};
   out.scale = impl_->logit_scale;
-  out.scale_factor = std::sqrt(static_cast<double>(impl_->config.d_model));
+  out.scale_factor = impl_->sqrt_d_model();
   return out;
 }
 

@@ -42,9 +42,6 @@ struct ModelFlops {
   double training_per_token() const { return 3 * forward_per_token; }
 };
 
-/// "rms_norm {eps: 1.0e-06}".
-std::string variant_text(const AnyVariant& variant);
-
 class LanguageModel {
  public:
   /// Declares every parameter in the store; allocates nothing.

@@ -36,6 +36,9 @@ struct ModelOverride {
 };
 void describe(Fields& f, ModelOverride& c);
 
+/// What the token's embedding is multiplied with.
+enum class EmbeddingFactor { kNone, kSqrtDModel, kLearned };
+
 struct ModelConfig {
   std::int64_t d_model = 0;
   std::string layers;  // "2x(DFMF AFMF) 2x(DFMF)"
@@ -45,6 +48,7 @@ struct ModelConfig {
   Variant<PlacementEntry> placement{"pre"};
   std::optional<Variant<ResidualEntry>> residual;  // absent: the placement's
   Variant<PositionEntry> position{"none"};         // at the embedding
+  EmbeddingFactor embedding_factor = EmbeddingFactor::kNone;
   std::int64_t meta_tokens = 0;
   bool tie_embeddings = true;
   bool normalise_head = false;
@@ -55,11 +59,18 @@ struct ModelConfig {
 };
 void describe(Fields& f, ModelConfig& c);
 
+/// Sites inside the operator that it has a norm at if the config asks for one; none while it is not bound.
+const std::vector<Site>& inner_sites(const OperatorConfig& op);
+/// Whether the site lies inside operators: q, k, v, head, hidden.
+bool is_inner_site(Site site);
+/// Name of its mixer or ffn.
+const std::string& operator_kind(const OperatorConfig& op);
+
 /// Expands a pattern to operator names. Names are `[A-Z][a-z]*`, longest match among `operators`; blanks are free;
 /// `n x ( … )` repeats and nests. Throws ConfigError that quotes the pattern and points at the character.
 std::vector<std::string> expand_pattern(const std::string& pattern, const std::vector<std::string>& operators);
 
-/// Cross-field checks that need no weights; all problems at once.
+/// Cross-field checks that need no weights; all problems at once. Norms of sites that an operator lacks are among them.
 void validate(const ModelConfig& config, Problems& problems);
 
 }  // namespace ingot

@@ -1,6 +1,7 @@
 #pragma once
 // Private to the model module.
 
+#include <cmath>
 #include <functional>
 #include <memory>
 #include <string>
@@ -15,7 +16,6 @@ struct LanguageModel::Impl {
   struct SubLayer {
     int depth = 0;
     std::string op;
-    std::string branch;            // "attention {num_heads: 4, …}"
     std::unique_ptr<Mixer> mixer;  // exactly one of mixer and ffn
     std::unique_ptr<Ffn> ffn;
     std::unique_ptr<Norm> input_norm, output_norm, stream_norm;
@@ -33,6 +33,7 @@ struct LanguageModel::Impl {
        ParameterStore& parameter_store);
 
   std::int64_t meta_tokens() const { return config.meta_tokens; }
+  double sqrt_d_model() const { return std::sqrt(static_cast<double>(config.d_model)); }
   /// ConfigError where `length` positions, the prefix included, are more than the model has.
   void check_length(std::int64_t length) const;
   std::optional<std::int64_t> max_document_length() const;
@@ -40,7 +41,10 @@ struct LanguageModel::Impl {
                           const at::Tensor& documents, bool training) const;
   at::Tensor embed(const at::Tensor& tokens, const SequenceContext& context) const;
   at::Tensor embed_meta(const SequenceContext& context) const;
-  at::Tensor finish_embedding(at::Tensor x, const SequenceContext& context) const;
+  /// tokens [B, T] -> [B, T, D], without positions.
+  at::Tensor token_rows(const at::Tensor& tokens) const;
+  /// The first `meta_rows` of x [B, T, D] are those of meta tokens.
+  at::Tensor finish_embedding(at::Tensor x, std::int64_t meta_rows, const SequenceContext& context) const;
   /// Of a norm whose output only products read.
   NormInput before_products(const SequenceContext& context) const;
   at::Tensor parallel_branch(const SubLayer& layer, const at::Tensor& x, const SequenceContext& context,
@@ -67,8 +71,13 @@ struct LanguageModel::Impl {
   /// The residual rule's start: from the embedding, or, where a part of the model is measured, as its depth meets it.
   Stream begin(const at::Tensor& x) const;
   void declare_sublayer(int depth, const std::string& op_name);
+  const OperatorConfig& operator_at(int depth) const;
   /// Whether the operator at `depth` asks for a norm at a site inside it.
   bool has_site(int depth, Site site) const;
+  /// ConfigError where the placement has a norm at a site inside an operator that the operator lacks.
+  void check_placement() const;
+  /// "attention {num_heads: 4, …}", with the settings that act.
+  std::string branch_text(int depth) const;
 
   ModelConfig config;
   ModelOptions options;
@@ -80,6 +89,7 @@ struct LanguageModel::Impl {
   std::shared_ptr<ValueSource> first_values = std::make_shared<ValueSource>();
   WeightLeaf embedding, head;  // head is empty when tied
   WeightLeaf logit_scale;      // empty without
+  Param embedding_scale;       // empty unless it is learned
   Param meta;
   std::unique_ptr<Position> position;
   std::unique_ptr<Residual> residual;

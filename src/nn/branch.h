@@ -24,6 +24,7 @@ using SiteNorms =
 struct ValueSource {
   int depth = -1;  // before one claimed it
   std::int64_t heads = 0, head_dim = 0;
+  int readers = 0;  // mixers that mix them in
 };
 
 struct BranchContext {
@@ -39,6 +40,27 @@ struct BranchContext {
   std::shared_ptr<ValueSource> first_values;     // null outside a model
   const Variant<LinearEntry>* linear = nullptr;  // kind of its linears; null: plain
 };
+
+/// The norm of a site inside the operator, with parameters below `name`; null where the config has none there.
+std::unique_ptr<Norm> make_site_norm(const BranchContext& context, Site site, const std::string& name,
+                                     std::int64_t width, std::int64_t heads);
+/// x as it is where `norm` is null.
+inline at::Tensor normalised(const std::unique_ptr<Norm>& norm, const at::Tensor& x) {
+  return norm ? norm->forward(x) : x;
+}
+
+/// What decides which settings of an operator act.
+struct SettingsContext {
+  std::int64_t d_model = 0;
+  bool has_prefix = false;                  // the model has meta tokens
+  bool mixes_values = false;                // some mixer mixes in another's values (ValueSource::readers)
+  std::function<bool(Site site)> has_norm;  // of the sites inside the operator
+  const Families* families = nullptr;
+};
+/// The settings with what does not act at its default and with sizes as numbers, so that two operators that compute the same
+/// have the same text. Null: all act as they are written.
+using EffectiveSettings =
+    std::function<std::shared_ptr<const ConfigObject>(const ConfigObject& settings, const SettingsContext& context)>;
 
 /// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n] is 2mkn.
 struct FlopItem {
@@ -89,6 +111,7 @@ struct MixerEntry : Entry {
   std::function<std::int64_t(const ConfigObject& settings, std::int64_t d_model)> num_parameters;
   /// The sites inside the operator that it asks `BranchContext::site_norm` for; a norm at any other is a config error.
   std::vector<Site> sites;
+  EffectiveSettings effective;
   Samples samples;
 };
 
@@ -97,7 +120,8 @@ struct FfnEntry : Entry {
   std::function<std::unique_ptr<Ffn>(const ConfigObject& settings, const BranchContext& context)> make;
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const ParamMap& params)> reference;
   std::function<std::int64_t(const ConfigObject& settings, std::int64_t d_model)> num_parameters;
-  std::vector<Site> sites;  // as in MixerEntry
+  std::vector<Site> sites;      // as in MixerEntry
+  EffectiveSettings effective;  // as in MixerEntry
   Samples samples;
 };
 

@@ -72,6 +72,8 @@ struct NormEntry : Entry {
   /// Its statistics are pooled over tokens, so that in training a token may see later ones. Such a norm has a key
   /// `allow_leak`; without it `make` throws ConfigError.
   bool leaks = false;
+  /// As published for language models it comes with model.embedding_factor: learned, which it brings as `model.norm`.
+  bool learns_embedding_factor = false;
   /// It has a parameter `gain` that heeds NormContext::gain_start.
   bool has_gain = true;
   /// Where y = (gain - neutral + 1) ⊙ n(x) + bias with neither gain nor bias in n, so that a product behind it can take over

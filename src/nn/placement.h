@@ -50,6 +50,11 @@ class Placement {
     (void)depth;
     return 1.0;
   }
+  /// The norms that sub-layer `depth` goes without because its operator lacks their sites ("norms of q and k"); empty for none.
+  virtual std::string lacks(int depth) const {
+    (void)depth;
+    return {};
+  }
   /// One line for `plan`: formula of the sub-layer, "x + f(norm(x))".
   virtual std::string formula(int depth) const = 0;
 };
@@ -82,6 +87,7 @@ struct PlacementBundle {
   /// Keys of every mixer and of every ffn that has them, {"score", "ngpt"}.
   std::vector<std::pair<std::string, std::string>> mixer = {}, ffn = {};
   bool logit_scale = false;
+  bool untied_head = false;
 };
 
 struct PlacementEntry : Entry {

@@ -25,10 +25,8 @@ void describe(Fields& f, QueryKeyConfig& c) {
 QueryKey::QueryKey(const QueryKeyConfig& config, const BranchContext& context, const QueryKeySizes& sizes)
     : sizes_(sizes), qk_norm_(config.qk_norm) {
   const auto norm = [&](Site site, const std::string& name, std::int64_t heads) {
-    if (!context.site_norm) return std::unique_ptr<Norm>();
     const bool joint = qk_norm_.over == QkNormOver::kAllHeads;
-    return context.site_norm(site, context.scope.sub(name), joint ? heads * sizes.head_dim : sizes.head_dim,
-                             joint ? 1 : heads);
+    return make_site_norm(context, site, name, joint ? heads * sizes.head_dim : sizes.head_dim, joint ? 1 : heads);
   };
   q_norm_ = norm(Site::kQ, "q_norm", sizes.heads);
   k_norm_ = norm(Site::kK, "k_norm", sizes.kv_heads);

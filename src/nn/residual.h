@@ -62,6 +62,8 @@ struct ResidualEntry : Entry {
   std::function<std::unique_ptr<Residual>(const ConfigObject& settings, const ResidualContext& context)> make;
   /// Of what a branch gives only the direction counts.
   bool drops_branch_scale = false;
+  /// weights.output_init_factor of its paper, which it brings where the config sets none; null for 1.
+  std::function<double(const ConfigObject& settings)> output_init_factor;
   /// The stream is the embedding plus branches, each times one number: all of mean zero, so is the stream.
   bool sums_branches = false;
 };

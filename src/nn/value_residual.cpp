@@ -13,14 +13,16 @@ ValueResidual::ValueResidual(const BranchContext& context, double start, std::in
   if (context.first_values != nullptr) {
     ValueSource& source = *context.first_values;
     leaves_own_ = source.depth < 0;
-    if (leaves_own_) source = {context.depth, heads, head_dim};
+    if (leaves_own_) source = {context.depth, heads, head_dim, 0};
     if (source.heads != heads || source.head_dim != head_dim) {
       throw ConfigError(cat("value_residual: sub-layer ", context.depth, " has ", heads, " value heads of width ",
                             head_dim, ", expected ", source.heads, " of width ", source.head_dim, " as in sub-layer ",
                             source.depth, ", whose values it mixes in"));
     }
   }
-  if (!leaves_own_) share_ = context.scope.declare(norms::scalar_spec("value_residual", start));
+  if (leaves_own_) return;
+  if (context.first_values != nullptr) ++context.first_values->readers;
+  share_ = context.scope.declare(norms::scalar_spec("value_residual", start));
 }
 
 at::Tensor ValueResidual::first(const at::Tensor& joined, const SequenceContext& context) const {

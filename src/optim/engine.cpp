@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <stdexcept>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -163,6 +164,13 @@ void OptimizerEngine::step(std::int64_t update, double grad_scale, const SumOver
 }
 
 double OptimizerEngine::lr(std::int64_t update) const { return impl_->groups.front()->lr(update); }
+
+double OptimizerEngine::lr(std::int64_t update, const std::string& name) const {
+  for (const auto& group : impl_->groups) {
+    if (group->name == name) return group->lr(update);
+  }
+  throw std::logic_error(cat("no group ", name));
+}
 
 std::vector<double> OptimizerEngine::clipper_state() const { return impl_->clipper->state(); }
 void OptimizerEngine::restore_clipper(const std::vector<double>& state) { impl_->clipper->restore(state); }

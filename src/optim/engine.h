@@ -53,6 +53,8 @@ class OptimizerEngine {
   void step(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks = {});
   /// Learning rate of the default group at an update, for the log.
   double lr(std::int64_t update) const;
+  /// The same of any group by its name.
+  double lr(std::int64_t update, const std::string& group) const;
 
   /// Statistics of the clipper, the same on all ranks; empty if it has none.
   std::vector<double> clipper_state() const;

@@ -90,6 +90,8 @@ class Init {
 struct InitEntry : Entry {
   static constexpr const char* kFamily = "inits";
   std::function<std::unique_ptr<Init>(const ConfigObject& settings, const InitContext& context)> make;
+  /// As published it comes with model.embedding_factor: sqrt_d_model, which it brings as `weights.init`.
+  bool scales_embedding = false;
 };
 
 /// Filled by generated tables.

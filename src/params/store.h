@@ -171,8 +171,10 @@ struct StoreOptions {
 /// What was chosen for a parameter, as `plan --params` shows it.
 struct ParamChoice {
   const ParamInfo* info;
-  std::string parametrization;
-  std::vector<std::string> constraints;
+  std::string parametrization;                // name
+  std::vector<std::string> constraints;       // names
+  std::string parametrization_text;           // with its settings
+  std::vector<std::string> constraint_texts;  // with theirs
   std::string init;
 };
 

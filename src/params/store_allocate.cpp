@@ -141,6 +141,7 @@ void ParameterStore::Impl::fill(Declared& param, std::uint64_t seed) {
   RandomStream random(seed, param.info.name);
   if (param.init != nullptr) {
     param.init->fill(weight, param.info, random);
+    if (param.init_factor != 1) weight.mul_(param.init_factor);
   } else {
     param.info.fixed_init(weight, param.info, random);
   }

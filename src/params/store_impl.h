@@ -21,6 +21,7 @@ struct Declared {
   std::shared_ptr<const Parametrization> parametrization;
   std::vector<std::shared_ptr<const Constraint>> constraints;
   std::shared_ptr<const Init> init;  // null: info.fixed_init
+  double init_factor = 1;            // of what `init` gives
   ParamChoice choice;
   std::size_t first_master = 0;  // in Impl::masters
   std::size_t num_masters = 0;

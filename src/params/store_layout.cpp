@@ -10,6 +10,7 @@
 #include "params/identity.h"
 #include "params/store_impl.h"
 #include "params/weights_config.h"
+#include "registry/variant_text.h"
 
 namespace ingot {
 
@@ -24,13 +25,14 @@ template <class Object>
 struct Made {
   std::string path;
   std::string name;
+  std::string text;  // with the settings
   std::shared_ptr<const Object> object;
   bool used = false;
 };
 
 template <class Object, class Entry, class... Args>
 Made<Object> make_from(const Variant<Entry>& variant, std::string path, const Args&... args) {
-  return {std::move(path), variant.name(), variant.entry().make(variant.settings(), args...)};
+  return {std::move(path), variant.name(), variant_text(variant), variant.entry().make(variant.settings(), args...)};
 }
 
 using MadeConstraints = std::vector<Made<Constraint>>;
@@ -51,6 +53,7 @@ struct Level {
   std::optional<Made<Parametrization>> parametrization;
   std::optional<MadeConstraints> constraints;
   std::optional<Made<Init>> init;
+  double output_init_factor = 1;
 };
 
 std::vector<Level> make_levels(const WeightsConfig& config, const InitContext& context) {
@@ -59,6 +62,7 @@ std::vector<Level> make_levels(const WeightsConfig& config, const InitContext& c
   levels[0].parametrization = make_from<Parametrization>(config.parametrization, "weights.parametrization");
   levels[0].constraints = make_constraints(config.constraints, "weights.constraints");
   levels[0].init = make_from<Init>(config.init, "weights.init", context);
+  levels[0].output_init_factor = config.output_init_factor;
   for (std::size_t i = 0; i < config.overrides.size(); ++i) {
     const WeightOverride& override = config.overrides[i];
     Level& level = levels[i + 1];
@@ -80,6 +84,7 @@ struct Settings {
   Made<Parametrization>* parametrization = nullptr;
   MadeConstraints* constraints = nullptr;
   Made<Init>* init = nullptr;
+  double init_factor = 1;
 };
 
 Settings settings_for(std::vector<Level>& levels, const ParamInfo& info, int num_sublayers) {
@@ -90,7 +95,9 @@ Settings settings_for(std::vector<Level>& levels, const ParamInfo& info, int num
     if (level.parametrization) settings.parametrization = &*level.parametrization;
     if (level.constraints) settings.constraints = &*level.constraints;
     const bool is_fixed = level.match == nullptr && info.fixed_init;
-    if (level.init && !is_fixed) settings.init = &*level.init;
+    if (!level.init || is_fixed) continue;
+    settings.init = &*level.init;
+    settings.init_factor = info.roles.has(Role::kWritesStream) ? level.output_init_factor : 1;
   }
   return settings;
 }
@@ -123,9 +130,10 @@ void take(Declared& param, Settings settings, const std::shared_ptr<const Parame
     settings.parametrization->used = true;
     param.parametrization = settings.parametrization->object;
     param.choice.parametrization = settings.parametrization->name;
+    param.choice.parametrization_text = settings.parametrization->text;
   } else {
     param.parametrization = identity;
-    param.choice.parametrization = "plain";
+    param.choice.parametrization = param.choice.parametrization_text = "plain";
   }
   for (auto& constraint : *settings.constraints) {
     if (!constraint.object->applies(param.info)) continue;
@@ -137,12 +145,15 @@ void take(Declared& param, Settings settings, const std::shared_ptr<const Parame
     constraint.used = true;
     param.constraints.push_back(constraint.object);
     param.choice.constraints.push_back(constraint.name);
+    param.choice.constraint_texts.push_back(constraint.text);
   }
   if (settings.init != nullptr) {
     settings.init->used = true;
     param.init = settings.init->object;
+    param.init_factor = settings.init_factor;
   }
   param.choice.init = param.init != nullptr ? param.init->text(param.info) : param.info.fixed_init_name;
+  if (param.init_factor != 1) param.choice.init += cat(" x ", format_double(param.init_factor));
 }
 
 Granularity granularity_of(const Declared& param) {

@@ -15,6 +15,9 @@ void describe(Fields& f, WeightsConfig& c) {
   f.field("parametrization", c.parametrization, "how the weight that the model uses follows from what is trained");
   f.field("constraints", c.constraints, "sets on which every update puts the weights back, applied in this order");
   f.field("init", c.init, "start values of parameters whose module does not fix them");
+  f.field("output_init_factor", c.output_init_factor,
+          "factor of what `init` gives matrices that write the stream; hyper_connections brings its paper's",
+          Rule{}.at_least(0));
   f.choice("scaling", c.scaling, {{"standard", Scaling::kStandard}},
            "how learning rates and start values follow the width: standard leaves them as they are written");
   f.field("overrides", c.overrides, "changes for some parameters, in order; later ones win, key by key");

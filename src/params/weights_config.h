@@ -27,6 +27,7 @@ struct WeightsConfig {
   Variant<ParametrizationEntry> parametrization{"plain"};
   std::vector<Variant<ConstraintEntry>> constraints;
   Variant<InitEntry> init{"normal"};
+  double output_init_factor = 1;
   Scaling scaling = Scaling::kStandard;
   std::vector<WeightOverride> overrides;
 };

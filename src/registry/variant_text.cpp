@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "config/document.h"
 #include "config/dump.h"
 #include "config/reader.h"
@@ -16,6 +17,16 @@ void read_variant(AnyVariant& variant, const std::string& yaml, const Families& 
   read_fields(
       document, lookup, [&](Fields& f) { f.field("value", variant, "the variant"); }, problems);
   problems.throw_if_any();
+}
+
+std::string variant_text(const AnyVariant& variant) {
+  if (!variant.bound()) return variant.name();
+  const auto settings = variant.settings().clone();
+  std::vector<std::string> parts;
+  for (const auto& field : flatten_fields([&](Fields& f) { settings->describe_fields(f); })) {
+    parts.push_back(cat(field.path, ": ", field.value));
+  }
+  return parts.empty() ? variant.name() : cat(variant.name(), " {", join(parts, ", "), "}");
 }
 
 std::map<std::string, std::string> field_values(const AnyVariant& variant) {

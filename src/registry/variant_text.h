@@ -19,6 +19,9 @@ Variant<E> read_variant(const std::string& yaml, const Families& families, const
   return variant;
 }
 
+/// "rms_norm {eps: 1.0e-06}"; the name alone where it is not bound.
+std::string variant_text(const AnyVariant& variant);
+
 /// The settings of a bound variant as a dump writes them, by dotted path ("width", "position.theta").
 std::map<std::string, std::string> field_values(const AnyVariant& variant);
 

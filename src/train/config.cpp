@@ -220,7 +220,7 @@ RunConfig read_run_config(const Document& given, const Families& families, Unset
   const FamiliesLookup lookup(families);
   read_config(document, lookup, config, problems, options);
   problems.throw_if_any();
-  apply_placement_bundle(document, families, config);
+  apply_bundles(document, families, config);
   check_across_sections(config, problems);
   note_places(document, config);
   check_data_config(config.data, problems, "data");

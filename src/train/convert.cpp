@@ -7,6 +7,7 @@
 #include <ATen/ops/matmul.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <vector>
 
@@ -319,6 +320,9 @@ void Conversion::drop_last_channel() {
     } else if (info->roles.has(Role::kReadsStream)) {
       without_last(weight);
     }
+  }
+  if (config.model.embedding_factor == EmbeddingFactor::kSqrtDModel) {
+    weights.at("embedding.weight").mul_(std::sqrt(static_cast<double>(d) / static_cast<double>(rest)));
   }
   without_last(weights.at(kHead));
   replace_layer_norms([](const std::string& eps, bool) { return cat("{type: crms_norm, eps: ", eps, "}"); });

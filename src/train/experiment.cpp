@@ -179,7 +179,9 @@ Experiment make_experiment(const RunConfig& config, const Families& families, co
   out.optimizer->offset_schedules(first_position(config));
   warn_of_schedules(out, facts.epoch_is_nominal);
   if (config.distributed.shard != Sharding::kNone && facts.world_size > 1) share_out(out, facts);
-  for (const auto& warning : config_warnings(out)) log::warning_once(warning, warning);
+  if (facts.warns) {
+    for (const auto& warning : config_warnings(out)) log::warning_once(warning, warning);
+  }
   if (train.micro_batch.is_auto()) {
     if (facts.measure != Measure::kNothing) out.costs = measure_costs(out, families, facts.measure);
     train.micro_batch = out.costs ? choose_micro_batch(out, *out.costs) : useful_rows(out);

@@ -25,6 +25,7 @@ struct DataFacts {
   /// How settings that are `auto` are chosen. With nothing measured: fp32 on CPUs, and the largest useful micro-batch.
   Measure measure = Measure::kMemory;
   bool epoch_is_nominal = false;  // of a plan: what depends on its length is not judged
+  bool warns = true;              // of settings that do nothing, in the log
 };
 
 /// The model's weights are not allocated: `plan` of a model larger than the machine works.

@@ -124,6 +124,12 @@ void warn_of_constrained_decay(const Experiment& experiment, const FixedScales& 
   }
 }
 
+void warn_of_tied_head(const RunConfig& config, std::vector<std::string>& out) {
+  if (!bundled(config).untied_head || !config.model.tie_embeddings) return;
+  out.push_back(cat("model.tie_embeddings: the head is the embedding, which in placement ",
+                    config.model.placement.name(), " as published it is not; false, or bundle: sites_only"));
+}
+
 /// What the bundle says of the inside of operators, where the config sets none.
 void apply_to_operators(const Document& document, const Families& families, const std::string& source,
                         const PlacementBundle& bundle, ModelConfig& model) {
@@ -138,11 +144,28 @@ void apply_to_operators(const Document& document, const Families& families, cons
     if (op.ffn) apply(bundle.ffn, *op.ffn, cat("model.operators.", name, ".ffn"));
   }
   if (bundle.logit_scale && document.find("model.logit_scale") == nullptr) model.logit_scale = true;
+  if (bundle.untied_head && document.find("model.tie_embeddings") == nullptr) model.tie_embeddings = false;
+}
+
+/// What the norm or the init wants the embedding multiplied with.
+void apply_embedding_factor(const Document& document, RunConfig& config) {
+  if (document.find("model.embedding_factor") != nullptr) return;
+  auto& factor = config.model.embedding_factor;
+  if (config.weights.init.entry().scales_embedding) factor = EmbeddingFactor::kSqrtDModel;
+  if (config.model.norm.entry().learns_embedding_factor) factor = EmbeddingFactor::kLearned;
+}
+
+/// Streams that add up at the end start with smaller outputs.
+void apply_output_init_factor(const Document& document, RunConfig& config) {
+  const auto& residual = config.model.residual;
+  if (!residual || !residual->entry().output_init_factor) return;
+  if (document.find("weights.output_init_factor") != nullptr) return;
+  config.weights.output_init_factor = residual->entry().output_init_factor(residual->settings());
 }
 
 }  // namespace
 
-void apply_placement_bundle(const Document& document, const Families& families, RunConfig& config) {
+void apply_bundles(const Document& document, const Families& families, RunConfig& config) {
   const auto& placement = config.model.placement;
   const auto bundle = bundled(config);
   const auto source = cat("bundle of placement ", placement.name());
@@ -158,11 +181,14 @@ void apply_placement_bundle(const Document& document, const Families& families, 
       config.weights.constraints.push_back(read_variant<ConstraintEntry>(name, families, source));
     }
   }
+  apply_embedding_factor(document, config);
+  apply_output_init_factor(document, config);
 }
 
 std::vector<std::string> config_warnings(const Experiment& experiment) {
   auto out = experiment.model->warnings();
   const FixedScales fixed(experiment);
+  warn_of_tied_head(experiment.config, out);
   warn_of_init(experiment, fixed, out);
   warn_of_decay(experiment, out);
   warn_of_constrained_decay(experiment, fixed, out);

@@ -1,5 +1,5 @@
 #pragma once
-// What a placement brings along, and what it takes away from other settings.
+// What a placement, a residual rule, a norm or an init brings along, and what it takes away from other settings.
 
 #include <string>
 #include <vector>
@@ -11,9 +11,9 @@ namespace ingot {
 class Document;
 struct Experiment;
 
-/// Puts residual rule, init and constraints of the placement's `bundle: published` where the document sets none, so that the
-/// resolved config names them.
-void apply_placement_bundle(const Document& document, const Families& families, RunConfig& config);
+/// Puts residual rule, init and constraints of the placement's `bundle: published`, and what norm, init and residual rule have
+/// beside them in their papers, where the document sets none, so that the resolved config names them.
+void apply_bundles(const Document& document, const Families& families, RunConfig& config);
 
 /// Settings that together do nothing, or not what they say, each with its reason.
 std::vector<std::string> config_warnings(const Experiment& experiment);

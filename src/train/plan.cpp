@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 
 #include "base/text.h"
+#include "registry/variant_text.h"
 
 namespace ingot {
 namespace {
@@ -22,6 +24,7 @@ Experiment plan_experiment(const RunConfig& config, const Families& families, co
   DataFacts facts;
   facts.measure = options.measure;
   facts.world_size = options.world_size;
+  facts.warns = options.warns;
   facts.vocab_size = options.vocab_size ? *options.vocab_size : planned_vocab_size(config);
   facts.epoch_is_nominal = true;
   facts.tokens_per_epoch =
@@ -39,11 +42,12 @@ Table parameter_table(const Experiment& experiment) {
     const auto& info = *choice.info;
     const auto found = trained.find(info.name);
     const auto* group = found == trained.end() ? nullptr : found->second;
-    table.rows.push_back({info.name,
-                          {shape_text(info.shape), join(info.roles.names(), "+"), info.part,
-                           info.depth < 0 ? "" : std::to_string(info.depth), choice.init, choice.parametrization,
-                           join(choice.constraints, "+"), group ? cat(group->optimizer, "/", group->group) : "none",
-                           group ? format_double(group->lr) : "", group ? format_double(group->weight_decay) : ""}});
+    table.rows.push_back(
+        {info.name,
+         {shape_text(info.shape), join(info.roles.names(), "+"), info.part,
+          info.depth < 0 ? "" : std::to_string(info.depth), choice.init, choice.parametrization_text,
+          join(choice.constraint_texts, "+"), group ? cat(group->optimizer, "/", group->group) : "none",
+          group ? format_double(group->lr) : "", group ? format_double(group->weight_decay) : ""}});
   }
   return table;
 }
@@ -54,6 +58,25 @@ Table layer_table(const Experiment& experiment) {
   return table;
 }
 
+namespace {
+
+/// Learning rates of a group along the run and, closely, at its beginning.
+void add_rates(const Experiment& experiment, const std::string& group, const std::string& key, Table& table) {
+  constexpr int kPoints = 50;
+  constexpr std::int64_t kEarly = 20;
+  const auto total = experiment.total_steps;
+  const auto rate = [&](std::int64_t update) { return format_double(experiment.optimizer->lr(update, group)); };
+  for (int i = 0; i <= kPoints; ++i) {
+    const auto update = std::clamp<std::int64_t>(1 + total * i / kPoints, 1, total);
+    table.rows.push_back({cat(key, " update ", update), {rate(update)}});
+  }
+  for (std::int64_t update = 1; update < std::min(total, kEarly); ++update) {
+    table.rows.push_back({cat(key, " early update ", update), {rate(update)}});
+  }
+}
+
+}  // namespace
+
 Table course_table(const Experiment& experiment) {
   Table table{"course", {"value"}, {}};
   const auto& config = experiment.config;
@@ -61,19 +84,16 @@ Table course_table(const Experiment& experiment) {
   add("steps", std::to_string(experiment.total_steps));
   add("sequences per step", std::to_string(experiment.rows_per_step));
   add("seq_len", std::to_string(config.data.seq_len));
-  add("optimizer", variant_text(config.optim.optimizer));
+  std::set<std::string> used;  // groups with parameters
+  for (const auto& assignment : experiment.optimizer->assignments()) used.insert(assignment.group);
+  if (used.contains("default")) {
+    add("optimizer", variant_text(config.optim.optimizer));
+    add_rates(experiment, "default", "lr of", table);
+  }
   for (const auto& group : config.optim.groups) {
-    if (group.optimizer) add(cat("optimizer of ", group.name), variant_text(*group.optimizer));
-    if (group.schedule) add(cat("schedule of ", group.name), variant_text(*group.schedule));
-  }
-  constexpr int kPoints = 50;
-  const auto total = experiment.total_steps;
-  for (int i = 0; i <= kPoints; ++i) {
-    const auto update = std::clamp<std::int64_t>(1 + total * i / kPoints, 1, total);
-    add(cat("lr of update ", update), format_double(experiment.optimizer->lr(update)));
-  }
-  for (std::int64_t update = 1; update < std::min<std::int64_t>(total, 20); ++update) {
-    add(cat("lr of early update ", update), format_double(experiment.optimizer->lr(update)));
+    if (!used.contains(group.name)) continue;
+    add(cat("optimizer of ", group.name), variant_text(group.optimizer.value_or(config.optim.optimizer)));
+    add_rates(experiment, group.name, cat("lr of ", group.name, ","), table);
   }
   add("clip", variant_text(config.optim.clip));
   add("z_loss", format_double(config.train.z_loss));

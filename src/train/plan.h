@@ -16,6 +16,7 @@ struct PlanOptions {
   std::optional<std::int64_t> vocab_size;
   Measure measure = Measure::kMemory;
   int world_size = 1;  // memory and time are those of one rank
+  bool warns = true;   // of settings that do nothing, in the log
 };
 Experiment plan_experiment(const RunConfig& config, const Families& families, const PlanOptions& options);
 

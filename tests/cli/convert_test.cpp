@@ -57,8 +57,9 @@ class Convert : public Program {
 const char* const kHybrid = "{norm: {type: layer_norm}, position: learned}";
 /// Sizes of delta_net and attention can be set apart from d_model, those of mamba2 cannot.
 const char* const kNarrow =
-    "{norm: {type: layer_norm, bias: false}, position: learned, layers: DFAF, "
-    "operators: {A: {mixer: {num_kv_heads: 1}, sites: {q: rms_norm, k: layer_norm}}, "
+    "{norm: {type: layer_norm, bias: false}, position: learned, layers: DFAF, embedding_factor: sqrt_d_model, "
+    "operators: {A: {mixer: {num_kv_heads: 1}, sites: {q: rms_norm, k: layer_norm, head: layer_norm}}, "
+    "D: {sites: {head: rms_norm}}, "
     "F: {ffn: {type: mlp, width: 2x, bias: true}}}}";
 
 TEST_F(Convert, GainsBecomePartOfTheProductsThatFollow) {

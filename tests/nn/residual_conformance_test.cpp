@@ -10,6 +10,13 @@ namespace {
 
 constexpr int kSublayers = 4;
 
+/// The rule with random parameters after one update: at the first one branches of some rules are 0.
+BuiltResidual updated(const std::string& rule, bool random = true, at::ScalarType dtype = at::kDouble) {
+  auto built = build_residual(rule, kSublayers, random, dtype);
+  built.harness->store().apply_buffers();
+  return built;
+}
+
 class ResidualConformance : public ::testing::TestWithParam<std::string> {};
 
 /// A network of branches that are nonlinear in what they read.
@@ -23,7 +30,7 @@ at::Tensor network(const Residual& rule, const at::Tensor& x, at::ScalarType bra
 }
 
 TEST_P(ResidualConformance, GradientsAreRight) {
-  const auto built = build_residual(GetParam(), kSublayers);
+  const auto built = updated(GetParam());
   const auto f = [&](const std::vector<at::Tensor>& in) {
     return std::vector<at::Tensor>{network(*built.rule, in[0], at::kDouble)};
   };
@@ -31,8 +38,8 @@ TEST_P(ResidualConformance, GradientsAreRight) {
 }
 
 TEST_P(ResidualConformance, TheStreamKeepsItsTypeAndAgreesWithFp64) {
-  const auto exact = build_residual(GetParam(), kSublayers, /*random=*/false);
-  const auto built = build_residual(GetParam(), kSublayers, /*random=*/false, at::kFloat);
+  const auto exact = updated(GetParam(), /*random=*/false);
+  const auto built = updated(GetParam(), /*random=*/false, at::kFloat);
   const c10::AutoGradMode no_grad(false);
   const at::Tensor x = hidden(1, at::kFloat);
   const at::Tensor y = network(*built.rule, x, at::kFloat);
@@ -45,7 +52,7 @@ TEST_P(ResidualConformance, TheStreamKeepsItsTypeAndAgreesWithFp64) {
 }
 
 TEST_P(ResidualConformance, TokensStayApart) {
-  const auto built = build_residual(GetParam(), kSublayers);
+  const auto built = updated(GetParam());
   const c10::AutoGradMode no_grad(false);
   const at::Tensor x = hidden(1);
   const at::Tensor whole = network(*built.rule, x, at::kDouble);

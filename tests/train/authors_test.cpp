@@ -132,7 +132,7 @@ std::vector<Case> residual_cases() {
   fixup.held = {"residual.shift"};
   for (const char* depth : {"0", "1", "2", "3"}) fixup.held.insert(cat("layers.", depth, ".residual.shift_out"));
   Case prores = ruled("{type: prores, updates: 4}");
-  prores.name = "prores", prores.update = 3;
+  prores.name = "prores", prores.update = 4;  // three have been applied
   return {ruled("add", {kLayerNorm}),
           ruled("rezero", {"model.placement=none"}),
           ruled("layer_scale", {kLayerNorm}),

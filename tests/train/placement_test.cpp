@@ -1,5 +1,7 @@
 // What a placement brings along, what it counts, and the warnings about settings that do nothing together.
 
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -8,6 +10,7 @@
 #include "config/document.h"
 #include "config/dump.h"
 #include "registry/variant_text.h"
+#include "support/tolerance.h"
 #include "support/weights.h"
 #include "train/placement_bundle.h"
 #include "train/samples.h"
@@ -33,11 +36,14 @@ class Bundles : public ::testing::Test {
 
 TEST_F(Bundles, APublishedBundleFillsWhatTheConfigLeavesOpen) {
   EXPECT_EQ(config({"model.placement=deepnorm"}).weights.init.name(), "deepnorm");
-  EXPECT_EQ(config({"model.placement=b2t"}).model.residual->name(), "b2t");
+  const auto b2t = config({"model.placement=b2t"});
+  EXPECT_EQ(b2t.model.residual->name(), "b2t");
+  EXPECT_EQ(b2t.weights.init.name(), "b2t");
   const auto ngpt = config({"model.placement=ngpt"});
   EXPECT_EQ(ngpt.model.residual->name(), "ngpt");
   EXPECT_EQ(ngpt.weights.constraints.at(0).name(), "unit_norm");
   EXPECT_TRUE(ngpt.model.logit_scale);
+  EXPECT_FALSE(ngpt.model.tie_embeddings);
   EXPECT_EQ(field_values(*op(ngpt, "A").mixer).at("score.type"), "ngpt");
   EXPECT_EQ(field_values(*op(ngpt, "F").ffn).at("hidden_scale"), "true");
   EXPECT_EQ(field_values(*op(config({"model.placement=normformer"}), "A").mixer).at("head_scale"), "true");
@@ -62,6 +68,68 @@ TEST_F(Bundles, TheResolvedConfigNamesThemAndReproducesItself) {
   EXPECT_NE(first.find("unit_norm"), std::string::npos) << first;
   const auto again = read_run_config(Document::parse(first, "resolved"), families);
   EXPECT_EQ(dump_config(again), first);
+}
+
+TEST_F(Bundles, NormsInitsAndResidualRulesBringWhatTheyArePublishedWith) {
+  EXPECT_EQ(config({}).model.embedding_factor, EmbeddingFactor::kNone);
+  EXPECT_EQ(config({"model.norm=dyt"}).model.embedding_factor, EmbeddingFactor::kLearned);
+  EXPECT_EQ(config({"model.norm=derf"}).model.embedding_factor, EmbeddingFactor::kLearned);
+  EXPECT_EQ(config({"weights.init=small_init"}).model.embedding_factor, EmbeddingFactor::kSqrtDModel);
+  EXPECT_EQ(config({"model.norm=dyt", "model.embedding_factor=none"}).model.embedding_factor, EmbeddingFactor::kNone);
+  // A norm of one site alone is not the model's.
+  EXPECT_EQ(config({"model.operators.A.sites={input: dyt}"}).model.embedding_factor, EmbeddingFactor::kNone);
+  EXPECT_EQ(config({"model.residual=hyper_connections"}).weights.output_init_factor, 0.5);
+  EXPECT_EQ(config({"model.residual={type: hyper_connections, streams: 9}"}).weights.output_init_factor, 1.0 / 3);
+  EXPECT_EQ(config({"model.residual=hyper_connections", "weights.output_init_factor=1"}).weights.output_init_factor, 1);
+  const auto first = dump_config(config({"model.norm=dyt", "model.residual=hyper_connections"}));
+  EXPECT_EQ(dump_config(read_run_config(Document::parse(first, "resolved"), families)), first);
+}
+
+TEST_F(Bundles, TheOutputFactorIsOfWhatWritesTheStreamAlone) {
+  const auto plain = allocated_experiment(config({}), families, kVocab);
+  const auto half = allocated_experiment(
+      config({"weights.output_init_factor=0.5",
+              "weights.overrides=[{match: {operator: M, part: out}, init: {type: normal, std: 0.02}}]"}),
+      families, kVocab);
+  const auto ratio = [&](const std::string& name) {
+    const auto quotient = master_of(*half.store, name).value / master_of(*plain.store, name).value;
+    EXPECT_EQ(quotient.min().item<double>(), quotient.max().item<double>()) << name;
+    return quotient.min().item<double>();
+  };
+  EXPECT_EQ(ratio("layers.0.mixer.o.weight"), 0.5);
+  EXPECT_EQ(ratio("layers.1.ffn.down.weight"), 0.5);
+  EXPECT_EQ(ratio("layers.0.mixer.q.weight"), 1);
+  EXPECT_EQ(ratio("layers.2.mixer.out.weight"), 1);  // the override says what it starts with
+}
+
+/// Tokens' embeddings and not the meta tokens', in every form in which the model runs.
+TEST_F(Bundles, TheEmbeddingFactorScalesTokens) {
+  const auto tokens = (at::arange(10, at::kLong) * 7 % kVocab).view({1, 10});
+  for (const char* factor : {"sqrt_d_model", "learned"}) {
+    const std::vector<std::string> overrides = {cat("model.embedding_factor=", factor), "model.layers=AFMF",
+                                                "model.position=learned"};
+    const auto experiment = allocated_experiment(config(overrides), families, kVocab);
+    const auto& model = *experiment.model;
+    const Tolerance tolerance = Tolerance::of(at::kDouble).reduction(1000).chain(40);
+    experiment.store->materialise();
+    const auto y = model.forward(tokens, {}, false);
+    EXPECT_TRUE(close(model.forward_concatenated(tokens).detach(), y.detach(), tolerance)) << factor;
+    auto state = model.begin_decode(1);
+    EXPECT_TRUE(close(model.prefill(tokens, state), y.detach(), tolerance)) << factor;
+
+    // Without the factor, on a table that holds it.
+    const auto plain = allocated_experiment(config({"model.layers=AFMF", "model.position=learned"}), families, kVocab);
+    for (const Master& master : plain.store->masters()) {
+      master.value.copy_(master_of(*experiment.store, master.name).value);
+    }
+    const bool learned = std::string(factor) == "learned";
+    master_of(*plain.store, "embedding.weight").value.mul_(std::sqrt(32.0));
+    if (learned)
+      master_of(*plain.store, "position.weight").value.slice(0, 4).mul_(std::sqrt(32.0));  // behind 4 meta tokens
+    plain.store->materialise();
+    EXPECT_TRUE(close(plain.model->forward(tokens, {}, false).detach(), y.detach(), tolerance)) << factor;
+    EXPECT_EQ(experiment.store->num_parameters() - plain.store->num_parameters(), learned ? 1 : 0);
+  }
 }
 
 /// Gains of the model by width: d_model, head or hidden.
@@ -164,6 +232,12 @@ TEST_F(Warnings, NameDecayOfScaleInvariantWeights) {
 TEST_F(Warnings, NameANormWithoutTheGainThatTheDepthFactorNeeds) {
   const auto text = of({"model.placement=depth_scaled_sandwich", "model.norm=simple_rms_norm"});
   EXPECT_NE(text.find("has no gain"), std::string::npos) << text;
+}
+
+TEST_F(Warnings, NameATiedHeadUnderNgpt) {
+  EXPECT_EQ(of({"model.placement=ngpt"}), "");
+  EXPECT_NE(of({"model.placement=ngpt", "model.tie_embeddings=true"}).find("model.tie_embeddings"), std::string::npos);
+  EXPECT_EQ(of({"model.placement={type: ngpt, bundle: sites_only}", "model.layers=AFAF"}), "");
 }
 
 TEST_F(Warnings, NameAPatternThatIsNotMadeOfBlocks) {

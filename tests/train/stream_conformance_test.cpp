@@ -22,11 +22,12 @@ constexpr std::int64_t kVocab = 50;
 
 Tolerance model_tolerance() { return Tolerance::of(at::kDouble).reduction(64).chain(64); }
 
-/// Moves every weight off its start value, so that branches that start at 0 take part.
+/// Moves every weight off its start value, and what counts updates by one, so that branches that start at 0 take part.
 void stir(Experiment& experiment) {
   const c10::AutoGradMode no_grad(false);
   auto& masters = experiment.store->flat_masters();
   masters.add_(random_normal({masters.numel()}, 3).mul_(0.1).to(masters.scalar_type()));
+  experiment.store->apply_buffers();
   experiment.store->materialise();
 }
 

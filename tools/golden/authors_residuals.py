@@ -84,7 +84,7 @@ def fixup(code):
 
 
 def prores(code):
-    """At update 3 of a warm-up of 4 updates for the first block and twice as many for the second, as its training script has it."""
+    """After 3 updates of a warm-up of 4 for the first block and twice as many for the second, as its training script has it."""
     stack = llama(code, "dandingsky/ProRes", "pre_prores")
     for block, steps in zip(stack.blocks, torch.linspace(8 // BLOCKS, 8, BLOCKS)):
         block.alpha = min(3 / float(steps), 1.0)

@@ -7,6 +7,7 @@
 #include "config/dump.h"
 #include "config/schema.h"
 #include "registry/lookup.h"
+#include "train/config_diff.h"
 #include "train/plan.h"
 
 namespace ingot {
@@ -29,8 +30,9 @@ struct Options {
 /// A vocabulary that only the text tells is no mistake of the config.
 constexpr std::int64_t kNominalVocabSize = 256;
 
-Experiment plan_of(const RunConfig& config, const Options& options, const Families& families) {
+Experiment plan_of(const RunConfig& config, const Options& options, const Families& families, bool warns = true) {
   auto plan = options.plan();
+  plan.warns = warns;
   const auto& tokenizer = config.data.tokenizer;
   const auto& planned = tokenizer.entry().planned_vocab_size;
   if (!plan.vocab_size && !(planned && planned(tokenizer.settings()))) plan.vocab_size = kNominalVocabSize;
@@ -70,39 +72,14 @@ ExitCode show(const Options& options, const Families& families) {
   throw ConfigError(cat("--field: no value '", options.field, "'", did_you_mean(options.field, paths)));
 }
 
-/// Whether everything that the field can do shows in the tables of `plan`.
-bool is_planned(const std::string& path) {
-  return path.starts_with("model.") || path.starts_with("weights.") || path.starts_with("optim.");
-}
-
-std::vector<std::string> effects_between(const Experiment& a, const Experiment& b) {
-  std::vector<std::string> effects;
-  for (const auto table : {layer_table, parameter_table, course_table}) {
-    for (const auto& line : compare_tables(table(a), table(b))) effects.push_back(line);
-  }
-  return effects;
-}
-
-/// Whether giving `base` this one value of the other config changes no table. A value that does not stand alone (the
-/// setting of another variant, say) is not judged.
-bool is_dead(const Difference& d, const Experiment& base, const Options& options, const Families& families) {
-  if (d.field_class == FieldClass::kFree) return true;
-  if (!is_planned(d.path) || !d.before || !d.after) return false;
-  auto overrides = options.overrides;
-  overrides.push_back(cat(d.path, "=", *d.after));
-  try {
-    const auto config = load_config(options.files[0], overrides, families, UnsetNames::kAccept);
-    return effects_between(base, plan_of(config, options, families)).empty();
-  } catch (const Error&) {
-    return false;
-  }
-}
-
 /// Compares the resolved configs, then what they make of every parameter, layer and step.
 ExitCode compare(const Options& options, const Families& families) {
   const auto a = load_config(options.files[0], options.overrides, families, UnsetNames::kAccept);
   const auto b = load_config(options.files[1], options.overrides, families, UnsetNames::kAccept);
-  const auto differences = diff(flatten(a), flatten(b));
+  // Both files' warnings are for `config check`; those of mixtures of the two are nobody's.
+  const auto result = compare_configs(
+      a, b, families, [&](const RunConfig& config) { return plan_of(config, options, families, false); });
+  const auto& differences = result.differences;
   if (differences.empty()) {
     print_result("no difference");
     return ExitCode::kDone;
@@ -113,20 +90,9 @@ ExitCode compare(const Options& options, const Families& families) {
     text += cat(differences.size() == 1 ? "" : "  ", d.path, ": ", d.before.value_or("absent"), " -> ",
                 d.after.value_or("absent"), "\n");
   }
-  const auto plan_a = plan_of(a, options, families);
-  const auto plan_b = plan_of(b, options, families);
-  const auto effects = effects_between(plan_a, plan_b);
-  if (!effects.empty()) text += cat("which changes\n", join(effects, "\n"), "\n");
-  std::vector<std::string> dead, outside;
-  for (const auto& d : differences) {
-    if (is_dead(d, plan_a, options, families)) {
-      dead.push_back(d.path);
-    } else if (!is_planned(d.path)) {
-      outside.push_back(d.path);
-    }
-  }
-  if (!outside.empty()) text += cat("acts outside the model: ", join(outside, ", "), "\n");
-  if (!dead.empty()) text += cat("no effect: ", join(dead, ", "), "\n");
+  if (!result.effects.empty()) text += cat("which changes\n", join(result.effects, "\n"), "\n");
+  if (!result.outside.empty()) text += cat("acts outside the model: ", join(result.outside, ", "), "\n");
+  if (!result.dead.empty()) text += cat("no effect: ", join(result.dead, ", "), "\n");
   print_result(text);
   return ExitCode::kDone;
 }

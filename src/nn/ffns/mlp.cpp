@@ -46,7 +46,7 @@ class Mlp final : public Ffn {
     up_ = Linear(context, reads_stream_spec("up.weight", "up", width_, d_model_));
     if (config.hidden_scale) up_scale_ = context.scope.declare(gain_spec("up.scale", width_));
     if (config.bias) up_bias_ = context.scope.declare(bias_spec("up.bias", width_));
-    if (context.site_norm) hidden_norm_ = context.site_norm(Site::kHidden, context.scope.sub("hidden_norm"), width_, 1);
+    hidden_norm_ = make_site_norm(context, Site::kHidden, "hidden_norm", width_, 1);
     down_ = Linear(context, writes_stream_spec("down.weight", "down", d_model_, width_));
     if (config.bias) down_bias_ = context.scope.declare(bias_spec("down.bias", d_model_));
   }
@@ -54,7 +54,7 @@ class Mlp final : public Ffn {
   at::Tensor forward(const at::Tensor& x, const SequenceContext& /*context*/) const override {
     const auto hidden = [this](const std::vector<at::Tensor>& up) {
       const at::Tensor activated = activation_->forward(with_bias(scaled(up[0]), up_bias_));
-      return hidden_norm_ ? hidden_norm_->forward(activated) : activated;
+      return normalised(hidden_norm_, activated);
     };
     return with_bias(down_.forward(hidden, {up_.forward(x)}, recompute_), down_bias_);
   }
@@ -122,6 +122,11 @@ void register_mlp(Family<FfnEntry>& family) {
   e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
     const std::int64_t width = config.width.resolve(d_model, config.multiple_of);
     return 2 * d_model * width + (config.bias ? width + d_model : 0) + (config.hidden_scale ? width : 0);
+  });
+  e.effective = with_settings<Config>([](Config config, const SettingsContext& context) {
+    config.width = Width::of(config.width.resolve(context.d_model, config.multiple_of));
+    config.multiple_of = 1;
+    return std::make_shared<ConfigBox<Config>>(config);
   });
   e.sites = {Site::kHidden};
   e.samples = mlp::samples;

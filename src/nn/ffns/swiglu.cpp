@@ -45,14 +45,14 @@ class Swiglu final : public Ffn {
       gate_scale_ = context.scope.declare(gain_spec("gate.scale", width_));
       up_scale_ = context.scope.declare(gain_spec("up.scale", width_));
     }
-    if (context.site_norm) hidden_norm_ = context.site_norm(Site::kHidden, context.scope.sub("hidden_norm"), width_, 1);
+    hidden_norm_ = make_site_norm(context, Site::kHidden, "hidden_norm", width_, 1);
     down_ = Linear(context, writes_stream_spec("down.weight", "down", d_model_, width_));
   }
 
   at::Tensor forward(const at::Tensor& x, const SequenceContext& /*context*/) const override {
     const auto hidden = [this](const std::vector<at::Tensor>& gate_up) {
       const at::Tensor product = ops::swiglu(scaled(gate_up[0]));
-      return hidden_norm_ ? hidden_norm_->forward(product) : product;
+      return normalised(hidden_norm_, product);
     };
     return down_.forward(hidden, {gate_up_.forward_joined(x)}, recompute_);
   }
@@ -99,6 +99,11 @@ void register_swiglu(Family<FfnEntry>& family) {
   e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
     const std::int64_t width = config.width.resolve(d_model, config.multiple_of);
     return 3 * d_model * width + (config.hidden_scale ? 2 * width : 0);
+  });
+  e.effective = with_settings<Config>([](Config config, const SettingsContext& context) {
+    config.width = Width::of(config.width.resolve(context.d_model, config.multiple_of));
+    config.multiple_of = 1;
+    return std::make_shared<ConfigBox<Config>>(config);
   });
   e.sites = {Site::kHidden};
   e.samples = [](const Families&) {

@@ -6,7 +6,8 @@
 //   W_k, W_v [H'K, d], W_o [d, HK]; the score is K^-1/2 q · k unless set (nn/scores). Query i sees key j of its document iff
 //   0 <= i - j < window (no window: all j <= i); the rows of the meta prefix are ordinary keys, or always seen with
 //   `always_see_prefix`. Norms of q and k, position and score: nn/query_key.h.
-//   With `head_scale`, c_h stands before the h-th softmax, c [H] starting at 1 (Shleifer et al. 2021, arXiv:2110.09456).
+//   A norm at the site `head` is one of each head's output, the sum over j. With `head_scale`, c_h stands before it, c [H]
+//   starting at 1 (Shleifer et al. 2021, arXiv:2110.09456).
 //   With `value_residual`, v + λ (v_first - v) stands for v (nn/value_residual.h).
 //   Vaswani et al. 2017, arXiv:1706.03762, section 3.2; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 //
@@ -31,9 +32,8 @@
 
 #include "base/text.h"
 #include "config/fields.h"
-#include "config/limits.h"
+#include "nn/attention_settings.h"
 #include "nn/branch.h"
-#include "nn/heads.h"
 #include "nn/key_sources.h"
 #include "nn/key_value_state.h"
 #include "nn/linear.h"
@@ -42,57 +42,6 @@
 
 namespace ingot {
 namespace attention {
-
-struct Config {
-  std::optional<std::int64_t> num_heads;
-  std::optional<std::int64_t> num_kv_heads;
-  std::optional<std::int64_t> head_dim;
-  std::optional<std::int64_t> window;
-  bool always_see_prefix = false;
-  QueryKeyConfig query_key;
-  std::optional<double> scale;
-  bool head_scale = false;
-  std::optional<double> value_residual;
-};
-
-void describe(Fields& f, Config& c) {
-  f.field("num_heads", c.num_heads, "query heads; d_model / head_dim if absent",
-          Rule{}.at_least(1).at_most(limits::kWidth));
-  f.field("num_kv_heads", c.num_kv_heads, "key and value heads, a divisor of num_heads; num_heads if absent",
-          Rule{}.at_least(1).at_most(limits::kWidth));
-  f.field("head_dim", c.head_dim, "width of a head; d_model / num_heads if absent",
-          Rule{}.at_least(1).at_most(limits::kHead));
-  f.field("window", c.window, "a token sees itself and the window - 1 tokens before it; everything if absent",
-          Rule{}.at_least(1).at_most(limits::kLength));
-  f.field("always_see_prefix", c.always_see_prefix, "whether meta tokens are seen from any distance");
-  describe(f, c.query_key);
-  f.field("scale", c.scale, "fixed factor of the scores; the score's own if absent, head_dim^-1/2 for dot",
-          Rule{}.above(0));
-  f.field("head_scale", c.head_scale, "whether what each head gives has a learned factor, starting at 1 (NormFormer)");
-  f.field("value_residual", c.value_residual,
-          "share of the first such layer's values in this one's, learned from this start; no such share if absent",
-          Rule{}.at_least(0).at_most(1));
-}
-
-struct Sizes {
-  std::int64_t heads, kv_heads, head_dim;
-
-  Sizes(const Config& c, std::int64_t d_model) {
-    const HeadSizes sizes = head_sizes(c.num_heads, c.head_dim, d_model);
-    heads = sizes.heads;
-    head_dim = sizes.head_dim;
-    kv_heads = c.num_kv_heads.value_or(heads);
-  }
-};
-
-std::vector<std::pair<std::string, std::string>> validate(const Config& c, std::int64_t d_model) {
-  if (auto problems = check_heads(c.num_heads, c.head_dim, d_model); !problems.empty()) return problems;
-  const Sizes sizes(c, d_model);
-  if (sizes.heads % sizes.kv_heads != 0) {
-    return {{"num_kv_heads", cat(sizes.kv_heads, " does not divide num_heads ", sizes.heads)}};
-  }
-  return {};
-}
 
 class Attention final : public Mixer {
  public:
@@ -108,9 +57,8 @@ class Attention final : public Mixer {
                                   reads_stream_spec("v.weight", "v", kv_width, d_model_)});
     query_key_.emplace(config.query_key, context, QueryKeySizes{sizes_.heads, sizes_.kv_heads, sizes_.head_dim});
     scale_ = config.scale.value_or(query_key_->factor());
-    if (context.site_norm) {
-      v_norm_ = context.site_norm(Site::kV, context.scope.sub("v_norm"), sizes_.head_dim, sizes_.kv_heads);
-    }
+    v_norm_ = make_site_norm(context, Site::kV, "v_norm", sizes_.head_dim, sizes_.kv_heads);
+    head_norm_ = make_site_norm(context, Site::kHead, "head_norm", sizes_.head_dim, sizes_.heads);
     if (config.head_scale) {
       head_scale_ =
           context.scope.declare({"head_scale", {sizes_.heads}, Role::kScalar, "", -1, constant_init(1), "ones"});
@@ -141,7 +89,7 @@ class Attention final : public Mixer {
         v = join_rows(values);
       }
       if (out != nullptr) *out = {q, k, v};
-      return with_head_scale(ops::attention(q, k, v, seen, scale_)).flatten(2);
+      return head_outputs(ops::attention(q, k, v, seen, scale_));
     };
     const at::Tensor y = o_.forward(core, inputs, recompute_ && states.final == nullptr);
     if (states.final != nullptr) *states.final = final_state(all.k, all.v, context, sources);
@@ -168,7 +116,7 @@ class Attention final : public Mixer {
       const at::Tensor valid = last(3).unsqueeze(1);
       seen.mask = ops::attention_mask(context.position, last(2), valid, rule(context), ops::attention_type(q));
     }
-    return o_.forward(with_head_scale(ops::attention(q, last(0), last(1), seen, scale_)).flatten(2));
+    return o_.forward(head_outputs(ops::attention(q, last(0), last(1), seen, scale_)));
   }
 
   MixerState make_state(std::int64_t batch) const override {
@@ -208,11 +156,13 @@ class Attention final : public Mixer {
     const std::vector<at::Tensor> parts = joined.split_with_sizes({sizes_.heads + sizes_.kv_heads, sizes_.kv_heads}, 2);
     const at::Tensor v = value_residual_.mix(parts[1], first);
     const auto [q, k] = query_key_->forward(parts[0], context);
-    return {q, k, v_norm_ ? v_norm_->forward(v) : v};
+    return {q, k, normalised(v_norm_, v)};
   }
 
-  at::Tensor with_head_scale(const at::Tensor& y) const {
-    return head_scale_ ? y * head_scale_.compute().unsqueeze(-1).to(y.scalar_type()) : y;
+  /// y [B, T, H, K] -> [B, T, HK], as W_o reads it.
+  at::Tensor head_outputs(const at::Tensor& y) const {
+    const at::Tensor normed = normalised(head_norm_, y);
+    return (head_scale_ ? normed * head_scale_.compute().unsqueeze(-1).to(y.scalar_type()) : normed).flatten(2);
   }
 
   ops::PositionRule rule(const SequenceContext& context) const {
@@ -288,7 +238,7 @@ class Attention final : public Mixer {
   JoinedLinear qkv_;
   std::optional<QueryKey> query_key_;
   double scale_ = 1;
-  std::unique_ptr<Norm> v_norm_;
+  std::unique_ptr<Norm> v_norm_, head_norm_;
   Param head_scale_;
   ValueResidual value_residual_;
   Linear o_;
@@ -386,7 +336,10 @@ void register_attention(Family<MixerEntry>& family) {
     return 2 * d_model * (sizes.heads + sizes.kv_heads) * sizes.head_dim + (config.head_scale ? sizes.heads : 0) +
            score.entry().num_parameters(score.settings(), sizes.heads, sizes.head_dim);
   });
-  e.sites = {Site::kQ, Site::kK, Site::kV};
+  e.effective = with_settings<Config>([](const Config& config, const SettingsContext& context) {
+    return std::make_shared<ConfigBox<Config>>(attention::effective(config, context));
+  });
+  e.sites = {Site::kQ, Site::kK, Site::kV, Site::kHead};
   e.samples = attention::samples;
 }
 

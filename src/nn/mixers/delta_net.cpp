@@ -3,7 +3,7 @@
 //   q, k, v = silu(conv(W_q x)), silu(conv(W_k x)), silu(conv(W_v x));  beta = sigmoid(W_beta x)
 //   per head:  k_t = k / sqrt(|k|² + eps), q_t = K^-1/2 q / sqrt(|q|² + eps)
 //              S_t = (I - beta_t k_t k_tᵀ) S_{t-1} + beta_t k_t v_tᵀ,   o_t = S_tᵀ q_t
-//   y = W_o concat_h rms_norm(o_h) gain
+//   y = W_o concat_h rms_norm(o_h) gain;  a norm at the site `head` stands between that and W_o, for each head
 //
 //   x [B, T, d]; H heads of width K; W_q, W_k, W_v [HK, d], W_beta [H, d], W_o [d, HK]; depthwise causal convolutions of a few
 //   taps without bias, [HK, taps]; gain [K], shared by the heads. No position encoding.
@@ -89,6 +89,7 @@ class DeltaNet final : public Mixer {
     }
     conv_ = scope.leaf_of(scope.declare_joined(convs).front());
     gain_ = scope.declare(gain_spec("output_norm.gain", sizes_.head_dim));
+    head_norm_ = make_site_norm(context, Site::kHead, "head_norm", sizes_.head_dim, sizes_.heads);
     o_ = Linear(context, writes_stream_spec("o.weight", "o", d_model_, sizes_.width));
   }
 
@@ -167,7 +168,7 @@ class DeltaNet final : public Mixer {
 
   /// o [B, T, H, K] -> [B, T, HK].
   at::Tensor normed(const at::Tensor& o) const {
-    return ops::rms_norm(o, gain_.compute(), config_.output_norm_eps).flatten(2);
+    return normalised(head_norm_, ops::rms_norm(o, gain_.compute(), config_.output_norm_eps)).flatten(2);
   }
 
   Config config_;
@@ -177,6 +178,7 @@ class DeltaNet final : public Mixer {
   JoinedLinear qkv_beta_;
   WeightLeaf conv_;
   Param gain_;
+  std::unique_ptr<Norm> head_norm_;
   Linear o_;
 };
 
@@ -223,6 +225,13 @@ void register_delta_net(Family<MixerEntry>& family) {
     const delta_net::Sizes sizes(config, d_model);
     return 4 * d_model * sizes.width + d_model * sizes.heads + 3 * config.conv_kernel * sizes.width + sizes.head_dim;
   });
+  e.effective = with_settings<Config>([](Config config, const SettingsContext& context) {
+    const delta_net::Sizes sizes(config, context.d_model);
+    config.num_heads = sizes.heads;
+    config.head_dim = sizes.head_dim;
+    return std::make_shared<ConfigBox<Config>>(config);
+  });
+  e.sites = {Site::kHead};
   e.samples = delta_net::samples;
 }
 

@@ -3,7 +3,7 @@
 //   z, x', b, c, dt = W_z x, W_x x, W_b x, W_c x, W_dt x;   [x' b c] <- silu(conv([x' b c]) + conv bias)
 //   Δ = softplus(dt + dt_bias), A = -exp(a_log)
 //   per head:  S_t = exp(Δ_t A) S_{t-1} + Δ_t b_t x'_tᵀ,   o_t = S_tᵀ c_t + D x'_t
-//   y = W_out (rms_norm(o ⊙ silu(z)) gain)
+//   y = W_out (rms_norm(o ⊙ silu(z)) gain);  a norm at the site `head` stands between that and W_out, for each head
 //
 //   x [B, T, d]; inner width I = expand · d in H = I / P heads of width P; G groups of heads share b and c of width N each;
 //   W_z, W_x [I, d], W_b, W_c [GN, d], W_dt [H, d], W_out [d, I]; convolution [I + 2GN, taps] and bias; a_log, dt_bias, D [H];
@@ -122,6 +122,7 @@ class Mamba2 final : public Mixer {
     dt_bias_ = scope.declare(scalar_spec("dt_bias", sizes_.heads, elementwise_init(draw_dt_bias),
                                          "inverse_softplus(log_uniform(0.001, 0.1))"));
     gain_ = scope.declare(gain_spec("gated_norm.gain", sizes_.inner));
+    head_norm_ = make_site_norm(context, Site::kHead, "head_norm", sizes_.head_dim, sizes_.heads);
     out_ = Linear(context, writes_stream_spec("out.weight", "out", d_model_, sizes_.inner));
   }
 
@@ -137,7 +138,7 @@ class Mamba2 final : public Mixer {
       if (final != nullptr) {
         *final = {{ops::short_conv_tail(in.conv_input, config_.conv_kernel, starts, origin), out.state}, 0};
       }
-      return gated(out.y, in);
+      return head_outputs(out.y, in);
     };
     return out_.forward(core, {in_.forward_joined(x), tails.incoming, tails.fresh, matrices.incoming, matrices.fresh},
                         recompute_ && states.final == nullptr);
@@ -149,7 +150,7 @@ class Mamba2 final : public Mixer {
     tail = at::cat({tail.narrow(1, 1, tail.size(1) - 1), in.conv_input}, 1);
     const auto token = [](const at::Tensor& t) { return t.select(1, 0); };
     const at::Tensor y = ops::state_step({token(in.c), token(in.b), token(in.scaled), token(in.g), {}}, matrix);
-    return out_.forward(gated(y.unsqueeze(1), in));
+    return out_.forward(head_outputs(y.unsqueeze(1), in));
   }
 
   MixerState make_state(std::int64_t batch) const override {
@@ -210,6 +211,12 @@ class Mamba2 final : public Mixer {
             dt * -at::exp(a_log_.compute())};
   }
 
+  /// recurrent [B, T, H, P] -> [B, T, I], as W_out reads it.
+  at::Tensor head_outputs(const at::Tensor& recurrent, const Inputs& in) const {
+    const at::Tensor y = gated(recurrent, in);
+    return head_norm_ ? head_norm_->forward(y.unflatten(2, {sizes_.heads, sizes_.head_dim})).flatten(2) : y;
+  }
+
   /// recurrent [B, T, H, P] -> [B, T, I].
   at::Tensor gated(const at::Tensor& recurrent, const Inputs& in) const {
     const at::Tensor o = ops::scale_heads(in.x, skip_.compute(), recurrent).flatten(2);
@@ -225,6 +232,7 @@ class Mamba2 final : public Mixer {
   bool recompute_;
   JoinedLinear in_;
   Param conv_, conv_bias_, a_log_, skip_, dt_bias_, gain_;
+  std::unique_ptr<Norm> head_norm_;
   Linear out_;
 };
 
@@ -278,6 +286,7 @@ void register_mamba2(Family<MixerEntry>& family) {
     return d_model * (2 * s.inner + 2 * s.shared() + s.heads) + (config.conv_kernel + 1) * s.conv_channels() +
            3 * s.heads + s.inner + s.inner * d_model;
   });
+  e.sites = {Site::kHead};
   e.samples = mamba2::samples;
 }
 

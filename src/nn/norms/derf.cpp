@@ -3,7 +3,8 @@
 //   x [..., d]; alpha and shift (starting at 0) are one number each, gain [d] starts at 1, bias [d] at 0. No statistics.
 //   Computed in fp32, one rounding.
 //   Chen et al. 2025, "Stronger Normalization-Free Transformers", arXiv:2512.10938. alpha starts at 1 and the bias stays in
-//   their GPT-2; 0.5 for images.
+//   their GPT-2, whose embedding, positions included, is multiplied by a learned number that starts at sqrt(d): the norm brings
+//   `model.embedding_factor: learned`, unless the config sets another. alpha 0.5 for images.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/erf.h>
@@ -64,6 +65,7 @@ void register_derf(Family<NormEntry>& family) {
   e.num_parameters = with_settings<Config>(
       [](const Config& config, std::int64_t width) { return 2 + (config.bias ? 2 * width : width); });
   e.neutral_gain = norms::neutral_at_one;
+  e.learns_embedding_factor = true;
   e.flops_per_element = 4;
   e.samples = norms::samples<Config>({{"default", {}}, {"no_bias", {0.5, false}}});
 }

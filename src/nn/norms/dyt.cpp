@@ -4,7 +4,8 @@
 //   statistics. Computed in fp32, one rounding.
 //   Zhu et al. 2025, "Transformers without Normalization", arXiv:2503.10622, algorithm 1. alpha of their LLaMA by width, input
 //   norms of attention / all others: 4096: 0.8 / 0.2, 5120: 0.6 / 0.15, 8192: 0.2 / 0.05 (set it per operator under
-//   `sites`); 0.5 for images.
+//   `sites`); 0.5 for images. Their LLaMA multiplies the embedding by a learned number that starts at sqrt(d): the norm brings
+//   `model.embedding_factor: learned`, unless the config sets another.
 
 #include "ops/dyt/dyt.h"
 
@@ -70,6 +71,7 @@ void register_dyt(Family<NormEntry>& family) {
   e.num_parameters = with_settings<Config>(
       [](const Config& config, std::int64_t width) { return 1 + (config.bias ? 2 * width : width); });
   e.neutral_gain = norms::neutral_at_one;
+  e.learns_embedding_factor = true;
   e.flops_per_element = 3;
   e.samples = norms::samples<Config>({{"default", {}}, {"bias", {0.5, true}}});
 }

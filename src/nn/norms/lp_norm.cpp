@@ -3,7 +3,7 @@
 //   x [..., d]; gain [d] starting at 1, bias [d] at 0 (`bias: true`). Statistics in fp32, one rounding. p = 2 is RMSNorm with
 //   eps outside the root, centred it is LayerNorm. k = 1, or with match_std what makes the divisor the standard deviation
 //   of normal numbers: (E|z|^p)^(-1/p), sqrt(pi/2) for p = 1.
-//   Hoffer et al. 2018, "Norm matters", arXiv:1803.01814 (p = 1, centred, match_std).
+//   Hoffer et al. 2018, "Norm matters", arXiv:1803.01814, whose L1 norm (p = 1, centred, match_std) the defaults are.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -18,8 +18,8 @@ namespace lp_norm {
 
 struct Config {
   double p = 1;
-  bool centre = false;
-  bool match_std = false;
+  bool centre = true;
+  bool match_std = true;
   bool bias = false;
   double eps = 1e-6;
 };
@@ -89,8 +89,8 @@ void register_lp_norm(Family<NormEntry>& family) {
       with_settings<Config>([](const Config& config, std::int64_t width) { return config.bias ? 2 * width : width; });
   e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 6;
-  e.samples = norms::samples<Config>(
-      {{"default", {}}, {"l1_centred", {1, true, true, true, 1e-6}}, {"p3", {3, false, false, false, 1e-2}}});
+  e.samples =
+      norms::samples<Config>({{"default", {}}, {"bias", {.bias = true}}, {"plain_p3", {3, false, false, false, 1e-2}}});
 }
 
 }  // namespace ingot

@@ -8,6 +8,7 @@
 //               q = mean(g z), qbar = q in warm-up, then the mean over the window;
 //               ema <- momentum · ema + (1 - momentum) · qbar;  dx = (g - ema z) / sqrt(v + eps), ema after its move;
 //               dgain = sum(r z dy)
+//   With a window of 1 nothing is smoothed: r = 1 and dx = (g - q z) / sqrt(v + eps), as in the steps that the release skips.
 //   Everything in fp32, one rounding. `warmup` counts updates. The filter for outliers, off for text in the paper, is not
 //   here.
 //   Yang et al. 2022, "Unified Normalization for Accelerating and Stabilizing Transformers", arXiv:2208.01313; details as in the
@@ -35,7 +36,8 @@ struct Config {
 void describe(Fields& f, Config& c) {
   norms::describe_warmup(f, c.running, "accepts that in training a token sees later ones",
                          "updates until the smoothing starts");
-  f.field("window", c.window, "steps that the statistics are smoothed over", Rule{}.at_least(1).at_most(10'000));
+  f.field("window", c.window, "steps that the statistics are smoothed over; 1: those of the step alone, no smoothing",
+          Rule{}.at_least(1).at_most(10'000));
 }
 
 /// The window one step on: the oldest row out, `newest` in.
@@ -65,6 +67,7 @@ class UnifiedNorm final : public norms::RunningNorm {
   }
 
  private:
+  bool smooths() const { return config_.window > 1; }
   static at::Tensor window_mean(const at::Tensor& window) { return window.mean(0); }
 
   /// Of a window whose last row is step t's: that row in warm-up, then `mean` of all rows.
@@ -82,7 +85,8 @@ class UnifiedNorm final : public norms::RunningNorm {
     const at::Tensor v = smoothed(pushed(squares_.value(), squares.mean(0)), t, geometric_mean);
     const at::Tensor ratio = ((v + config_.running.eps) / (run_.value() + config_.running.eps)).sqrt().clamp(0.2, 5);
     const std::int64_t quiet = std::max<std::int64_t>(1000, config_.running.warmup);
-    return {at::rsqrt(v + config_.running.eps), {}, at::where(t > quiet, ratio, at::ones_like(ratio))};
+    const at::Tensor one = at::ones_like(ratio);
+    return {at::rsqrt(v + config_.running.eps), {}, smooths() ? at::where(t > quiet, ratio, one) : one};
   }
   at::Tensor gradient(const at::Tensor& dz, const at::Tensor& z, const Moments& moments) const override {
     const at::Tensor g = dz * moments.other;
@@ -90,7 +94,8 @@ class UnifiedNorm final : public norms::RunningNorm {
     norms::record_rows(products_, products);
     norms::record_rows(ema_, products);
     const at::Tensor mean = smoothed(pushed(products_.value(), products.mean(0)), steps_.value() + 1, window_mean);
-    return (g - norms::moving(ema_.value(), mean, config_.running.momentum) * z) * moments.scale;
+    const at::Tensor pull = smooths() ? norms::moving(ema_.value(), mean, config_.running.momentum) : mean;
+    return (g - pull * z) * moments.scale;
   }
   at::Tensor gain_ratio(const Moments& moments) const override { return moments.other; }
   Moments frozen() const override { return {at::rsqrt(run_.value() + config_.running.eps), {}, {}}; }

@@ -1,7 +1,7 @@
 // B2T: post-norm with a connection around both norms of a block: y = norm(x + mixer(x)), x' = norm(x + y + ffn(y)). No final
 // norm.
 //
-//   The connection is the residual rule `b2t`. Takase et al. 2022, "B2T Connection: Serving Stability and Performance in Deep
+//   The connection is the residual rule `b2t`, the start values are those of the init `b2t`. Takase et al. 2022, "B2T Connection: Serving Stability and Performance in Deep
 //   Transformers", arXiv:2206.00330, eq. 6.
 
 #include "config/fields.h"
@@ -32,7 +32,7 @@ void register_b2t(Family<PlacementEntry>& family) {
   e.make = [](const ConfigObject&, const PlacementContext&) { return std::make_unique<b2t_placement::B2t>(); };
   e.bundle = with_settings<Config>([](const Config& config, std::int64_t) -> PlacementBundle {
     if (config.bundle == Bundle::kSitesOnly) return {};
-    return {"b2t", "", {}};
+    return {"b2t", "b2t", {}};
   });
   e.counts_blocks = true;
 }

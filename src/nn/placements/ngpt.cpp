@@ -4,7 +4,7 @@
 //   N(0, 1/D). Branches read sqrt(D) h, entries of order 1: in the ffn this is the sqrt(D) of u and v in the authors' code,
 //   elsewhere a scale that score and step take away. Attention's score is `ngpt` (unit q and k, s_qk), the ffn has `hidden_scale`
 //   (s_u, s_v), the head `logit_scale` (s_z). No decay, no warm-up, untied head: `configs/recipes/ngpt.yaml`.
-//   With sites_only there are norms at q and k.
+//   With sites_only there are norms at q and k of mixers that have these sites.
 //   Loshchilov et al. 2024, "nGPT: Normalized Transformer with Representation Learning on the Hypersphere", arXiv:2410.01131.
 
 #include <cmath>
@@ -32,6 +32,10 @@ class Ngpt final : public Placement {
   bool has_norm(Site site, int depth) const override {
     if (published_ || depth < 0 || !context_.has_site(depth, Site::kQ)) return false;
     return site == Site::kQ || site == Site::kK;
+  }
+  std::string lacks(int depth) const override {
+    const bool is_missed = !published_ && context_.is_mixer(depth) && !context_.has_site(depth, Site::kQ);
+    return is_missed ? "norms of q and k" : "";
   }
   double input_scale(int /*depth*/) const override { return input_scale_; }
   std::string formula(int /*depth*/) const override {
@@ -62,7 +66,8 @@ void register_ngpt(Family<PlacementEntry>& family) {
             {"unit_norm"},
             {{"score", "ngpt"}},
             {{"hidden_scale", "true"}},
-            /*logit_scale=*/true};
+            /*logit_scale=*/true,
+            /*untied_head=*/true};
   });
 }
 

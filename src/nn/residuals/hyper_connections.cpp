@@ -8,11 +8,15 @@
 //   addition. dynamic: the parameters plus s tanh(H̄ W), where H̄ is H with each stream over its root mean square, W [D, n + 2]
 //   starts at 0 (n columns for A, one each for a and b; stream i gives row i of A), and s, one number each for read (a, A)
 //   and write (b), at 0.01.
-//   Zhu et al. 2024, "Hyper-Connections", arXiv:2409.19606, sections 2.1 to 2.3.
+//   Section 4 scales what branches start with "by a factor of sqrt(n)", so that the sum of the streams deviates as one stream
+//   would. Only division does that: the rule brings `weights.output_init_factor: n^-1/2`, unless the config sets another.
+//   Zhu et al. 2024, "Hyper-Connections", arXiv:2409.19606, sections 2.1 to 2.3 and 4.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/matmul.h>
 #include <ATen/ops/tanh.h>
+
+#include <cmath>
 
 #include "base/text.h"
 #include "config/fields.h"
@@ -134,6 +138,8 @@ void register_hyper_connections(Family<ResidualEntry>& family) {
       family.add<Config>("hyper_connections", "Several streams with learned weights of reading and joining.",
                          "Zhu et al. 2024, arXiv:2409.19606");
   e.make = residuals::maker<hyper_connections::HyperConnections, Config>();
+  e.output_init_factor =
+      with_settings<Config>([](const Config& config) { return 1 / std::sqrt(static_cast<double>(config.streams)); });
 }
 
 }  // namespace ingot

@@ -1,9 +1,12 @@
 // Learned mix of stream and embedding: before each block x <- r x + s x_0, then x_{n+1} = x_n + f_n(x_n)
 //
-//   x_0 is the embedding; r and s are one number each for a block, starting at 1 and 0.
+//   x_0 is the embedding; r and s are one number each for a block, starting at 1 and 0, or on a line from a first block's value
+//   to the last one's.
 //   Karpathy 2025, nanochat (`resid_lambdas`, `x0_lambdas`), after K. Jordan et al., modded-nanogpt.
 
 #include <ATen/TensorOperators.h>
+
+#include <optional>
 
 #include "config/fields.h"
 #include "nn/norm_parts.h"
@@ -14,20 +17,35 @@ namespace ingot {
 namespace input_scalars {
 
 struct Config {
+  double stream_start = 1;
+  std::optional<double> stream_start_last;
   double embedding_start = 0;
+  std::optional<double> embedding_start_last;
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("embedding_start", c.embedding_start, "factor of the embedding at the start");
+  f.field("stream_start", c.stream_start, "factor of the stream at the start, in the first block");
+  f.field("stream_start_last", c.stream_start_last,
+          "the same in the last block, and on a line between; as the first if absent");
+  f.field("embedding_start", c.embedding_start, "factor of the embedding at the start, in the first block");
+  f.field("embedding_start_last", c.embedding_start_last,
+          "the same in the last block, and on a line between; as the first if absent");
 }
 
 class InputScalars final : public Residual {
  public:
   InputScalars(const Config& config, const ResidualContext& context) {
     residuals::refuse_factors(context, "input_scalars");
-    for (int depth = 0; depth < context.num_sublayers; depth += 2) {
-      stream_.push_back(context.scope(depth).declare(norms::scalar_spec("stream_scale", 1)));
-      embedding_.push_back(context.scope(depth).declare(norms::scalar_spec("embedding_scale", config.embedding_start)));
+    const int last = block_of(context.num_sublayers - 1);
+    const auto between = [last](int block, double first, const std::optional<double>& end) {
+      return last > 0 ? first + (end.value_or(first) - first) * block / last : first;
+    };
+    for (int block = 0; block <= last; ++block) {
+      const ParamScope scope = context.scope(2 * block);
+      const double stream = between(block, config.stream_start, config.stream_start_last);
+      const double embedding = between(block, config.embedding_start, config.embedding_start_last);
+      stream_.push_back(scope.declare(norms::scalar_spec("stream_scale", stream)));
+      embedding_.push_back(scope.declare(norms::scalar_spec("embedding_scale", embedding)));
     }
   }
 

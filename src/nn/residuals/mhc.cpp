@@ -5,11 +5,11 @@
 //                                                               R = Sinkhorn(exp(s_R x̄ W_R + c_R)) [n, n]
 //   x̄ [nD]: all streams of the token over their common root mean square. Sinkhorn divides columns and then rows by their sums,
 //   again and again, so that each new stream is a weighted mean of the old ones and their sum is kept but for what the rounds
-//   leave. The s start at 0.01, the c at 0, W with Xavier's
-//   variance. Every stream starts as the embedding and the head reads their mean, so that the start is plain addition but
-//   for s.
-//   Xie et al. 2025, "mHC: Manifold-Constrained Hyper-Connections", arXiv:2512.24880, section 4; start values as in
-//   Megatron-LM.
+//   leave. The s start at 0.01, W with Xavier's variance, the c at 0: but for s, R starts as the average, each of its entries
+//   1/n, as in Megatron-LM. With `start: identity` c_R is 0 on the diagonal and -8 beside it, so that R starts within 0.1 % of
+//   the identity and every stream keeps what it holds, as in releases that grew out of hyper-connections. Every stream starts
+//   as the embedding and the head reads their mean: either start is plain addition but for s.
+//   Xie et al. 2025, "mHC: Manifold-Constrained Hyper-Connections", arXiv:2512.24880, section 4.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/matmul.h>
@@ -27,15 +27,21 @@
 namespace ingot {
 namespace mhc {
 
+enum class Start { kAverage, kIdentity };
+
 struct Config {
   std::int64_t streams = 4;
   std::int64_t iterations = 20;
+  Start start = Start::kAverage;
 };
 
 void describe(Fields& f, Config& c) {
   f.field("streams", c.streams, "number of streams", Rule{}.at_least(1).at_most(64));
   f.field("iterations", c.iterations, "rounds of dividing columns and rows by their sums",
           Rule{}.at_least(1).at_most(1000));
+  f.choice(
+      "start", c.start, {{"average", Start::kAverage}, {"identity", Start::kIdentity}},
+      "how streams are mixed at the start: average, each into all alike as in Megatron-LM; identity: hardly at all");
 }
 
 /// exp(z) [..., n, n] with columns and rows divided by their sums in turn, rows last.
@@ -59,6 +65,19 @@ ParamSpec weight_spec(std::int64_t out, std::int64_t in) {
   return spec;
 }
 
+/// Rows as of the weight: n to read, n to write, n² to mix.
+ParamSpec mixing_bias_spec(std::int64_t n, Start start) {
+  ParamSpec spec = bias_spec("dynamic.bias", 2 * n + n * n);
+  if (start == Start::kAverage) return spec;
+  constexpr double kApart = -8;
+  spec.fixed_init = [n](at::Tensor& bias, const ParamInfo&, RandomStream&) {
+    bias.zero_();
+    bias.narrow(0, 2 * n, n * n).fill_(kApart).view({n, n}).fill_diagonal_(0);
+  };
+  spec.fixed_init_name = cat("zeros, ", kApart, " between streams");
+  return spec;
+}
+
 class Mhc final : public residuals::ManyStreams {
  public:
   Mhc(const Config& config, const ResidualContext& context)
@@ -70,7 +89,7 @@ class Mhc final : public residuals::ManyStreams {
       Weights w;
       w.weight = scope.declare(weight_spec(count, n * context.d_model));
       w.size = scope.declare({"size", {3}, Role::kScalar, "", -1, constant_init(0.01), "constant(0.01)"});
-      w.bias = scope.declare(bias_spec("dynamic.bias", count));
+      w.bias = scope.declare(mixing_bias_spec(n, config.start));
       weights_.push_back(w);
     }
   }

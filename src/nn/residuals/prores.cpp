@@ -1,8 +1,9 @@
 // Progressive residual warm-up: x_{n+1} = x_n + a f_n(norm(x_n)), a = min(t / (T l), 1)
 //
-//   t: the number of the update, from 1; l = 1, 2, … the block of the sub-layer; T updates until the first block joins in
-//   full. Deeper blocks wait until shallower ones have settled. The count is a buffer: it is saved with the model, and skipped
-//   steps don't move it. It composes with a placement's factors.
+//   t: the number of the update; l = 1, 2, … the block of the sub-layer; T updates until the first block joins in full.
+//   Deeper blocks wait until shallower ones have settled. In the authors' release the first update has t = 0: its forward pass
+//   has no branches; `first_update: 1` gives them a share there already. The count is a buffer: it is saved with the model, and
+//   skipped steps don't move it. It composes with a placement's factors.
 //   "ProRes: Progressive Residual Warmup for Language Model Pretraining", arXiv:2603.05369.
 
 #include <ATen/TensorOperators.h>
@@ -19,12 +20,16 @@ namespace prores {
 
 struct Config {
   std::int64_t updates = 1000;
+  std::int64_t first_update = 0;
 };
 
 void describe(Fields& f, Config& c) {
   f.field("updates", c.updates,
           "T: updates until the first block's branches join in full; block l takes l times as many",
           Rule{}.at_least(1).at_most(limits::kUpdates));
+  f.field("first_update", c.first_update,
+          "t of the first update: 0 as in the authors' release, whose first forward pass has no branches, or 1",
+          Rule{}.at_least(0).at_most(1));
 }
 
 class Prores final : public residuals::ScaledResidual {
@@ -32,17 +37,18 @@ class Prores final : public residuals::ScaledResidual {
   Prores(const Config& config, const ResidualContext& context)
       : ScaledResidual(context),
         updates_(static_cast<double>(config.updates)),
+        first_update_(static_cast<double>(config.first_update)),
         done_(norms::step_buffer(context.scope(-1))) {}
 
-  std::string text(int depth) const override { return cat("full after ", warmup(depth), " updates"); }
+  std::string text(int depth) const override { return cat("full after ", warmup(depth) - first_update_, " updates"); }
 
  private:
   double warmup(int depth) const { return updates_ * (block_of(depth) + 1); }
   at::Tensor scaled(int depth, const at::Tensor& branch) const override {
-    return branch * ((done_.value() + 1) / warmup(depth)).clamp_max(1).to(branch.scalar_type());
+    return branch * ((done_.value() + first_update_) / warmup(depth)).clamp_max(1).to(branch.scalar_type());
   }
 
-  double updates_;
+  double updates_, first_update_;
   Buffer done_;
 };
 

@@ -2,7 +2,8 @@
 //
 //   W ~ N(0, 2 / (5 D))              matrices of mixers; D: width of the stream
 //   W ~ N(0, 2 / (fan_in + fan_out)) matrices of the ffn: the same for an inner width of 4 D
-//   W ~ N(0, 1 / D)                  embedding and head
+//   W ~ N(0, 1 / D)                  embedding and head; tokens' embeddings times sqrt(D): it brings
+//                                    `model.embedding_factor: sqrt_d_model`, unless the config sets another
 //   depth_scaled: what writes the stream is divided by sqrt(S), S: residual branches, as in HybridNorm (arXiv:2503.04598)
 //
 // Nguyen & Salazar 2019, "Transformers without Tears", arXiv:1910.05895, section 3.2.
@@ -46,6 +47,7 @@ void register_small_init(Family<InitEntry>& family) {
   using small_init::Config;
   auto& entry = family.add<Config>("small_init", "Normal values of variance 2 / (5 d_model).",
                                    "Nguyen & Salazar 2019, arXiv:1910.05895, section 3.2");
+  entry.scales_embedding = true;
   entry.make = with_settings<Config>([](const Config& config, const InitContext& context) -> std::unique_ptr<Init> {
     return std::make_unique<small_init::SmallInit>(config, context);
   });

@@ -143,7 +143,7 @@ struct Normalised {
       BranchContext context = branch_context(scope);
       context.site_norm = [&](Site site, const ParamScope& s, std::int64_t width,
                               std::int64_t heads) -> std::unique_ptr<Norm> {
-        if (site == Site::kV) return nullptr;
+        if (site == Site::kV || site == Site::kHead) return nullptr;
         return norm.entry().make(norm.settings(), {s, width, heads, site, 0, 1});
       };
       mixer = settings.entry().make(settings.settings(), context);

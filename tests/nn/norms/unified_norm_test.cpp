@@ -24,6 +24,24 @@ TEST(UnifiedNorm, ForwardStatisticsMoveAlikeForAnySplit) {
   expect_split_invariance(keys, {"mean_square", "window", "steps"}, 3);
 }
 
+/// A window of 1 is a step that the release skips: divided by the root mean square of its own rows, whose exact gradient it has,
+/// however long it has run.
+TEST(UnifiedNorm, AWindowOfOneSmoothsNothing) {
+  RunningFixture f("{type: unified_norm, allow_leak: true, window: 1, warmup: 0}");
+  for (auto& [name, buffer] : f.buffers()) {
+    if (name == "steps") buffer.fill_(2000);  // where others' gradients are compensated
+    if (name == "mean_square" || name == "gradient") buffer.fill_(0.3);
+  }
+  const at::Tensor x = random_normal({4, 3, kModel}, 5), dy = random_normal({4, 3, kModel}, 6);
+  const ParamMap params = f.harness->params();
+  const at::Tensor leaf = x.clone().requires_grad_(true);
+  const at::Tensor expected =
+      leaf / (leaf.square().flatten(0, 1).mean(0) + 1e-5).sqrt() * params.at("gain") + params.at("bias");
+  (expected * dy).sum().backward();
+  EXPECT_TRUE(close(f.train(x), expected.detach(), row_tolerance()));
+  EXPECT_TRUE(close(f.micro_batch(x, dy), leaf.grad(), row_tolerance(8)));
+}
+
 TEST(UnifiedNorm, IsRefusedWithoutLeave) {
   EXPECT_THROW(RunningFixture("unified_norm"), ConfigError);
   EXPECT_TRUE(nn_families().get<NormEntry>().at("unified_norm").leaks);

@@ -21,6 +21,15 @@ TEST(NgptPlacement, NormsQueriesAndKeysWithSitesOnly) {
   EXPECT_TRUE(bundle.residual.empty() && bundle.constraints.empty() && bundle.mixer.empty() && bundle.ffn.empty());
 }
 
+TEST(NgptPlacement, SaysWhatMixersWithoutTheSitesGoWithout) {
+  const auto lacking = make_placement("{type: ngpt, bundle: sites_only}", 4, /*inner_sites=*/false);
+  EXPECT_EQ(sites_at(*lacking, 0), Sites{});
+  EXPECT_EQ(lacking->lacks(0), "norms of q and k");
+  EXPECT_EQ(lacking->lacks(1), "");
+  EXPECT_EQ(make_placement("{type: ngpt, bundle: sites_only}")->lacks(0), "");
+  EXPECT_EQ(make_placement("ngpt", 4, false)->lacks(0), "");
+}
+
 TEST(NgptPlacement, BringsItsResidualRuleUnitVectorsAndInit) {
   const auto bundle = bundle_of("ngpt", 64);
   EXPECT_EQ(bundle.residual, "ngpt");
@@ -29,6 +38,7 @@ TEST(NgptPlacement, BringsItsResidualRuleUnitVectorsAndInit) {
   EXPECT_EQ(bundle.mixer, (BundleKeys{{"score", "ngpt"}}));
   EXPECT_EQ(bundle.ffn, (BundleKeys{{"hidden_scale", "true"}}));
   EXPECT_TRUE(bundle.logit_scale);
+  EXPECT_TRUE(bundle.untied_head);
 }
 
 }  // namespace

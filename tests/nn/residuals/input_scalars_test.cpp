@@ -27,5 +27,19 @@ TEST(InputScalars, StartsAsAddition) {
   EXPECT_TRUE(same_bits(built.rule->end(built.after(x, {a, b})), x + a + b));
 }
 
+TEST(InputScalars, StartOnALineOverTheBlocks) {
+  const auto built = build_residual(
+      "{type: input_scalars, stream_start: 1.15, stream_start_last: 1.05, embedding_start: 0.2, embedding_start_last: "
+      "0.05}",
+      6, /*random=*/false);
+  const auto expect = [&](int depth, double stream, double embedding) {
+    EXPECT_NEAR(built.param(cat(depth, ".residual.stream_scale")).item<double>(), stream, 1e-12);
+    EXPECT_NEAR(built.param(cat(depth, ".residual.embedding_scale")).item<double>(), embedding, 1e-12);
+  };
+  expect(0, 1.15, 0.2);
+  expect(2, 1.1, 0.125);
+  expect(4, 1.05, 0.05);
+}
+
 }  // namespace
 }  // namespace ingot::testing

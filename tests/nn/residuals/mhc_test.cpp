@@ -32,6 +32,18 @@ TEST(Mhc, StartsNearAdditionForEqualStreams) {
   EXPECT_LT(relative_error(built.rule->read(0, built.rule->begin(x)), 2 * x), 0.02);
 }
 
+/// Streams that differ, without a branch: the start averages them, or keeps them apart.
+TEST(Mhc, StartsWithTheAverageOrTheIdentity) {
+  const at::Tensor h = random_normal({2, 3, 4, kModel}, 5), none = at::zeros({2, 3, kModel}, at::kDouble);
+  const auto mixed = [&](const char* yaml) {
+    const auto built = build_residual(yaml, 4, /*random=*/false);
+    return built.rule->join(0, {{h}}, none).tensors[0];
+  };
+  // Logits are 0.01 times values of order 1; exp(-8) = 3.4e-4.
+  EXPECT_LT(relative_error(mixed("mhc"), h.mean(2, true).expand_as(h)), 0.1);
+  EXPECT_LT(relative_error(mixed("{type: mhc, start: identity}"), h), 0.005);
+}
+
 TEST(Mhc, ReadsAndWritesThroughSigmoids) {
   constexpr int kStreams = 2;
   const auto built = build_residual("{type: mhc, streams: 2}");

@@ -6,7 +6,7 @@ namespace ingot::testing {
 namespace {
 
 TEST(Prores, DeeperBlocksJoinLater) {
-  const auto built = build_residual("{type: prores, updates: 10}");
+  const auto built = build_residual("{type: prores, updates: 10, first_update: 1}");
   const at::Tensor x = hidden(1), branch = hidden(2);
   const auto share = [&](int depth) {
     const at::Tensor y = built.rule->end(built.rule->join(depth, built.rule->begin(x), branch));
@@ -21,6 +21,18 @@ TEST(Prores, DeeperBlocksJoinLater) {
   EXPECT_NEAR(share(3), 0.75, 1e-12);
   for (int i = 0; i < 14; ++i) built.harness->store().apply_buffers();
   EXPECT_NEAR(share(3), 1, 1e-12);
+}
+
+TEST(Prores, CountsAsTheReleaseUnlessToldOtherwise) {
+  const auto built = build_residual("{type: prores, updates: 10}");
+  const at::Tensor x = hidden(1), branch = hidden(2);
+  const auto share = [&] {
+    const at::Tensor y = built.rule->end(built.rule->join(0, built.rule->begin(x), branch));
+    return ((y - x) / branch).mean().item<double>();
+  };
+  EXPECT_EQ(share(), 0);
+  built.harness->store().apply_buffers();
+  EXPECT_NEAR(share(), 0.1, 1e-12);
 }
 
 }  // namespace
