@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/reading.h"
 #include "base/staged.h"
 #include "base/text.h"
 
@@ -73,6 +74,8 @@ int open_readable(const fs::path& path, ExitCode code, bool pipes, struct stat& 
 }
 
 }  // namespace
+
+std::string read_file(const fs::path& path, ExitCode code) { return read_file(path, code, ReadRule{}); }
 
 std::string read_file(const fs::path& path, ExitCode code, const ReadRule& rule) {
   struct stat status;

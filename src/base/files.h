@@ -14,17 +14,8 @@ namespace ingot {
 
 namespace fs = std::filesystem;
 
-struct ReadRule {
-  std::int64_t limit = std::int64_t{4} << 30;  // bytes
-  bool pipes = false;                          // as `<(command)` is one; devices are never read
-};
-
-/// The whole file. Throws Error(code) naming the path and the reason: also for a longer file than the rule says, and for
-/// what is no file (a pipe would make the caller wait, a device may never end).
-std::string read_file(const fs::path& path, ExitCode code = ExitCode::kOther, const ReadRule& rule = {});
-
-/// Opens a regular file for reading and returns its descriptor, which is the caller's. Throws as `read_file` does.
-int open_regular(const fs::path& path, ExitCode code);
+/// The whole file. Throws Error(code) naming the path and the reason.
+std::string read_file(const fs::path& path, ExitCode code = ExitCode::kOther);
 
 /// Writes a temporary sibling, fsyncs it, renames it over `path`, fsyncs the folder.
 void write_file_atomic(const fs::path& path, std::string_view bytes, ExitCode code = ExitCode::kOther);
@@ -72,7 +63,7 @@ class FileWriter {
   std::string buffer_;
 };
 
-/// A read-only memory map of a whole regular file.
+/// A read-only memory map of a whole file.
 class MappedFile {
  public:
   MappedFile(const fs::path& path, ExitCode code);

@@ -134,9 +134,12 @@ std::set<std::string> stored_names(const fs::path& dir) {
 
 nlohmann::json read_state(const fs::path& dir) {
   return reading(dir, [&] {
-    nlohmann::json state = nlohmann::json::parse(read_checked(dir, read_manifest(dir), kStateFile), nullptr, false);
-    if (!state.is_object() || !state.contains("step")) throw Damage{cat(kStateFile, " is not an object with 'step'")};
-    return state;
+    const auto text = read_checked(dir, read_manifest(dir), kStateFile);
+    return as_damage([&] {
+      const auto state = JsonValue::parse(text, {kStateFile, ExitCode::kCheckpoint});
+      state.at("step").whole(0);
+      return state.raw();
+    });
   });
 }
 

@@ -8,6 +8,7 @@
 #include <memory>
 #include <system_error>
 
+#include "base/reading.h"
 #include "base/text.h"
 
 namespace ingot {
@@ -50,8 +51,7 @@ FileDigest digest_file(const fs::path& path) {
   const auto fail = [&](int reason) {
     throw CheckpointError(cat("cannot read '", path.string(), "': ", std::generic_category().message(reason)));
   };
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) fail(errno);
+  const int fd = open_regular(path, ExitCode::kCheckpoint);
   ::posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
   Digester digester;
   constexpr std::size_t kBuffer = std::size_t{1} << 20;

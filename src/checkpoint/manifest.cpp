@@ -4,7 +4,24 @@
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/reading.h"
 #include "base/text.h"
+
+namespace ingot {
+
+void to_json(nlohmann::json& out, const FileDigest& digest) { out = {{"size", digest.size}, {"xxh3", digest.xxh3}}; }
+
+std::map<std::string, FileDigest> digests_from(const JsonValue& files) {
+  std::map<std::string, FileDigest> out;
+  for (const auto& [name, value] : files.members()) {
+    const bool is_plain = !name.empty() && name.find_first_of(std::string_view("/\0", 2)) == name.npos;
+    if (!is_plain || name == "." || name == "..") files.fail(cat("'", name, "' is no name of a file in this folder"));
+    out[name] = {value.at("size").whole(0), value.at("xxh3").text()};
+  }
+  return out;
+}
+
+}  // namespace ingot
 
 namespace ingot::checkpoint_detail {
 namespace {
@@ -21,23 +38,26 @@ std::string checksum_of(json document) {
   return digest_bytes(document.dump()).xxh3;
 }
 
-json parse_manifest(const fs::path& dir) {
+JsonValue parse_manifest(const fs::path& dir) {
   if (!fs::exists(dir / kManifestFile)) throw Damage{cat(kManifestFile, " is missing")};
-  std::string text;
-  try {
-    text = read_file(dir / kManifestFile, ExitCode::kCheckpoint);
-  } catch (const Error& e) {
-    throw Damage{e.what()};
-  }
-  json document = json::parse(text, nullptr, false);
-  if (!document.is_object()) throw Damage{cat(kManifestFile, " is damaged (not valid JSON)")};
-  return document;
+  const std::string text = read_file(dir / kManifestFile, ExitCode::kCheckpoint, ReadRule{JsonLimits{}.bytes});
+  return JsonValue::parse(text, {kManifestFile, ExitCode::kCheckpoint});
 }
 
-Manifest from_json(const json& document) {
+Manifest manifest_from(const JsonValue& document) {
+  const auto version = document.at("version").whole();
+  if (version > kCheckpointVersion) {
+    // Said before the checksum is looked at: a newer program may form it in another way.
+    throw Damage{cat("it was written by a newer program (format version ", version, ", this one reads up to ",
+                     kCheckpointVersion, ")")};
+  }
+  if (document.at(kChecksumKey).text() != checksum_of(document.raw())) {
+    throw Damage{cat(kManifestFile, " is damaged (its checksum does not match)")};
+  }
+  if (document.at("format").text() != kFormat) throw Damage{cat(kManifestFile, " is of another format")};
   Manifest manifest;
-  manifest.step = document.at("step").get<std::int64_t>();
-  document.at("files").get_to(manifest.files);
+  manifest.step = document.at("step").whole(0);
+  manifest.files = digests_from(document.at("files"));
   return manifest;
 }
 
@@ -62,23 +82,7 @@ std::string manifest_text(const Manifest& manifest, std::int64_t model_tensors, 
 }
 
 Manifest read_manifest(const fs::path& dir) {
-  const json document = parse_manifest(dir);
-  const auto version = document.find("version");
-  if (version != document.end() && version->is_number_integer() && version->get<std::int64_t>() > kCheckpointVersion) {
-    // Said before the checksum is looked at: a newer program may form it in another way.
-    throw Damage{cat("it was written by a newer program (format version ", version->dump(), ", this one reads up to ",
-                     kCheckpointVersion, ")")};
-  }
-  if (!document.contains(kChecksumKey) || document[kChecksumKey] != checksum_of(document)) {
-    throw Damage{cat(kManifestFile, " is damaged (its checksum does not match)")};
-  }
-  Manifest manifest;
-  try {
-    if (document.at("format") != kFormat) throw Damage{cat(kManifestFile, " is of another format")};
-    manifest = from_json(document);
-  } catch (const json::exception&) {
-    throw Damage{cat(kManifestFile, " is damaged (entries are missing)")};
-  }
+  const Manifest manifest = as_damage([&] { return manifest_from(parse_manifest(dir)); });
   for (const std::string required : {kStateFile, kConfigFile}) {
     if (manifest.files.count(required) == 0) throw Damage{cat(kManifestFile, " does not list ", required)};
   }
@@ -102,11 +106,7 @@ void check_file(const fs::path& dir, const Manifest& manifest, const std::string
                      static_cast<std::int64_t>(size) < expected.size ? " (truncated)" : "")};
   }
   if (depth == Verify::kSizes) return;
-  try {
-    if (digest_file(dir / name) == expected) return;
-  } catch (const Error& e) {
-    throw Damage{e.what()};
-  }
+  if (as_damage([&] { return digest_file(dir / name); }) == expected) return;
   throw Damage{cat(name, " is damaged (its checksum is not that of ", kManifestFile, ")")};
 }
 
@@ -119,12 +119,8 @@ void check_files(const fs::path& dir, const Manifest& manifest, Verify depth) {
 
 std::string read_checked(const fs::path& dir, const Manifest& manifest, const std::string& name) {
   check_file(dir, manifest, name, Verify::kSizes);
-  std::string text;
-  try {
-    text = read_file(dir / name, ExitCode::kCheckpoint);
-  } catch (const Error& e) {
-    throw Damage{e.what()};
-  }
+  const auto text =
+      as_damage([&] { return read_file(dir / name, ExitCode::kCheckpoint, ReadRule{JsonLimits{}.bytes}); });
   if (digest_bytes(text) != manifest.files.at(name)) {
     throw Damage{cat(name, " is damaged (its checksum is not that of ", kManifestFile, ")")};
   }

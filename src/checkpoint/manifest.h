@@ -6,13 +6,16 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "checkpoint/checkpoint.h"
 #include "checkpoint/digest.h"
 
 namespace ingot {
 
 /// {"size": 1234, "xxh3": "…"}.
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(FileDigest, size, xxh3)
+void to_json(nlohmann::json& out, const FileDigest& digest);
+/// Of files' names to digests. Throws the value's error for a name that is not that of a file in one folder.
+std::map<std::string, FileDigest> digests_from(const JsonValue& files);
 
 }  // namespace ingot
 
@@ -34,6 +37,18 @@ class Damage : public CheckpointError {
  public:
   using CheckpointError::CheckpointError;
 };
+
+/// Calls `f` and turns the errors of what it reads into Damage.
+template <class F>
+auto as_damage(F&& f) {
+  try {
+    return f();
+  } catch (const Damage&) {
+    throw;
+  } catch (const Error& e) {
+    throw Damage{e.what()};
+  }
+}
 
 struct Manifest {
   std::int64_t step = 0;

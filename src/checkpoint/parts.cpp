@@ -2,12 +2,12 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
-#include <c10/util/accumulate.h>
 
 #include <algorithm>
 #include <charconv>
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "checkpoint/manifest.h"
 
@@ -37,12 +37,28 @@ std::string describe_tensor(at::IntArrayRef shape, at::ScalarType dtype) {
   return cat(shape, " ", c10::toString(dtype));
 }
 
+/// The product of a shape that a file states. Throws Damage where it does not fit.
+std::int64_t elements_of(const std::string& name, const std::vector<std::int64_t>& shape) {
+  std::int64_t count = 1;
+  for (const auto size : shape) {
+    if (__builtin_mul_overflow(count, size, &count)) throw Damage{cat("the shape of tensor '", name, "' is too large")};
+  }
+  return count;
+}
+
+using Shapes = std::map<std::string, std::vector<std::int64_t>>;
+
 /// Whole shapes of the tensors of which a file has parts.
-json shapes_of(const SafetensorsFile& file) {
+Shapes shapes_of(const SafetensorsFile& file) {
+  Shapes shapes;
   const auto found = file.metadata().find(kShapes);
-  if (found == file.metadata().end()) return json::object();
-  auto shapes = json::parse(found->second, nullptr, false);
-  if (!shapes.is_object()) throw Damage{cat(file.path().filename().string(), ": its list of shapes is no JSON object")};
+  if (found == file.metadata().end()) return shapes;
+  const std::string source = cat(file.path().filename().string(), ": ", kShapes);
+  as_damage([&] {
+    for (const auto& [name, value] : JsonValue::parse(found->second, {source, ExitCode::kCheckpoint}).members()) {
+      for (const auto& size : value.items()) shapes[name].push_back(size.whole(0));
+    }
+  });
   return shapes;
 }
 
@@ -83,7 +99,7 @@ TensorGroup::TensorGroup(const fs::path& dir, const std::vector<std::string>& fi
       if (part.begin > reached) break;
       reached += part.tensor.numel();
     }
-    if (reached == c10::multiply_integers(whole.shape)) continue;
+    if (reached == elements_of(name, whole.shape)) continue;
     throw Damage{cat("of tensor '", name, "' the part from element ", reached, " on is missing")};
   }
 }
@@ -93,8 +109,8 @@ void TensorGroup::add(const SafetensorsFile& file) {
   for (const auto& entry : file.entries()) {
     auto [name, begin] = split(entry.name);
     auto shape = entry.shape;
-    if (begin >= 0 && shapes.contains(name)) {
-      shape = shapes.at(name).get<std::vector<std::int64_t>>();
+    if (const auto known = shapes.find(name); begin >= 0 && known != shapes.end()) {
+      shape = known->second;
     } else {
       name = entry.name;
       begin = 0;
@@ -138,7 +154,7 @@ void TensorGroup::copy_to(const StateTensors& targets) const {
     if (!target.is_owned()) continue;
     const auto& parts = tensors_.at(target.name).parts;
     if (target.is_whole() && parts.size() == 1) {
-      target.tensor.copy_(parts[0].tensor);
+      target.tensor.copy_(parts[0].tensor.view(target.tensor.sizes()));
       continue;
     }
     auto flat = target.tensor.view({-1});

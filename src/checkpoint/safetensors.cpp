@@ -13,6 +13,7 @@
 #include <cstring>
 #include <system_error>
 
+#include "base/reading.h"
 #include "base/text.h"
 #include "checkpoint/errors.h"
 #include "checkpoint/safetensors_header.h"
@@ -25,12 +26,9 @@ static_assert(std::endian::native == std::endian::little, "the format is little-
 // read-only one would end in a signal.
 struct SafetensorsFile::Mapping {
   explicit Mapping(const fs::path& file) : path(file) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) fail();
+    const int fd = open_regular(path, ExitCode::kCheckpoint);
     struct stat status;
-    const bool known = ::fstat(fd, &status) == 0;
-    if (known && S_ISDIR(status.st_mode)) errno = EISDIR;
-    if (!known || S_ISDIR(status.st_mode)) {
+    if (::fstat(fd, &status) != 0) {
       const int reason = errno;
       ::close(fd);
       fail(reason);
@@ -47,7 +45,7 @@ struct SafetensorsFile::Mapping {
   ~Mapping() {
     if (data != nullptr) ::munmap(data, size);
   }
-  [[noreturn]] void fail(int reason = errno) const {
+  [[noreturn]] void fail(int reason) const {
     throw CheckpointError(cat("cannot read '", path.string(), "': ", std::generic_category().message(reason)));
   }
 

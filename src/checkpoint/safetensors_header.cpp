@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/json.h"
 #include "base/text.h"
 
 namespace ingot::safetensors {
@@ -130,26 +131,12 @@ class EntryReader {
   throw CheckpointError(cat("'", path.string(), "' is not a valid safetensors file: ", what));
 }
 
-/// The JSON, refusing keys that occur twice, which the parser alone would let pass.
 json parse_json(const fs::path& path, std::string_view text) {
-  std::vector<std::set<std::string>> keys;
-  std::string twice;
-  const auto watch = [&](int, json::parse_event_t event, json& value) {
-    if (event == json::parse_event_t::object_start) keys.emplace_back();
-    if (event == json::parse_event_t::object_end) keys.pop_back();
-    if (event == json::parse_event_t::key && !keys.back().insert(value.get<std::string>()).second) {
-      twice = value.get<std::string>();
-    }
-    return true;
-  };
-  json header;
   try {
-    header = json::parse(text.begin(), text.end(), watch);
-  } catch (const json::exception&) {
-    fail(path, "its header is not valid JSON");
+    return JsonValue::parse(text, {"header", ExitCode::kCheckpoint}, {kMaxHeaderBytes}).raw();
+  } catch (const Error& error) {
+    fail(path, error.what());
   }
-  if (!twice.empty()) fail(path, cat("its header has the key '", twice, "' twice"));
-  return header;
 }
 
 TensorMetadata parse_metadata(const fs::path& path, const json& value) {

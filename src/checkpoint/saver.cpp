@@ -8,6 +8,7 @@
 #include <cmath>
 #include <set>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "checkpoint/errors.h"
@@ -210,10 +211,11 @@ void CheckpointSaver::load_evaluations() {
   const fs::path file = evaluations_file(options_.run_dir);
   if (!fs::exists(file)) return;
   try {
-    const nlohmann::json document = nlohmann::json::parse(read_file(file, ExitCode::kCheckpoint));
-    for (const auto& entry : document) evaluations_[entry.at("step")] = entry.at("value");
-  } catch (const std::exception&) {
-    log::warning(cat("'", file.string(), "' is damaged: which checkpoint is the best is decided anew"));
+    for (const auto& entry : JsonValue::read(file, ExitCode::kCheckpoint).items()) {
+      evaluations_[entry.at("step").whole(0)] = entry.at("value").number();
+    }
+  } catch (const Error& error) {
+    log::warning(cat("which checkpoint is the best is decided anew: ", error.what()));
     evaluations_.clear();
   }
   forget_evaluations(INT64_MAX);

@@ -2,12 +2,21 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "checkpoint/manifest.h"
 
 namespace ingot {
 
 using nlohmann::json;
+
+namespace {
+
+JsonValue message_of(const std::string& text, int rank) {
+  return JsonValue::parse(text, {cat("what rank ", rank, " says of a save"), ExitCode::kDistributed});
+}
+
+}  // namespace
 
 SavingRanks::SavingRanks(World& world) : world_(world), line_(world.open_line("saves")) {}
 
@@ -27,9 +36,9 @@ SavingRanks::Files SavingRanks::gather() {
   Files out;
   std::string problem;
   for (int rank = 1; rank < world_.size(); ++rank) {
-    const auto part = json::parse(line_->take(key(cat("part/", rank))));
-    out.merge(part.at("files").get<Files>());
-    const auto text = part.at("problem").get<std::string>();
+    const auto part = message_of(line_->take(key(cat("part/", rank))), rank);
+    out.merge(digests_from(part.at("files")));
+    const auto& text = part.at("problem").text();
     if (problem.empty() && !text.empty()) {
       problem = cat("rank ", rank, " (", world_.ranks()[static_cast<std::size_t>(rank)].host, "): ", text);
     }
@@ -52,9 +61,9 @@ void SavingRanks::conclude(const std::string& problem) {
 }
 
 std::string SavingRanks::folder() {
-  const auto news = json::parse(line_->take(key("folder")));
-  if (news.contains("problem")) throw CheckpointError(news.at("problem").get<std::string>());
-  return news.at("folder");
+  const auto news = message_of(line_->take(key("folder")), 0);
+  if (const auto problem = news.find("problem")) throw CheckpointError(problem->text());
+  return news.at("folder").text();
 }
 
 void SavingRanks::report(const Files& files, const std::string& problem) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <fstream>
 
+#include "base/reading.h"
 #include "base/text.h"
 #include "config/yaml.h"
 

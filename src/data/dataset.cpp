@@ -212,6 +212,9 @@ OpenedData open_data(std::vector<PlacedManifest>& manifests, const std::string& 
   bool has_text_bytes = true;
   StreamHash identity;
   for (PlacedManifest& placed : manifests) {
+    if (!placed.manifest.splits.contains(split)) {
+      throw DataError((placed.folder / Manifest::kFileName).string() + " lists no shards of '" + split + "'");
+    }
     SplitRecord& record = placed.manifest.splits.at(split);
     OpenedSplit opened = open_split(record, placed.folder, tokenizer.eos());
     for (auto& shard : opened.shards) shards.push_back(std::move(shard));

@@ -2,7 +2,9 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "data/checksum.h"
+#include "data/token_shard.h"
 
 namespace ingot {
 namespace {
@@ -30,20 +32,27 @@ json to_json(const BuildState& s) {
           {"finished", s.is_finished}};
 }
 
-BuildState state_from(const json& j) {
+BuildState state_from(const JsonValue& j) {
   BuildState s;
-  s.position = {j.at("segment"), j.at("offset"), j.at("inside"), j.at("line")};
+  s.position.segment = static_cast<std::size_t>(j.at("segment").whole(0, kMostTokens));
+  s.position.offset = j.at("offset").whole(0, kMostTokens);
+  s.position.inside_document = j.at("inside").flag();
+  s.position.line = j.at("line").whole(0, kMostTokens);
+  const auto splits = j.at("splits").items();
+  if (splits.size() != s.splits.size()) j.at("splits").expected("two lists");
   for (std::size_t i = 0; i < s.splits.size(); ++i) {
-    const json& p = j.at("splits").at(i);
-    s.splits[i] = {p.at(0), p.at(1), p.at(2), p.at(3)};
-    s.text_bytes[i] = p.at(4);
+    const auto p = splits[i].items();
+    if (p.size() != 5) splits[i].expected("five numbers");
+    s.splits[i] = {p[0].whole(0, kMostTokens), p[1].whole(0, kMostTokens), p[2].whole(0, INT32_MAX),
+                   p[3].whole(-1, INT32_MAX)};
+    s.text_bytes[i] = p[4].whole(0, kMostTokens);
   }
-  s.open_split = j.at("open_split");
-  s.open_text_bytes = j.at("open_text_bytes");
-  s.is_dropping = j.at("dropping");
-  s.bad_records = j.at("bad_records");
-  s.bytes_consumed = j.at("consumed");
-  s.is_finished = j.at("finished");
+  s.open_split = j.at("open_split").whole(0, 1);
+  s.open_text_bytes = j.at("open_text_bytes").whole(0, kMostTokens);
+  s.is_dropping = j.at("dropping").flag();
+  s.bad_records = j.at("bad_records").whole(0, kMostTokens);
+  s.bytes_consumed = j.at("consumed").whole(0, kMostTokens);
+  s.is_finished = j.at("finished").flag();
   return s;
 }
 
@@ -53,9 +62,9 @@ std::string line_of(const json& j) {
   return hash64(text) + " " + text + "\n";
 }
 
-std::optional<json> parse_line(std::string_view line) {
+std::optional<JsonValue> parse_line(std::string_view line, const fs::path& path, int number) {
   if (line.size() < 18 || hash64(line.substr(17)) != line.substr(0, 16)) return std::nullopt;
-  return json::parse(line.substr(17));
+  return JsonValue::parse(line.substr(17), {path.string(), ExitCode::kData, number});
 }
 
 }  // namespace
@@ -67,10 +76,11 @@ Journal::Journal(const fs::path& folder, const std::string& settings) {
   if (fs::exists(path)) {
     const std::string text = read_file(path, ExitCode::kData);
     bool is_ours = false;
+    int number = 1;
     for (std::size_t begin = 0, end; (end = text.find('\n', begin)) != text.npos; begin = end + 1) {
-      const auto line = parse_line(std::string_view(text).substr(begin, end - begin));
+      const auto line = parse_line(std::string_view(text).substr(begin, end - begin), path, number++);
       if (!line) break;
-      if (begin == 0) is_ours = *line == header;
+      if (begin == 0) is_ours = line->raw() == header;
       if (!is_ours) break;
       if (begin > 0) last_ = state_from(*line);
     }

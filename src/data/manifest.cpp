@@ -1,8 +1,10 @@
 #include "data/manifest.h"
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "data/path_json.h"
 
@@ -13,14 +15,26 @@ using nlohmann::json;
 
 constexpr const char* kFormat = "ingot token data";
 constexpr int kVersion = 1;
+constexpr std::int64_t kMostParts = 1 << 20;
 
 json to_json(const FileRecord& r) {
   return {
       {"path", path_to_json(r.path)}, {"bytes", r.bytes}, {"modified_ns", r.modified_ns}, {"xxh3_64mib", r.checksums}};
 }
 
-FileRecord file_from(const json& j) {
-  return {path_from_json(j.at("path")), j.at("bytes"), j.at("modified_ns"), j.at("xxh3_64mib")};
+/// A file beside the manifest is named by its path from there, another one by its whole path.
+fs::path path_from(const JsonValue& value) {
+  const fs::path path = path_from_json(value);
+  const bool is_complete = path.has_filename() && path.native().find('\0') == std::string::npos;
+  const bool climbs = path.is_relative() && std::find(path.begin(), path.end(), fs::path("..")) != path.end();
+  if (!is_complete || climbs) value.fail(cat("'", path.string(), "' is no file in this folder"));
+  return path;
+}
+
+FileRecord file_from(const JsonValue& j) {
+  FileRecord r{path_from(j.at("path")), j.at("bytes").whole(0), j.at("modified_ns").whole(), {}};
+  for (const JsonValue& sum : j.at("xxh3_64mib").items()) r.checksums.push_back(sum.text());
+  return r;
 }
 
 json to_json(const ShardRecord& r) {
@@ -33,14 +47,16 @@ json to_json(const ShardRecord& r) {
   return j;
 }
 
-ShardRecord shard_from(const json& j) {
+ShardRecord shard_from(const JsonValue& j) {
   ShardRecord r;
-  r.kind = j.at("kind") == "megatron" ? ShardKind::kMegatron : ShardKind::kLlmc;
+  const JsonValue kind = j.at("kind");
+  if (kind.text() != "megatron" && kind.text() != "llm.c") kind.expected("megatron or llm.c");
+  r.kind = kind.text() == "megatron" ? ShardKind::kMegatron : ShardKind::kLlmc;
   r.ids = file_from(j.at("ids"));
-  if (j.contains("index")) r.index = file_from(j.at("index"));
-  r.tokens = j.at("tokens");
-  r.documents = j.at("documents");
-  r.largest_id = j.at("largest_id");
+  if (const auto index = j.find("index")) r.index = file_from(*index);
+  r.tokens = j.at("tokens").whole(0, kMostTokens);
+  r.documents = j.at("documents").whole(0, kMostTokens);
+  r.largest_id = j.at("largest_id").whole(-1, INT32_MAX);
   return r;
 }
 
@@ -51,10 +67,10 @@ json to_json(const SplitRecord& r) {
   return j;
 }
 
-SplitRecord split_from(const json& j) {
+SplitRecord split_from(const JsonValue& j) {
   SplitRecord r;
-  if (j.contains("text_bytes")) r.text_bytes = j.at("text_bytes");
-  for (const json& shard : j.at("shards")) r.shards.push_back(shard_from(shard));
+  if (const auto bytes = j.find("text_bytes")) r.text_bytes = bytes->whole(0, kMostTokens);
+  for (const JsonValue& shard : j.at("shards").items()) r.shards.push_back(shard_from(shard));
   return r;
 }
 
@@ -64,8 +80,15 @@ json to_json(const SourceRecord& r) {
   return j;
 }
 
-SourceRecord source_from(const json& j) {
-  return {{path_from_json(j.at("path")), j.at("bytes"), j.at("modified_ns")}, j.value("xxh3", "")};
+SourceRecord source_from(const JsonValue& j) {
+  const auto hash = j.find("xxh3");
+  return {{path_from_json(j.at("path")), j.at("bytes").whole(0), j.at("modified_ns").whole()},
+          hash ? hash->text() : ""};
+}
+
+std::int64_t whole_or(const JsonValue& j, const char* key, std::int64_t absent, std::int64_t most) {
+  const auto value = j.find(key);
+  return value ? value->whole(0, most) : absent;
 }
 
 }  // namespace
@@ -84,27 +107,23 @@ std::int64_t SplitRecord::documents() const {
 
 Manifest Manifest::load(const fs::path& folder, const std::string& name) {
   const fs::path path = folder / name;
-  const json j = json::parse(read_file(path, ExitCode::kData), nullptr, false);
-  if (!j.is_object() || j.value("format", "") != kFormat) {
-    throw DataError(path.string() + ": not a manifest of token data");
+  const JsonValue j = JsonValue::read(path, ExitCode::kData);
+  const auto format = j.is_object() ? j.find("format") : std::nullopt;
+  if (!format || format->raw() != kFormat) throw DataError(path.string() + ": not a manifest of token data");
+  if (const auto version = whole_or(j, "version", 0, INT32_MAX); version != kVersion) {
+    throw DataError(cat(path.string(), ": version ", version, ", expected ", kVersion));
   }
-  if (j.value("version", 0) != kVersion) {
-    throw DataError(cat(path.string(), ": version ", j.value("version", 0), ", expected ", kVersion));
-  }
-  try {
-    Manifest m;
-    m.tokenizer_hash = j.at("tokenizer_hash");
-    m.vocab_size = j.at("vocab_size");
-    m.settings = j.at("settings").is_null() ? "" : j.at("settings").dump();
-    m.bad_records = j.value("bad_records", std::int64_t{0});
-    m.part = j.value("part", std::int64_t{0});
-    m.parts = j.value("parts", std::int64_t{1});
-    for (const json& source : j.at("sources")) m.sources.push_back(source_from(source));
-    for (const auto& [split, record] : j.at("splits").items()) m.splits[split] = split_from(record);
-    return m;
-  } catch (const json::exception& error) {
-    throw DataError(path.string() + ": a damaged manifest (" + error.what() + ")");
-  }
+  Manifest m;
+  m.tokenizer_hash = j.at("tokenizer_hash").text();
+  m.vocab_size = j.at("vocab_size").whole(1, INT32_MAX);
+  const JsonValue asked = j.at("settings");
+  m.settings = asked.is_null() ? "" : asked.raw().dump();
+  m.bad_records = whole_or(j, "bad_records", 0, kMostTokens);
+  m.part = whole_or(j, "part", 0, kMostParts);
+  m.parts = whole_or(j, "parts", 1, kMostParts);
+  for (const JsonValue& source : j.at("sources").items()) m.sources.push_back(source_from(source));
+  for (const auto& [split, record] : j.at("splits").members()) m.splits[split] = split_from(record);
+  return m;
 }
 
 void Manifest::save(const fs::path& folder, const std::string& name) const {

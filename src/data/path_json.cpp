@@ -22,11 +22,11 @@ nlohmann::json path_to_json(const fs::path& path) {
   return {{kBytes, hex}};
 }
 
-fs::path path_from_json(const nlohmann::json& value) {
-  if (!value.is_object()) return value.get<std::string>();
+fs::path path_from_json(const JsonValue& value) {
+  if (!value.is_object()) return value.text();
   std::string bytes;
   int high = -1;
-  for (const char c : value.at(kBytes).get<std::string>()) {
+  for (const char c : value.at(kBytes).text()) {
     const auto digit = static_cast<int>(kDigits.find(c));  // what is no digit makes a path that does not exist
     if (high >= 0) bytes += static_cast<char>(16 * high + digit);
     high = high >= 0 ? -1 : digit;

@@ -4,12 +4,13 @@
 #include <nlohmann/json.hpp>
 
 #include "base/files.h"
+#include "base/json.h"
 
 namespace ingot {
 
 /// The path as a string; where it is not UTF-8, {"bytes": hex digits}.
 nlohmann::json path_to_json(const fs::path& path);
-/// Throws nlohmann::json::exception if the value is no path.
-fs::path path_from_json(const nlohmann::json& value);
+/// Throws as the values of base/json.h do if it is no path.
+fs::path path_from_json(const JsonValue& value);
 
 }  // namespace ingot

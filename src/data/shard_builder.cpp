@@ -69,6 +69,10 @@ class SplitWriter {
                         ? std::make_unique<MegatronWriter>(build.work_folder, build.stems[i], vocab, state_.splits[i])
                         : std::make_unique<MegatronWriter>(build.work_folder, build.stems[i], vocab);
     }
+    if (writers_[static_cast<std::size_t>(state_.open_split)] == nullptr) {
+      throw DataError("'" + (build.work_folder / "journal").string() +
+                      "': a document goes on that is held out, but none is: remove the folder to start again");
+    }
   }
 
   const BuildState& state() const { return state_; }

@@ -12,6 +12,7 @@
 #include <system_error>
 
 #include "base/error.h"
+#include "base/reading.h"
 #include "base/text.h"
 
 namespace ingot {
@@ -36,18 +37,17 @@ T number_at(const char* bytes, std::size_t offset) {
 /// Read by position and not through a map: a file that is cut or fails while it is in use is an error, not a signal.
 class TokenFile {
  public:
-  explicit TokenFile(const fs::path& path) : path_(path), descriptor_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)) {
+  explicit TokenFile(const fs::path& path) : path_(path), descriptor_(open_regular(path, ExitCode::kData)) {
     struct stat status;
-    if (descriptor_ < 0 || ::fstat(descriptor_, &status) != 0) {
+    if (::fstat(descriptor_, &status) != 0) {
+      ::close(descriptor_);
       throw DataError("cannot open '" + path.string() + "': " + std::generic_category().message(errno));
     }
     size_ = status.st_size;
   }
   TokenFile(const TokenFile&) = delete;
   TokenFile& operator=(const TokenFile&) = delete;
-  ~TokenFile() {
-    if (descriptor_ >= 0) ::close(descriptor_);
-  }
+  ~TokenFile() { ::close(descriptor_); }
 
   std::int64_t size() const { return size_; }
   void read_at(std::int64_t offset, std::size_t size, char* out) const {
@@ -177,7 +177,7 @@ class MegatronIndex {
       fail(path, size, cat("the file ends, expected ", sequences_, " sequences and ", entries_, " document bounds"));
     }
     if (document(entries_ - 1) != sequences_ || document(0) != 0) {
-      fail(path, kIndexHeader + 12 * sequences_, "document bounds that do not span the sequences");
+      fail(path, byte_of_document(0), "document bounds that do not span the sequences");
     }
   }
 
@@ -186,14 +186,24 @@ class MegatronIndex {
   std::uint64_t sequences() const { return sequences_; }
   std::uint64_t documents() const { return entries_ - 1; }
   std::int64_t length(std::uint64_t i) const { return file_.at<std::int32_t>(kIndexHeader + 4 * i); }
-  std::int64_t offset(std::uint64_t i) const { return file_.at<std::int64_t>(kIndexHeader + 4 * sequences_ + 8 * i); }
-  std::uint64_t document(std::uint64_t i) const {
-    return file_.at<std::uint64_t>(kIndexHeader + 12 * sequences_ + 8 * i);
+  std::int64_t offset(std::uint64_t i) const { return file_.at<std::int64_t>(byte_of_offset(i)); }
+  std::uint64_t document(std::uint64_t i) const { return file_.at<std::uint64_t>(byte_of_document(i)); }
+  std::size_t byte_of_offset(std::uint64_t i) const { return kIndexHeader + 4 * sequences_ + 8 * i; }
+  std::size_t byte_of_document(std::uint64_t i) const { return kIndexHeader + 12 * sequences_ + 8 * i; }
+  /// The first id of a sequence, by its offset.
+  std::int64_t first_token(std::uint64_t sequence) const {
+    const std::int64_t bytes = offset(sequence), size = static_cast<std::int64_t>(type().size);
+    if (bytes < 0 || bytes % size != 0 || bytes / size > kMostTokens) {
+      fail(path(), byte_of_offset(sequence), cat("offset ", bytes, ", expected a multiple of ", size, " from 0"));
+    }
+    return bytes / size;
   }
-  /// Bytes of ids that the index describes.
-  std::int64_t bytes() const {
+  /// Tokens that the index describes.
+  std::int64_t tokens() const {
     if (sequences_ == 0) return 0;
-    return offset(sequences_ - 1) + length(sequences_ - 1) * static_cast<std::int64_t>(type().size);
+    const std::int64_t last = length(sequences_ - 1);
+    if (last < 0) fail(path(), kIndexHeader + 4 * (sequences_ - 1), cat("length ", last, " of a sequence"));
+    return first_token(sequences_ - 1) + last;
   }
 
  private:
@@ -206,11 +216,8 @@ class MegatronIndex {
 class MegatronShard final : public TokenShard {
  public:
   MegatronShard(fs::path path, std::unique_ptr<MegatronIndex> index)
-      : TokenShard(path, index->bytes() / static_cast<std::int64_t>(index->type().size)),
-        index_(std::move(index)),
-        type_(index_->type()),
-        file_(this->path()) {
-    const std::int64_t expected = index_->bytes();
+      : TokenShard(path, index->tokens()), index_(std::move(index)), type_(index_->type()), file_(this->path()) {
+    const std::int64_t expected = byte_of(tokens());
     if (file_.size() != expected) {
       fail(this->path(), static_cast<std::size_t>(std::min(file_.size(), expected)),
            cat("the file has ", file_.size(), " bytes, expected ", expected, " by ",
@@ -235,9 +242,17 @@ class MegatronShard final : public TokenShard {
       }
       node = 2 * node + (is_before ? 1 : 0);
     }
-    for (; low < index_->documents() && start_of(low) < end; ++low) {
+    std::int64_t previous = first;
+    for (; low < index_->documents(); ++low) {
+      const std::int64_t start = start_of(low);
+      if (start < previous) {
+        fail(index_->path(), index_->byte_of_document(low),
+             cat("document ", low, " begins at token ", start, ", expected one from ", previous, " on"));
+      }
+      if (start >= end) break;
       // Documents without tokens begin where the next one does.
-      if (starts.empty() || starts.back() != start_of(low)) starts.push_back(start_of(low));
+      if (starts.empty() || starts.back() != start) starts.push_back(start);
+      previous = start;
     }
   }
   std::int64_t byte_of(std::int64_t token) const override { return token * static_cast<std::int64_t>(type_.size); }
@@ -248,14 +263,14 @@ class MegatronShard final : public TokenShard {
       const std::int64_t length = index_->length(i);
       if (length < 0) fail(index_->path(), kIndexHeader + 4 * i, cat("length ", length, " of a sequence"));
       if (index_->offset(i) != expected) {
-        fail(index_->path(), kIndexHeader + 4 * index_->sequences() + 8 * i,
+        fail(index_->path(), index_->byte_of_offset(i),
              cat("offset ", index_->offset(i), " of sequence ", i, ", expected ", expected));
       }
       expected += length * static_cast<std::int64_t>(type_.size);
     }
     for (std::uint64_t i = 1; i <= index_->documents(); ++i) {
       if (index_->document(i) < index_->document(i - 1) || index_->document(i) > index_->sequences()) {
-        fail(index_->path(), kIndexHeader + 12 * index_->sequences() + 8 * i,
+        fail(index_->path(), index_->byte_of_document(i),
              cat("document ", i, " begins with sequence ", index_->document(i), ", expected ascending bounds"));
       }
     }
@@ -264,8 +279,7 @@ class MegatronShard final : public TokenShard {
  private:
   std::int64_t start_of(std::uint64_t document) const {
     const std::uint64_t sequence = index_->document(document);
-    if (sequence >= index_->sequences()) return tokens();
-    return index_->offset(sequence) / static_cast<std::int64_t>(type_.size);
+    return sequence >= index_->sequences() ? tokens() : index_->first_token(sequence);
   }
 
   /// Every search begins with the same documents: node 1 is the one in the middle, 2 and 3 lie in the middle of its halves,

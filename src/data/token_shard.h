@@ -19,6 +19,11 @@
 
 namespace ingot {
 
+/// More than any file system holds. Counts below it, in bytes, can be added and multiplied by the size of an id.
+constexpr std::int64_t kMostTokens = std::int64_t{1} << 50;
+
+/// What a file says is checked where it is followed: it may have changed since it was opened, or since a manifest vouched
+/// for it.
 class TokenShard {
  public:
   virtual ~TokenShard() = default;
@@ -31,7 +36,8 @@ class TokenShard {
   /// Ids first..first+count-1 as they are in the file. Precondition: within 0..tokens(). An id that is no
   /// 31-bit number is read as -1. Throws DataError if the file cannot be read or has been cut.
   virtual void read(std::int64_t first, std::int64_t count, TokenId* out) const = 0;
-  /// Appends the positions p with first <= p < end and p > 0 at which a document begins.
+  /// Appends the positions p with first <= p < end and p > 0 at which a document begins, ascending. Throws DataError where
+  /// the index has others.
   virtual void document_starts(std::int64_t first, std::int64_t end, std::vector<std::int64_t>& starts) const = 0;
   /// Whether the file's first token begins a document, and its last one ends one: a document may go on in the next file.
   virtual bool begins_document() const { return true; }

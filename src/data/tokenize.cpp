@@ -22,6 +22,7 @@ using nlohmann::json;
 // A tokenizer that was trained, until the tokens are there.
 constexpr const char* kKeptTokenizer = ".tokenizer.model";
 constexpr const char* kKeptSettings = ".tokenizer.json";
+constexpr std::size_t kMostNamed = 10;
 
 bool is_standard_input(const CorpusConfig& corpus) { return corpus.paths.size() == 1 && corpus.paths[0] == "-"; }
 
@@ -197,6 +198,11 @@ TokenizeResult merge_shards(const fs::path& folder) {
       all.text_bytes = all.text_bytes.value_or(0) + record.text_bytes.value_or(0);
       all.shards.insert(all.shards.end(), record.shards.begin(), record.shards.end());
     }
+  }
+  if (missing.size() > kMostNamed) {
+    const std::size_t more = missing.size() - kMostNamed;
+    missing.resize(kMostNamed);
+    missing.push_back(cat("and ", more, " more"));
   }
   if (!missing.empty()) throw DataError("'" + folder.string() + "' lacks " + join(missing, ", "));
   if (fs::exists(folder / Manifest::kFileName))

@@ -1,8 +1,7 @@
 #include "data/tokenizer.h"
 
-#include <nlohmann/json.hpp>
-
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "data/checksum.h"
 
@@ -27,11 +26,11 @@ std::shared_ptr<const Tokenizer> load_tokenizer(const Family<TokenizerEntry>& fa
   if (bytes.empty()) throw DataError(name + ": an empty file, expected a tokenizer");
   // Everything but sentencepiece's binary format is JSON that names its type.
   if (bytes.front() != '{') return family.at("sentencepiece").load(bytes, name);
-  const nlohmann::json json = nlohmann::json::parse(bytes, nullptr, false);
-  if (!json.is_object() || !json.contains("type") || !json["type"].is_string()) {
+  const JsonValue json = JsonValue::parse(bytes, {name, ExitCode::kData});
+  if (!json.has("type")) {
     throw DataError(name + ": not a tokenizer, expected a sentencepiece model or JSON with the key 'type'");
   }
-  const std::string type = json["type"];
+  const std::string type = json.at("type").text();
   if (family.find(type) == nullptr) {
     throw DataError(name + ": a tokenizer of unknown type '" + type + "'" + did_you_mean(type, family.names()));
   }

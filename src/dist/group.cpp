@@ -131,8 +131,8 @@ Error Group::explain(const std::string& doing, const std::string& error) {
 std::optional<Error> Group::reported_failure() {
   const auto text = store->look("failure");
   if (!text) return std::nullopt;
-  const auto value = nlohmann::json::parse(*text);
-  return Error(static_cast<ExitCode>(value.at("code").get<int>()), value.at("text").get<std::string>());
+  const auto value = parse_message(*text, "the failure that a rank reported");
+  return Error(static_cast<ExitCode>(value.at("code").whole(0, 255)), value.at("text").text());
 }
 
 void Group::linger() {

@@ -16,12 +16,41 @@
 
 namespace ingot::dist_detail {
 
-NLOHMANN_DEFINE_TYPE_NON_INTRUSIVE(Introduction, host, node, store_address, own_address, pid, world_size, problem,
-                                   must_agree)
-
 namespace {
 
 using json = nlohmann::json;
+
+constexpr JsonLimits kMessage{std::int64_t{1} << 20, 8};
+/// Of the introductions of all ranks.
+constexpr JsonLimits kAllRanks{std::int64_t{64} << 20, 8};
+
+json to_json(const Introduction& self) {
+  return {{"host", self.host},
+          {"node", self.node},
+          {"store_address", self.store_address},
+          {"own_address", self.own_address},
+          {"pid", self.pid},
+          {"world_size", self.world_size},
+          {"problem", self.problem},
+          {"must_agree", self.must_agree}};
+}
+
+Introduction introduction_from(const JsonValue& value) {
+  Introduction out;
+  out.host = value.at("host").text();
+  out.node = value.at("node").text();
+  out.store_address = value.at("store_address").text();
+  out.own_address = value.at("own_address").text();
+  out.pid = value.at("pid").whole();
+  out.world_size = static_cast<int>(value.at("world_size").whole(1, INT32_MAX));
+  out.problem = value.at("problem").text();
+  for (const auto& pair : value.at("must_agree").items()) {
+    const auto both = pair.items();
+    if (both.size() != 2) pair.expected("a name and a value");
+    out.must_agree.emplace_back(both[0].text(), both[1].text());
+  }
+  return out;
+}
 
 constexpr auto kPoll = std::chrono::milliseconds(20);
 constexpr double kFirstNotice = 10;  // seconds until it is said who is missing
@@ -58,7 +87,9 @@ class Host {
       std::this_thread::sleep_for(kPoll);
     }
     check_agreement();
-    store_.put("ranks", json(ranks_).dump());
+    auto all = json::array();
+    for (const auto& rank : ranks_) all.push_back(to_json(rank));
+    store_.put("ranks", all.dump());
     store_.put("verdict", "");
     return ranks_;
   }
@@ -72,7 +103,7 @@ class Host {
       const auto& text = found[index(rank) - 1];
       if (!text) continue;
       ++turns_[index(rank)];
-      const auto came = json::parse(*text).get<Introduction>();
+      const auto came = introduction_from(parse_message(*text, cat("who joins as rank ", rank)));
       auto& known = ranks_[index(rank)];
       if (missing_.erase(rank) == 0) {
         fail(cat("rank ", rank, " came twice: process ", known.pid, " on ", known.host, " and process ", came.pid,
@@ -163,7 +194,7 @@ class Host {
 std::vector<Introduction> join_host(const LaunchPlace& place, StoreClient& store, const Introduction& self,
                                     double timeout) {
   const auto turn = store.add(cat("joins/", place.rank), 1);
-  store.put(join_key(place.rank, turn), json(self).dump());
+  store.put(join_key(place.rank, turn), to_json(self).dump());
   const auto start = Clock::now();
   std::optional<std::string> problem;
   while (!(problem = store.look("verdict"))) {
@@ -179,10 +210,19 @@ std::vector<Introduction> join_host(const LaunchPlace& place, StoreClient& store
     store.add("verdicts read", 1);
     throw DistributedError(*problem);
   }
-  return json::parse(store.text("ranks")).get<std::vector<Introduction>>();
+  std::vector<Introduction> ranks;
+  for (const auto& rank :
+       JsonValue::parse(store.text("ranks"), {"rank 0's list", ExitCode::kDistributed}, kAllRanks).items()) {
+    ranks.push_back(introduction_from(rank));
+  }
+  return ranks;
 }
 
 }  // namespace
+
+JsonValue parse_message(const std::string& text, const std::string& what) {
+  return JsonValue::parse(text, {what, ExitCode::kDistributed}, kMessage);
+}
 
 Meeting meet(const LaunchPlace& place, Introduction self, double timeout) {
   if (place.secret.empty()) throw std::logic_error("a launch of several ranks without a secret");

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/json.h"
 #include "dist/launch.h"
 #include "dist/store_client.h"
 #include "dist/store_server.h"
@@ -47,5 +48,8 @@ Introduction introduce(const LaunchPlace& place, std::vector<std::pair<std::stri
 
 /// The address under which the other ranks can reach rank `rank`.
 std::string address_of(const std::vector<Introduction>& ranks, int rank);
+
+/// What another process put there. Throws DistributedError naming `what`.
+JsonValue parse_message(const std::string& text, const std::string& what);
 
 }  // namespace ingot::dist_detail

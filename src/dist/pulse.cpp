@@ -21,8 +21,9 @@ std::string to_text(const LastSeen& seen) {
 
 std::optional<LastSeen> from_text(const std::optional<std::string>& text) {
   if (!text) return std::nullopt;
-  const auto value = nlohmann::json::parse(*text);
-  return LastSeen{value.at("beat"), value.at("step"), value.at("phase"), value.at("time")};
+  const auto value = parse_message(*text, "a rank's sign of life");
+  return LastSeen{value.at("beat").whole(), value.at("step").whole(), value.at("phase").text(),
+                  value.at("time").number()};
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <optional>
 
+#include "base/json.h"
 #include "base/text.h"
 #include "base/version.h"
 #include "device/blas.h"
@@ -29,19 +30,28 @@ void check_same(const std::string& source, const std::string& what, const Json& 
   throw ConfigError(cat(source, " is no baseline for this: ", what, " was ", before.dump(), ", now ", now.dump()));
 }
 
-void check_comparable(const BenchReport& report, const Json& baseline, const std::string& source) {
-  check_same(source, "bench", baseline.at("bench"), report.kind);
+/// The member's value, null if there is none.
+Json raw_of(const JsonValue& object, const std::string& key) {
+  const auto value = object.find(key);
+  return value ? value->raw() : Json();
+}
+
+void check_comparable(const BenchReport& report, const JsonValue& baseline, const std::string& source) {
+  check_same(source, "bench", baseline.at("bench").raw(), report.kind);
   const auto identity = machine_identity(report.machine);
-  for (const auto& [key, value] : identity.items())
-    check_same(source, key, baseline.at("machine").value(key, Json()), value);
+  for (const auto& [key, value] : identity.items()) {
+    check_same(source, key, raw_of(baseline.at("machine"), key), value);
+  }
   const Json settings = report.settings;
   for (const auto& [key, value] : settings.items()) {
-    check_same(source, key, baseline.at("settings").value(key, Json()), value);
+    check_same(source, key, raw_of(baseline.at("settings"), key), value);
   }
 }
 
-TimeSummary times_of(const Json& json) {
-  return {json.at("median"), json.at("lower_quartile"), json.at("upper_quartile"), json.at("runs")};
+TimeSummary times_of(const JsonValue& row) {
+  const auto times = row.at("seconds");
+  return {times.at("median").number(), times.at("lower_quartile").number(), times.at("upper_quartile").number(),
+          static_cast<int>(times.at("runs").whole(0, INT32_MAX))};
 }
 
 Change change_of(double before, double now, double band) {
@@ -134,18 +144,19 @@ nlohmann::ordered_json to_json(const BenchReport& report) {
   return out;
 }
 
-std::vector<ChangedResult> compare_with_baseline(const BenchReport& report, const Json& baseline,
+std::vector<ChangedResult> compare_with_baseline(const BenchReport& report, const Json& json,
                                                  const std::string& source) {
+  const auto baseline = JsonValue::of(json, {source, ExitCode::kConfig});
   check_comparable(report, baseline, source);
   std::vector<ChangedResult> out;
-  const auto& stored = baseline.at("results");
+  const auto stored = baseline.at("results").items();
   const auto find = [&](const std::string& name) {
-    return std::find_if(stored.begin(), stored.end(), [&](const Json& row) { return row.at("name") == name; });
+    return std::find_if(stored.begin(), stored.end(), [&](const auto& row) { return row.at("name").text() == name; });
   };
   for (const auto& result : report.results) {
     ChangedResult row{result.name, 0, result.seconds.median, 0, Change::kNew};
     if (const auto found = find(result.name); found != stored.end()) {
-      const auto before = times_of(found->at("seconds"));
+      const auto before = times_of(*found);
       row.before = before.median;
       row.band = std::max(kLeastBand, before.relative_spread());
       row.change = change_of(row.before, row.now, row.band);
@@ -153,9 +164,9 @@ std::vector<ChangedResult> compare_with_baseline(const BenchReport& report, cons
     out.push_back(row);
   }
   for (const auto& row : stored) {
-    const std::string name = row.at("name");
+    const auto& name = row.at("name").text();
     const bool run = std::any_of(out.begin(), out.end(), [&](const ChangedResult& r) { return r.name == name; });
-    if (!run) out.push_back({name, times_of(row.at("seconds")).median, 0, 0, Change::kMissing});
+    if (!run) out.push_back({name, times_of(row).median, 0, 0, Change::kMissing});
   }
   return out;
 }
@@ -178,13 +189,12 @@ std::string changes_text(const std::vector<ChangedResult>& changes) {
 }
 
 Json read_baseline(const fs::path& path) {
-  const auto text = read_file(path, ExitCode::kConfig);
-  const auto json = Json::parse(text, nullptr, /*allow_exceptions=*/false);
-  const bool is_report = json.is_object() && json.contains("bench") && json.contains("machine") &&
-                         json.contains("settings") && json.contains("results");
+  const auto baseline = JsonValue::read(path, ExitCode::kConfig);
+  const bool is_report = baseline.is_object() && baseline.has("bench") && baseline.has("machine") &&
+                         baseline.has("settings") && baseline.has("results");
   if (!is_report) throw ConfigError(cat(path.string(), " is no baseline: expected what `ingot bench … --save` writes"));
-  check_same(path.string(), "cpu", json.at("machine").value("cpu", Json()), cpu_name());
-  return json;
+  check_same(path.string(), "cpu", raw_of(baseline.at("machine"), "cpu"), cpu_name());
+  return baseline.raw();
 }
 
 }  // namespace ingot

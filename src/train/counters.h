@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
+#include "base/json.h"
+
 namespace ingot {
 
 struct Counters {
@@ -17,7 +19,9 @@ struct Counters {
 };
 
 nlohmann::json to_json(const Counters& counters);
-/// Throws CheckpointError naming what is missing.
+/// What a checkpoint's state.json holds, for checks of what is taken from it.
+JsonValue state_value(const nlohmann::json& state);
+/// Throws CheckpointError naming what is missing or wrong.
 Counters counters_from_json(const nlohmann::json& state);
 
 }  // namespace ingot

@@ -313,18 +313,20 @@ void TrainLoop::rewind(const std::string& reason) {
     }
     found = {{"path", newest->path.string()}, {"state", read_state(newest->path)}};
   }
-  found = nlohmann::json::parse(world_.broadcast(found.dump()));
-  load(found.at("path").get<std::string>(), LoadWhat::kAll);
+  const auto heard =
+      JsonValue::parse(world_.broadcast(found.dump()), {"what rank 0 says of going back", ExitCode::kDistributed});
+  const fs::path target = heard.at("path").text();
+  load(target, LoadWhat::kAll);
   share_start();
   const auto left = counters_;
-  counters_ = counters_from_json(found.at("state"));
+  counters_ = counters_from_json(heard.at("state").raw());
   counters_.samples_consumed = left.samples_consumed;
   counters_.seconds = left.seconds;
   saved_step_ = counters_.step;
   record_.open_metrics(counters_.step, config_.log.tensorboard);
-  record_.event(counters_, "rewound", {{"from_step", left.step}, {"checkpoint", found.at("path")}, {"reason", reason}});
-  record_.warn(cat("went back from step ", left.step, " to ", found.at("path").get<std::string>(),
-                   "; the batches in between are passed over"));
+  record_.event(counters_, "rewound", {{"from_step", left.step}, {"checkpoint", target.string()}, {"reason", reason}});
+  record_.warn(
+      cat("went back from step ", left.step, " to ", target.string(), "; the batches in between are passed over"));
   window_ = Window{};
   start_prefetch();
 }

@@ -28,20 +28,22 @@ nlohmann::json to_json(const Counters& c) {
           {"schedule_offset", c.schedule_offset}};
 }
 
+JsonValue state_value(const nlohmann::json& state) {
+  return JsonValue::of(state, {"state.json of the checkpoint", ExitCode::kCheckpoint});
+}
+
 Counters counters_from_json(const nlohmann::json& state) {
-  try {
-    Counters c;
-    c.step = state.at("step").get<std::int64_t>();
-    c.samples_consumed = state.at("samples_consumed").get<std::int64_t>();
-    c.updates = state.at("updates").get<std::int64_t>();
-    c.tokens = state.at("tokens").get<std::int64_t>();
-    c.skipped_in_a_row = state.at("skipped_in_a_row").get<std::int64_t>();
-    c.seconds = state.at("seconds").get<double>();
-    c.schedule_offset = state.value("schedule_offset", std::int64_t{0});
-    return c;
-  } catch (const nlohmann::json::exception& error) {
-    throw CheckpointError(cat("state.json: ", error.what()));
-  }
+  constexpr std::int64_t kMost = std::int64_t{1} << 60;  // sums of two still fit
+  const auto value = state_value(state);
+  Counters c;
+  c.step = value.at("step").whole(0, kMost);
+  c.samples_consumed = value.at("samples_consumed").whole(0, kMost);
+  c.updates = value.at("updates").whole(0, kMost);
+  c.tokens = value.at("tokens").whole(0, kMost);
+  c.skipped_in_a_row = value.at("skipped_in_a_row").whole(0, kMost);
+  c.seconds = value.at("seconds").number();
+  if (const auto offset = value.find("schedule_offset")) c.schedule_offset = offset->whole(0, kMost);
+  return c;
 }
 
 namespace {
@@ -50,8 +52,10 @@ ResumePoint open_point(const fs::path& checkpoint) {
   ResumePoint point;
   point.checkpoint = checkpoint;
   point.state = read_state(checkpoint);
-  point.step = point.state.at("step").get<std::int64_t>();
-  point.finished = point.state.value("finished", false);
+  const auto state = state_value(point.state);
+  const auto finished = state.find("finished");
+  point.step = state.at("step").whole(0);
+  point.finished = finished && finished->flag();
   return point;
 }
 

@@ -5,6 +5,7 @@
 #include <unordered_set>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/text.h"
 #include "train/run_status.h"
@@ -34,10 +35,6 @@ struct MetricsText {
   bool repaired_end = false;
 };
 
-bool is_count(const nlohmann::json& value, const char* key) {
-  return value.is_object() && value.contains(key) && value[key].is_number_integer();
-}
-
 /// Lines up to the last complete one. A kill leaves at most the last line without its end; a power cut may leave zeros.
 MetricsText split_lines(const std::string& bytes) {
   MetricsText out;
@@ -45,12 +42,14 @@ MetricsText split_lines(const std::string& bytes) {
   for (std::size_t number = 1; begin < bytes.size(); ++number) {
     const std::size_t end = bytes.find('\n', begin);
     const std::string text = bytes.substr(begin, end == std::string::npos ? end : end - begin);
-    const auto value = nlohmann::json::parse(text, nullptr, false);
-    if (is_count(value, "step") && is_count(value, "attempt")) {
-      out.lines.push_back({text + "\n", value["step"].get<std::int64_t>(), value["attempt"].get<std::int64_t>()});
-    } else if (end != std::string::npos) {
-      out.damaged.push_back(number);
-      out.damaged_text += text + "\n";
+    try {
+      const auto value = JsonValue::parse(text, {});
+      out.lines.push_back({text + "\n", value.at("step").whole(), value.at("attempt").whole()});
+    } catch (const Error&) {
+      if (end != std::string::npos) {
+        out.damaged.push_back(number);
+        out.damaged_text += text + "\n";
+      }
     }
     if (end == std::string::npos) {
       out.repaired_end = true;
@@ -176,10 +175,10 @@ std::vector<nlohmann::json> read_metrics(const fs::path& file) {
   for (int number = 1; begin < bytes.size(); ++number) {
     const std::size_t end = bytes.find('\n', begin);
     if (end == std::string::npos) break;
-    auto value = nlohmann::json::parse(bytes.begin() + static_cast<std::ptrdiff_t>(begin),
-                                       bytes.begin() + static_cast<std::ptrdiff_t>(end), nullptr, false);
+    const auto value =
+        JsonValue::parse(std::string_view(bytes).substr(begin, end - begin), {file.string(), ExitCode::kOther, number});
     if (!value.is_object()) throw Error(ExitCode::kOther, Location{file.string(), number, 0}, "not a JSON object");
-    lines.push_back(std::move(value));
+    lines.push_back(value.raw());
     begin = end + 1;
   }
   return lines;

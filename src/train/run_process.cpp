@@ -12,6 +12,7 @@
 #include <sstream>
 
 #include "base/host.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "train/run_status.h"
 
@@ -78,18 +79,18 @@ std::string to_text(const LockHolder& h) {
 
 std::optional<LockHolder> from_text(const std::string& text) {
   try {
-    const auto document = nlohmann::json::parse(text);
+    const auto document = JsonValue::parse(text, {});
     LockHolder h;
-    document.at("host").get_to(h.host);
-    document.at("pid").get_to(h.pid);
-    document.at("job").get_to(h.job);
-    document.at("since").get_to(h.since);
-    document.at("boot").get_to(h.boot);
-    document.at("pid_namespace").get_to(h.pid_namespace);
-    document.at("start_ticks").get_to(h.start_ticks);
-    document.at("nonce").get_to(h.nonce);
+    h.host = document.at("host").text();
+    h.pid = document.at("pid").whole(1, INT32_MAX);  // a negative one would be a group of processes
+    h.job = document.at("job").text();
+    h.since = document.at("since").text();
+    h.boot = document.at("boot").text();
+    h.pid_namespace = document.at("pid_namespace").text();
+    h.start_ticks = document.at("start_ticks").whole();
+    h.nonce = document.at("nonce").text();
     return h;
-  } catch (const nlohmann::json::exception&) {
+  } catch (const Error&) {
     return std::nullopt;
   }
 }

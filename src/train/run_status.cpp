@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/host.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/staged.h"
 #include "base/text.h"
@@ -21,6 +22,8 @@ constexpr std::array<std::pair<RunState, std::string_view>, 5> kStates{{{RunStat
                                                                         {RunState::kDiverged, "diverged"},
                                                                         {RunState::kFailed, "failed"}}};
 
+constexpr std::int64_t kMostBytes = 1 << 20;  // of status.json
+
 fs::path status_file(const fs::path& run_dir) { return run_dir / "status.json"; }
 
 /// Whole or absent for readers, like write_file_atomic, but not forced to the disk: a status is replaced every few
@@ -33,23 +36,27 @@ void replace_file(const fs::path& path, const std::string& text) {
   staged.commit(Staged::Durable::kNo);
 }
 
-RunStatus from_json(const nlohmann::json& document) {
-  RunStatus status;
-  const auto name = document.at("state").get<std::string>();
-  bool known = false;
-  for (const auto& [state, text] : kStates) {
-    if (text != name) continue;
-    status.state = state;
-    known = true;
+RunState state_from(const JsonValue& value) {
+  for (const auto& [state, name] : kStates) {
+    if (name == value.text()) return state;
   }
-  if (!known) throw std::invalid_argument("state");
-  if (!document.at("exit_code").is_null()) status.exit_code = document.at("exit_code").get<int>();
-  status.step = document.at("step").get<std::int64_t>();
-  status.reason = document.at("reason").get<std::string>();
-  status.retry = document.at("retry").get<bool>();
-  for (const auto& [key, value] : document.items()) {
+  value.expected("the state of a run");
+}
+
+RunStatus status_from(const JsonValue& document) {
+  RunStatus status;
+  status.state = state_from(document.at("state"));
+  const auto code = document.at("exit_code");
+  if (!code.is_null()) status.exit_code = static_cast<int>(code.whole(0, 255));
+  status.step = document.at("step").whole(0);
+  status.reason = document.at("reason").text();
+  status.retry = document.at("retry").flag();
+  for (const auto& [key, value] : document.members()) {
     const bool own = key == "state" || key == "exit_code" || key == "step" || key == "reason" || key == "retry";
-    if (!own && !value.is_null()) status.details[key] = value;  // null: was not finite
+    if (own || value.is_null()) continue;  // null: was not finite
+    if (key == "total_steps") value.whole(0);
+    if (key == "loss" || key == "seconds_left") value.number();
+    status.details[key] = value.raw();
   }
   return status;
 }
@@ -115,11 +122,9 @@ std::optional<RunStatus> read_status(const fs::path& run_dir) {
   const fs::path file = status_file(run_dir);
   if (!fs::exists(file)) return std::nullopt;
   try {
-    return from_json(nlohmann::json::parse(read_file(file)));
-  } catch (const Error&) {
-    throw;
-  } catch (const std::exception&) {
-    throw Error(ExitCode::kOther, cat("'", file.string(), "' is damaged; `ingot train` writes a new one"));
+    return status_from(JsonValue::read(file, ExitCode::kConfig, {kMostBytes}));
+  } catch (const Error& error) {
+    throw ConfigError(cat(error.what(), "; `ingot train` writes this file anew"));
   }
 }
 

@@ -33,7 +33,7 @@ RunStatus final_status(ExitCode code, std::int64_t step, const std::string& reas
 /// Atomic. Adds "updated" (Unix seconds), "host" and "pid". A failure is logged, once in a row, and not thrown: it must
 /// neither end a run nor hide why one ended.
 void write_status(const fs::path& run_dir, const RunStatus& status);
-/// As written, or none if there is no file. Throws Error naming the file if it cannot be read.
+/// As written, or none if there is no file. Throws ConfigError naming the file and what in it cannot be read.
 std::optional<RunStatus> read_status(const fs::path& run_dir);
 /// As `read_status`, but a run that says 'running' while nobody holds its lock was killed: failed, retry.
 std::optional<RunStatus> current_status(const fs::path& run_dir);

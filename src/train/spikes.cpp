@@ -4,6 +4,8 @@
 #include <cmath>
 #include <limits>
 
+#include "base/json.h"
+
 namespace ingot {
 namespace {
 
@@ -45,9 +47,11 @@ StepVerdict SpikeGuard::judge(double loss, double grad_norm) {
 nlohmann::json SpikeGuard::state() const { return {{"losses", losses_}, {"troubles", troubles_}, {"calm", calm_}}; }
 
 void SpikeGuard::restore(const nlohmann::json& state) {
-  losses_ = state.at("losses").get<std::deque<double>>();
-  troubles_ = state.at("troubles");
-  calm_ = state.at("calm");
+  const auto value = JsonValue::of(state, {"state.json of the checkpoint: spikes", ExitCode::kCheckpoint});
+  losses_.clear();
+  for (const auto& loss : value.at("losses").items()) losses_.push_back(loss.number());
+  troubles_ = value.at("troubles").whole(0);
+  calm_ = value.at("calm").whole(0);
 }
 
 }  // namespace ingot

@@ -4,6 +4,7 @@
 #include <memory>
 #include <optional>
 
+#include "base/json.h"
 #include "base/log.h"
 #include "base/own_folder.h"
 #include "base/printable.h"
@@ -35,15 +36,15 @@ std::string to_text(const Opening& opening) {
 }
 
 Opening opening_of(const std::string& text) {
-  const auto value = nlohmann::json::parse(text);
+  const auto value = JsonValue::parse(text, {"what rank 0 says of the start", ExitCode::kDistributed});
   Opening out;
-  out.finished = value.at("finished");
-  if (value.contains("checkpoint")) {
+  out.finished = value.at("finished").flag();
+  if (const auto checkpoint = value.find("checkpoint")) {
     out.point.emplace();
-    out.point->checkpoint = value.at("checkpoint").get<std::string>();
-    out.point->step = value.at("step");
-    out.point->state = value.at("state");
-    out.point->other_files = value.at("other_files").get<std::vector<std::string>>();
+    out.point->checkpoint = checkpoint->text();
+    out.point->step = value.at("step").whole(0);
+    out.point->state = value.at("state").raw();
+    for (const auto& file : value.at("other_files").items()) out.point->other_files.push_back(file.text());
   }
   return out;
 }

@@ -8,6 +8,8 @@
 #include <functional>
 #include <string>
 
+#include "base/reading.h"
+
 namespace ingot {
 namespace {
 
@@ -74,7 +76,7 @@ TEST_F(FilesTest, WhatIsNoFileIsRefusedAtOnce) {
   ASSERT_EQ(::write(ends[1], "text", 4), 4);
   ::close(ends[1]);
   const fs::path substituted = "/proc/self/fd/" + std::to_string(ends[0]);
-  EXPECT_EQ(read_file(substituted, ExitCode::kConfig, {.pipes = true}), "text");
+  EXPECT_EQ(read_file(substituted, ExitCode::kConfig, ReadRule{.pipes = true}), "text");
   EXPECT_NE(message_of([&] { read_file(substituted); }, ExitCode::kOther).find("it is a pipe"), std::string::npos);
   ::close(ends[0]);
 }
@@ -82,12 +84,13 @@ TEST_F(FilesTest, WhatIsNoFileIsRefusedAtOnce) {
 TEST_F(FilesTest, LargerFilesThanExpectedAreNotRead) {
   const fs::path path = folder_ / "huge.json";
   write_file_atomic(path, "12345");
-  EXPECT_EQ(read_file(path, ExitCode::kData, {5}), "12345");
-  EXPECT_NE(message_of([&] { read_file(path, ExitCode::kData, {4}); }, ExitCode::kData).find("larger than 4 B"),
+  EXPECT_EQ(read_file(path, ExitCode::kData, ReadRule{5}), "12345");
+  EXPECT_NE(message_of([&] { read_file(path, ExitCode::kData, ReadRule{4}); }, ExitCode::kData).find("larger than 4 B"),
             std::string::npos);
   // States no size, so that the end shows it.
-  EXPECT_NE(message_of([] { read_file("/proc/self/status", ExitCode::kData, {9}); }, ExitCode::kData).find("larger"),
-            std::string::npos);
+  EXPECT_NE(
+      message_of([] { read_file("/proc/self/status", ExitCode::kData, ReadRule{9}); }, ExitCode::kData).find("larger"),
+      std::string::npos);
   fs::resize_file(path, std::uintmax_t{1} << 42);  // takes no space
   EXPECT_NE(message_of([&] { read_file(path); }, ExitCode::kOther).find("larger than 4.0 GiB"), std::string::npos);
 }

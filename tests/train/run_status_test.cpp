@@ -100,9 +100,12 @@ TEST(RunStatus, AKilledRunDoesNotSeemToRun) {
 TEST(RunStatus, DamageIsNamed) {
   const TempDir run;
   for (const char* text :
-       {"", "{", "{}", "[]", R"({"state":"dancing","exit_code":null,"step":1,"reason":"","retry":false})"}) {
+       {"", "{", "{}", "[]", R"({"state":"dancing","exit_code":null,"step":1,"reason":"","retry":false})",
+        R"({"state":"done","exit_code":0,"step":"1","reason":"","retry":false})",
+        R"({"state":"done","exit_code":0,"step":1,"reason":"","retry":false,"total_steps":[]})"}) {
     write_raw(run / "status.json", text);
-    EXPECT_TRUE(has(message_of<Error>([&] { read_status(run.path()); }), (run / "status.json").string(), "damaged"))
+    EXPECT_TRUE(has(message_of<ConfigError>([&] { read_status(run.path()); }), (run / "status.json").string() + ":",
+                    "expected", "`ingot train` writes"))
         << text;
   }
 }

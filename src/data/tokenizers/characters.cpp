@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "config/units.h"
 #include "data/tokenizer.h"
@@ -126,15 +127,12 @@ std::shared_ptr<const Tokenizer> train(const CharactersConfig& c, const TextSour
 }
 
 std::shared_ptr<const Tokenizer> load(std::string_view bytes, const std::string& name) {
-  const nlohmann::json json = nlohmann::json::parse(bytes, nullptr, false);
-  const auto text = json.is_object() ? json.find("characters") : json.end();
-  if (!json.is_object() || text == json.end() || !text->is_string()) {
-    throw DataError(name + ": not a tokenizer of type 'characters', expected the key 'characters'");
-  }
+  const JsonValue json = JsonValue::parse(bytes, {name, ExitCode::kData});
+  const auto eos = json.find("eos");
   std::set<char32_t> characters;
-  collect(text->get<std::string>(), characters);
+  collect(json.at("characters").text(), characters);
   return std::make_shared<CharactersTokenizer>(std::vector<char32_t>(characters.begin(), characters.end()),
-                                               json.value("eos", false));
+                                               eos && eos->flag());
 }
 
 }  // namespace characters

@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json.h"
 #include "base/text.h"
 #include "config/limits.h"
 #include "config/problems.h"
@@ -61,12 +62,10 @@ std::shared_ptr<const Tokenizer> make(const ExternalConfig& c) {
 }
 
 std::shared_ptr<const Tokenizer> load(std::string_view bytes, const std::string& name) {
-  const nlohmann::json json = nlohmann::json::parse(bytes, nullptr, false);
-  if (!json.is_object() || !json.contains("vocab_size") || !json["vocab_size"].is_number_integer()) {
-    throw DataError(name + ": not a tokenizer of type 'external', expected the key 'vocab_size'");
-  }
-  ExternalConfig config{Count{json["vocab_size"]}, std::nullopt};
-  if (json.contains("eos")) config.eos = Count{json["eos"]};
+  const JsonValue json = JsonValue::parse(bytes, {name, ExitCode::kData});
+  const std::int64_t vocab_size = json.at("vocab_size").whole(1, INT32_MAX);
+  ExternalConfig config{Count{vocab_size}, std::nullopt};
+  if (const auto eos = json.find("eos")) config.eos = Count{eos->whole(0, vocab_size - 1)};
   return make(config);
 }
 
