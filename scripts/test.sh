@@ -10,7 +10,8 @@ usage: scripts/test.sh [--sanitize] [--full] [--label LABEL] [--no-setup]
 Sets up what is missing, builds program and tests into build/ and runs the tests, two at a time.
 
   --label L   only tests with this label: unit (under a minute), slow, dist, gpu
-  --sanitize  first also the tests of modules without LibTorch under both sanitizers (three minutes)
+  --sanitize  first also the tests of modules without LibTorch under both sanitizers (three minutes), a short run of their
+              fuzz targets included (longer by hand: build-sanitize/tests/fuzz_data_index --runs 1000000 --seed 2)
   --full      first also clang-tidy, and all tests under AddressSanitizer and UndefinedBehaviorSanitizer
   --no-setup  only build and test
   --help      this text

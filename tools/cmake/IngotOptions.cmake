@@ -5,6 +5,8 @@ option(INGOT_TESTS "Build the tests" ON)
 set(INGOT_CUDA AUTO CACHE STRING "Build the GPU plugin: ON, OFF, or AUTO (where CUDA 13 is found)")
 option(INGOT_INCOMPLETE_VARIANTS
        "Only warn about a variant that lacks its test or its sample YAML" OFF)
+set(INGOT_FUZZ_RUNS 1000 CACHE STRING "Damaged inputs that each fuzz target reads as a test")
+option(INGOT_LIBFUZZER "Link the fuzz targets with clang's libFuzzer instead of the own driver" OFF)
 set(INGOT_SANITIZE "" CACHE STRING "Sanitizers for all targets: empty or a list of address, undefined")
 
 set(CMAKE_CXX_STANDARD 20)

@@ -227,7 +227,7 @@ std::shared_ptr<const Tokenizer> load(std::string_view bytes, const std::string&
   check_sentencepiece_model(bytes, name);
   auto model = std::make_shared<Model>();
   const sp::util::Status status = model->processor.LoadFromSerializedProto({bytes.data(), bytes.size()});
-  if (!status.ok()) throw DataError(name + ": not a sentencepiece model (" + status.ToString() + ")");
+  if (!status.ok()) throw DataError(name + ": not a sentencepiece model, or a damaged one");
   model->serialized = bytes;
   const sp::SentencePieceProcessor& processor = model->processor;
   std::vector<TokenId> byte_ids(256, -1);
