@@ -7,6 +7,7 @@
 
 #include "base/stop_signals.h"
 #include "base/text.h"
+#include "dist/meeting.h"
 
 namespace ingot::dist_detail {
 namespace {
