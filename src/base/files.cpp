@@ -11,6 +11,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/raise.h"
 #include "base/reading.h"
 #include "base/staged.h"
 #include "base/text.h"
@@ -21,7 +22,7 @@ namespace {
 constexpr std::size_t kBufferSize = std::size_t{1} << 18;
 
 [[noreturn]] void fail(const char* action, const fs::path& path, ExitCode code, int reason = errno) {
-  throw Error(code, std::string("cannot ") + action + " '" + shown_path(path).string() +
+  raise_error(code, std::string("cannot ") + action + " '" + shown_path(path).string() +
                         "': " + std::generic_category().message(reason));
 }
 
@@ -62,14 +63,14 @@ int open_readable(const fs::path& path, ExitCode code, bool pipes, struct stat& 
   if (S_ISDIR(status.st_mode)) fail("read", path, code, EISDIR);
   const bool is_pipe = pipes && S_ISFIFO(status.st_mode);
   if (!S_ISREG(status.st_mode) && !is_pipe) {
-    throw Error(code, cat("cannot read '", path.string(), "': it is ", kind_of(status.st_mode), ", expected a file"));
+    raise_error(code, cat("cannot read '", path.string(), "': it is ", kind_of(status.st_mode), ", expected a file"));
   }
   if (is_pipe) ::fcntl(fd, F_SETFL, 0);
   return file.release();
 }
 
 [[noreturn]] void fail_size(const fs::path& path, ExitCode code, std::int64_t limit) {
-  throw Error(code, cat("cannot read '", path.string(), "': it is larger than ",
+  raise_error(code, cat("cannot read '", path.string(), "': it is larger than ",
                         format_bytes(static_cast<double>(limit)), ", the most that this kind of file may have"));
 }
 

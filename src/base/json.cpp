@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "base/raise.h"
 #include "base/reading.h"
 #include "base/text.h"
 
@@ -14,29 +15,13 @@ using nlohmann::json;
 
 constexpr std::size_t kShownBytes = 40;
 
-/// Throws the type of error that goes with the code, for those who catch by type.
-[[noreturn]] void raise(ExitCode code, const Location& where, const std::string& message) {
-  switch (code) {
-    case ExitCode::kConfig:
-      throw ConfigError(where, message);
-    case ExitCode::kData:
-      throw DataError(where, message);
-    case ExitCode::kCheckpoint:
-      throw CheckpointError(where, message);
-    case ExitCode::kDistributed:
-      throw DistributedError(where, message);
-    default:
-      throw Error(code, where, message);
-  }
-}
-
 /// Throws with the line and column of a byte of the text.
 [[noreturn]] void fail_at(std::string_view text, std::size_t byte, const JsonSource& source, const std::string& what) {
   const std::string_view before = text.substr(0, std::min(byte, text.size()));
   const auto lines = static_cast<int>(std::count(before.begin(), before.end(), '\n'));
   const std::size_t line_start = before.rfind('\n') == before.npos ? 0 : before.rfind('\n') + 1;
   const auto column = static_cast<int>(before.size() - line_start) + 1;
-  raise(source.code, Location{source.name, source.line + lines, column}, what);
+  raise_error(source.code, Location{source.name, source.line + lines, column}, what);
 }
 
 /// Stops the parser at values too deep and at keys that occur twice, which it would let pass.
@@ -68,7 +53,7 @@ class Watch {
 
  private:
   [[noreturn]] void fail(const std::string& what) const {
-    raise(source_.code, Location{source_.name, 0, 0}, cat("the JSON ", what));
+    raise_error(source_.code, Location{source_.name, 0, 0}, cat("the JSON ", what));
   }
 
   const JsonSource& source_;
@@ -79,8 +64,8 @@ class Watch {
 json parse_checked(std::string_view text, const JsonSource& source, const JsonLimits& limits) {
   const auto size = static_cast<std::int64_t>(text.size());
   if (size > limits.bytes) {
-    raise(source.code, Location{source.name, 0, 0},
-          cat("the JSON has ", size, " bytes, expected at most ", limits.bytes));
+    raise_error(source.code, Location{source.name, 0, 0},
+                cat("the JSON has ", size, " bytes, expected at most ", limits.bytes));
   }
   Watch watch(source, limits.depth);
   try {
@@ -93,7 +78,7 @@ json parse_checked(std::string_view text, const JsonSource& source, const JsonLi
             : at_end     ? "the JSON ends too early"
                          : "not valid JSON");
   } catch (const json::exception&) {
-    raise(source.code, Location{source.name, 0, 0}, "the JSON has a number that cannot be represented");
+    raise_error(source.code, Location{source.name, 0, 0}, "the JSON has a number that cannot be represented");
   }
 }
 
@@ -129,7 +114,8 @@ JsonValue JsonValue::of(json value, JsonSource source) {
 }
 
 void JsonValue::fail(const std::string& what) const {
-  raise(document_->source.code, Location{document_->source.name, 0, 0}, place_.empty() ? what : place_ + ": " + what);
+  raise_error(document_->source.code, Location{document_->source.name, 0, 0},
+              place_.empty() ? what : place_ + ": " + what);
 }
 
 void JsonValue::expected(const std::string& what) const { fail(cat("expected ", what, ", found ", found(*value_))); }

@@ -81,6 +81,11 @@ std::size_t Arena::release(void* block) {
   return released;
 }
 
+std::size_t Arena::unused() const {
+  const std::lock_guard lock(mutex_);
+  return end_ - std::min(std::max(highest_, begin_), end_);
+}
+
 std::size_t Arena::extent() const {
   const std::lock_guard lock(mutex_);
   return highest_ - round_up(begin_, kHugePage);

@@ -39,6 +39,8 @@ class Arena {
   static std::size_t block_size(std::size_t bytes) {
     return bytes == 0 ? kAlignment : (bytes + kAlignment - 1) / kAlignment * kAlignment;
   }
+  /// Bytes of addresses that were never used.
+  std::size_t unused() const;
   /// Bytes ever taken from the system, up to the page.
   std::size_t extent() const;
 

@@ -17,8 +17,10 @@
 #include <sstream>
 #include <utility>
 
+#include "base/control_group.h"
 #include "device/gpu.h"
 #include "device/matmul.h"
+#include "device/memory_room.h"
 #include "device/tensor_memory.h"
 
 namespace ingot {
@@ -30,15 +32,6 @@ std::string first_line(const std::string& path) {
   std::string line;
   std::getline(in, line);
   return line;
-}
-
-/// CPUs granted by the control group's quota; 0 if unlimited.
-double quota_cpus() {
-  std::istringstream in(first_line("/sys/fs/cgroup/cpu.max"));
-  std::string quota;
-  double period = 0;
-  if (!(in >> quota >> period) || quota == "max" || period <= 0) return 0;
-  return std::stod(quota) / period;
 }
 
 std::int64_t field_of(const std::string& path, const std::string& key) {
@@ -62,13 +55,6 @@ std::string cpuinfo(const std::string& key) {
   return "";
 }
 
-std::int64_t cgroup_available() {
-  const auto limit = first_line("/sys/fs/cgroup/memory.max");
-  const auto used = first_line("/sys/fs/cgroup/memory.current");
-  if (limit.empty() || limit == "max" || used.empty()) return -1;
-  return std::max<std::int64_t>(0, std::stoll(limit) - std::stoll(used));
-}
-
 }  // namespace
 
 int usable_cores() {
@@ -85,8 +71,7 @@ int usable_cores() {
     if (!core.empty()) cores.emplace(first_line(folder + "physical_package_id"), core);
   }
   int count = cores.empty() ? cpus : static_cast<int>(cores.size());
-  const double quota = quota_cpus();
-  if (quota > 0) count = std::min(count, std::max(1, static_cast<int>(quota)));
+  if (const auto quota = group_cpu_limit()) count = std::min(count, std::max(1, static_cast<int>(*quota)));
   return std::max(1, count);
 }
 
@@ -120,9 +105,7 @@ MemoryUse memory_use() {
   MemoryUse use;
   use.resident = field_of("/proc/self/status", "VmRSS:");
   use.peak_resident = field_of("/proc/self/status", "VmHWM:");
-  use.available = field_of("/proc/meminfo", "MemAvailable:");
-  const auto group = cgroup_available();
-  if (group >= 0) use.available = std::min(use.available, group);
+  use.available = memory_room().bytes;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);
   use.minor_faults = usage.ru_minflt;

@@ -3,11 +3,14 @@
 #include <c10/core/Allocator.h>
 #include <c10/core/CPUAllocator.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
+#include <fstream>
 #include <new>
 
 #include "device/arena.h"
@@ -23,6 +26,16 @@ constexpr std::uint8_t kPriority = 100;
 
 std::atomic<std::int64_t> allocated{0}, peak_allocated{0};
 
+/// Bytes of address space that the process may still take: the stacks of threads and malloc need some too.
+std::size_t room_for_addresses() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_AS, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return SIZE_MAX;
+  std::size_t pages = 0;
+  std::ifstream("/proc/self/statm") >> pages;
+  const std::size_t taken = pages * static_cast<std::size_t>(sysconf(_SC_PAGESIZE));
+  return limit.rlim_cur - std::min<std::size_t>(taken, limit.rlim_cur);
+}
+
 /// Null where AddressSanitizer watches the bounds of malloc's blocks. Never destroyed: tensors may outlive every static
 /// object.
 Arena* arena() {
@@ -30,8 +43,9 @@ Arena* arena() {
   return nullptr;
 #else
   // Blocks lie less than this apart even if half of the memory is holes.
-  static auto* const made = new Arena(2 * static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) *
-                                      static_cast<std::size_t>(sysconf(_SC_PAGESIZE)));
+  static auto* const made = new Arena(
+      std::min(2 * static_cast<std::size_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<std::size_t>(sysconf(_SC_PAGESIZE)),
+               room_for_addresses() / 2));
   return made;
 #endif
 }
@@ -91,10 +105,11 @@ void use_tensor_allocator() {
 TensorMemory tensor_memory(c10::Device device) {
   if (device.is_cuda()) {
     const GpuMemory memory = gpu_memory();
-    return {memory.allocated, memory.peak_allocated};
+    return {memory.allocated, memory.peak_allocated, 0};
   }
   use_tensor_allocator();
-  return {allocated.load(), peak_allocated.load()};
+  const auto* const large = arena();
+  return {allocated.load(), peak_allocated.load(), large == nullptr ? 0 : static_cast<std::int64_t>(large->unused())};
 }
 
 void reset_tensor_peak(c10::Device device) {

@@ -11,6 +11,7 @@ namespace ingot {
 struct TensorMemory {
   std::int64_t allocated = 0;
   std::int64_t peak_allocated = 0;
+  std::int64_t reserved = 0;  // addresses kept for more tensors on the CPU, without memory behind them
 };
 
 /// From the first call on, LibTorch takes the memory of CPU tensors from an allocator of ours: it counts, and large blocks

@@ -25,6 +25,7 @@
 #include "dist/reducer.h"
 #include "ops/linear_cross_entropy/linear_cross_entropy.h"
 #include "train/experiment.h"
+#include "train/memory_check.h"
 
 namespace ingot {
 namespace {
@@ -327,7 +328,7 @@ std::int64_t useful_rows(const Experiment& experiment) {
 }
 
 std::int64_t fitting_rows(const Experiment& experiment, const ModelCosts& costs) {
-  const double room = kUsableShare * static_cast<double>(available_memory(experiment));
+  const double room = kUsableShare * static_cast<double>(available_memory(experiment) + held_memory(experiment));
   const auto fits = [&](std::int64_t rows) {
     return static_cast<double>(plan_memory(experiment, &costs, rows).total()) <= room;
   };

@@ -16,6 +16,7 @@
 #include "dist/preflight.h"
 #include "train/generate.h"
 #include "train/loop.h"
+#include "train/memory_check.h"
 #include "train/micro_batches.h"
 #include "train/peak.h"
 #include "train/report.h"
@@ -115,6 +116,7 @@ void TrainLoop::make_model() {
   if (!experiment_.costs && record_.active()) {
     experiment_.costs = measure_costs(experiment_, families_, Measure::kMemory);
   }
+  check_memory(experiment_);
   experiment_.store->allocate();
   experiment_.optimizer->allocate();
 }

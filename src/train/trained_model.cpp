@@ -8,6 +8,7 @@
 #include "device/blas.h"
 #include "device/gpu.h"
 #include "device/machine.h"
+#include "device/memory_room.h"
 #include "registry/lookup.h"
 #include "train/experiment.h"
 
@@ -50,6 +51,9 @@ TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Familie
   out.model = std::make_unique<LanguageModel>(out.config.model, model_options(out.config, out.tokenizer->vocab_size()),
                                               families, *out.store);
   out.store->layout(out.config.weights, out.model->num_sublayers(), store_options(out.config));
+  const auto memory = out.store->memory();
+  if (out.config.train.device == DeviceKind::kCpu)
+    require_memory(memory.weights + memory.masters + memory.gradients, "the model");
   out.store->allocate();
   load_checkpoint(out.checkpoint, LoadWhat::kWeights, out.store->state(), {});
   out.store->materialise();

@@ -55,7 +55,8 @@ TEST_F(HostileCheckpoint, NamesOnlyFilesOfItsFolder) {
   EXPECT_TRUE(holds_sample(dir_));
   const fs::path elsewhere = run_ / "model-00009.safetensors";
   fs::copy_file(dir_ / "model-00001.safetensors", elsewhere);
-  for (const std::string name : {"../../model-00009.safetensors", elsewhere.string().c_str(), "..", ".", "", "a/b"}) {
+  for (const std::string& name :
+       std::vector<std::string>{"../../model-00009.safetensors", elsewhere.string(), "..", ".", "", "a/b"}) {
     const std::string before = read_file(dir_ / "manifest.json");
     change([&](json& manifest) { manifest["files"][name] = manifest["files"]["model-00001.safetensors"]; });
     EXPECT_TRUE(has(damage(), "manifest.json: files: '" + name + "' is no name of a file in this folder"));
