@@ -78,5 +78,25 @@ TEST(RecipeFacts, Gpt2SmallHasItsPublishedSizeButForBiases) {
             124439808 - 12 * 4 * 768 + (50304 - 50257) * 768);
 }
 
+/// As nanoGPT's do, whose decay is for every tensor of two axes.
+TEST(RecipeFacts, LearnedPositionsDecay) {
+  const auto families = make_families();
+  PlanOptions options;
+  options.measure = Measure::kNothing;
+  options.vocab_size = 65;
+  for (const auto& [recipe, decay] :
+       std::vector<std::pair<std::string, double>>{{"gpt2", 0.1}, {"shakespeare_char", 0.1}, {"norm_removal", 0.01}}) {
+    const auto path = source_path(cat("configs/recipes/", recipe, ".yaml"));
+    const auto experiment = plan_experiment(load_config(path, {}, families, UnsetNames::kAccept), families, options);
+    int positions = 0;
+    for (const auto& assignment : experiment.optimizer->assignments()) {
+      if (!assignment.master->param->roles.has(Role::kPosition)) continue;
+      ++positions;
+      EXPECT_EQ(assignment.weight_decay, decay) << recipe;
+    }
+    EXPECT_EQ(positions, 1) << recipe;
+  }
+}
+
 }  // namespace
 }  // namespace ingot
