@@ -1,7 +1,6 @@
 #include "base/files.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <unistd.h>
@@ -198,20 +197,6 @@ void FileWriter::finish() {
   const int fd = fd_;
   fd_ = -1;
   if (::close(fd) != 0) fail("write", path_, code_);
-}
-
-MappedFile::MappedFile(const fs::path& path, ExitCode code) : path_(path) {
-  struct stat status;
-  const Descriptor file(open_readable(path, code, false, status));
-  size_ = static_cast<std::size_t>(status.st_size);
-  if (size_ == 0) return;  // an empty map is an error to the kernel
-  void* map = ::mmap(nullptr, size_, PROT_READ, MAP_SHARED, file.get(), 0);
-  if (map == MAP_FAILED) fail("read", path, code);
-  data_ = static_cast<const char*>(map);
-}
-
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<char*>(data_), size_);
 }
 
 }  // namespace ingot

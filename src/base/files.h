@@ -63,22 +63,4 @@ class FileWriter {
   std::string buffer_;
 };
 
-/// A read-only memory map of a whole file.
-class MappedFile {
- public:
-  MappedFile(const fs::path& path, ExitCode code);
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  ~MappedFile();
-
-  const char* data() const { return data_; }
-  std::size_t size() const { return size_; }
-  const fs::path& path() const { return path_; }
-
- private:
-  fs::path path_;
-  const char* data_ = nullptr;
-  std::size_t size_ = 0;
-};
-
 }  // namespace ingot

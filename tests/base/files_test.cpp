@@ -155,15 +155,6 @@ TEST_F(FilesTest, RenamesFoldersDurably) {
   EXPECT_THROW(rename_durably(folder_ / "b", folder_ / "a"), Error);
 }
 
-TEST_F(FilesTest, MapsWholeFiles) {
-  write_file_atomic(folder_ / "m", "mapped bytes");
-  const MappedFile map(folder_ / "m", ExitCode::kData);
-  EXPECT_EQ(std::string(map.data(), map.size()), "mapped bytes");
-  write_file_atomic(folder_ / "empty", "");
-  EXPECT_EQ(MappedFile(folder_ / "empty", ExitCode::kData).size(), 0u);
-  EXPECT_THROW(MappedFile(folder_, ExitCode::kData), Error);
-}
-
 TEST_F(FilesTest, KnowsSpaceAndItself) {
   EXPECT_GT(free_space(folder_ / "not" / "yet" / "there"), 0);
   EXPECT_TRUE(fs::exists(executable_path()));
