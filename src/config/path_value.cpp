@@ -19,6 +19,10 @@ ExpandedPath expand_path(const Scalar& scalar, const fs::path& folder) {
   if (text == "~" || text.starts_with("~/")) return {text, "", "'~' is not expanded, write $HOME" + text.substr(1)};
   std::string out;
   for (std::size_t i = 0; i < text.size();) {
+    if (text[i] != '$') {
+      out += text[i++];
+      continue;
+    }
     if (text.compare(i, 2, "$$") == 0) {
       out += '$';
       i += 2;
@@ -27,7 +31,7 @@ ExpandedPath expand_path(const Scalar& scalar, const fs::path& folder) {
     const bool is_braced = text.compare(i, 2, "${") == 0;
     std::size_t begin = i + (is_braced ? 2 : 1), end = begin;
     while (end < text.size() && (end == begin ? begins_name(text[end]) : is_name_char(text[end]))) ++end;
-    if (text[i] != '$' || end == begin) {
+    if (end == begin) {
       out += text[i++];
       continue;
     }
