@@ -14,23 +14,13 @@ namespace ingot {
 /// Norms of the mean gradient over target tokens.
 struct GradientNorms {
   double total = 0;
-  /// By master, in the order of `store.masters()`; 0 of what is not trained. Empty unless the clipper asks for it.
-  std::vector<double> by_master;
 };
 
 class Clipper {
  public:
   virtual ~Clipper() = default;
-  /// Whether it reads `by_master`.
-  virtual bool needs_masters() const { return false; }
   /// Factor for all gradients of the step.
   virtual double factor(const GradientNorms& /*norms*/) const { return 1; }
-  /// Moves statistics, after a step that was applied.
-  virtual void observe(const GradientNorms& /*norms*/) {}
-  /// Statistics as a checkpoint keeps them, the same on all ranks.
-  virtual std::vector<double> state() const { return {}; }
-  /// Takes back what `state` gave.
-  virtual void restore(const std::vector<double>& /*state*/) {}
 
   /// What must stay together on one rank for `clip_unit`s; kElement if it has none.
   virtual Granularity granularity(const Master& /*master*/) const { return Granularity::kElement; }

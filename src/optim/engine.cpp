@@ -39,7 +39,6 @@ struct OptimizerEngine::Impl {
   const ParameterStore* store = nullptr;
   std::vector<std::unique_ptr<ParameterGroup>> groups;  // the default group first
   std::unique_ptr<Clipper> clipper;
-  GradientNorms norms;  // of the last `measure`
   std::int64_t total_updates = 0;
   std::vector<GroupAssignment> assignments;
   std::vector<std::size_t> group_of;  // by assignment
@@ -127,24 +126,10 @@ void OptimizerEngine::allocate() {
   for (auto& group : impl_->groups) group->allocate(options);
 }
 
-OptimizerEngine::NormAndFactor OptimizerEngine::measure(double scale, const SumOverRanks& sum_over_ranks) {
+OptimizerEngine::NormAndFactor OptimizerEngine::measure(double scale, const SumOverRanks& sum_over_ranks) const {
   NormAndFactor out;
-  GradientNorms& norms = impl_->norms;
-  norms = {};
-  if (impl_->clipper->needs_masters()) {
-    norms.by_master.assign(impl_->store->masters().size(), 0);
-    const auto squares = impl_->grad_norm->squares_by_master(sum_over_ranks);
-    double total = 0;
-    for (std::size_t i = 0; i < squares.size(); ++i) {
-      norms.by_master[impl_->assignments[i].master->index] = std::sqrt(squares[i]) * scale;
-      total += squares[i];
-    }
-    norms.total = std::sqrt(total) * scale;
-  } else {
-    norms.total = std::sqrt(impl_->grad_norm->sum_of_squares(sum_over_ranks)) * scale;
-  }
-  out.grad_norm = norms.total;
-  out.clip_factor = impl_->clipper->factor(norms);
+  out.grad_norm = std::sqrt(impl_->grad_norm->sum_of_squares(sum_over_ranks)) * scale;
+  out.clip_factor = impl_->clipper->factor({out.grad_norm});
   return out;
 }
 
@@ -160,7 +145,6 @@ void OptimizerEngine::step(std::int64_t update, double grad_scale, const SumOver
   }
   const UpdateContext context{update, grad_scale, impl_->total_updates, sum_over_ranks};
   for (auto& group : impl_->groups) group->step(context);
-  impl_->clipper->observe(impl_->norms);
 }
 
 double OptimizerEngine::lr(std::int64_t update) const { return impl_->groups.front()->lr(update); }
@@ -171,9 +155,6 @@ double OptimizerEngine::lr(std::int64_t update, const std::string& name) const {
   }
   throw std::logic_error(cat("no group ", name));
 }
-
-std::vector<double> OptimizerEngine::clipper_state() const { return impl_->clipper->state(); }
-void OptimizerEngine::restore_clipper(const std::vector<double>& state) { impl_->clipper->restore(state); }
 
 StateTensors OptimizerEngine::state() const {
   StateTensors out;

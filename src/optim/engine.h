@@ -44,7 +44,7 @@ class OptimizerEngine {
     double grad_norm = 0;  // not finite if any gradient is not
     double clip_factor = 1;
   };
-  NormAndFactor measure(double scale, const SumOverRanks& sum_over_ranks = {});
+  NormAndFactor measure(double scale, const SumOverRanks& sum_over_ranks = {}) const;
   /// Schedules are read at `offset` positions after the number of the update less 1: they and the optimizer's state may have
   /// begun at different times. 0 at first.
   void offset_schedules(std::int64_t offset);
@@ -55,10 +55,6 @@ class OptimizerEngine {
   double lr(std::int64_t update) const;
   /// The same of any group by its name.
   double lr(std::int64_t update, const std::string& group) const;
-
-  /// Statistics of the clipper, the same on all ranks; empty if it has none.
-  std::vector<double> clipper_state() const;
-  void restore_clipper(const std::vector<double>& state);
 
   /// "exp_avg/layers.0.mixer.q.weight" and so on, as far as this process owns it. Views.
   StateTensors state() const;

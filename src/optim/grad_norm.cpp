@@ -56,22 +56,17 @@ GradNorm::GradNorm(const ParameterStore& store) : store_(store) {
 
 double GradNorm::sum_of_squares(const SumOverRanks& sum_over_ranks) const {
   if (!store_.flat_grads().is_cpu()) return sum_on_device(sum_over_ranks);
-  double total = 0;
-  for (const double of_master : squares_by_master(sum_over_ranks)) total += of_master;
-  return total;
-}
-
-std::vector<double> GradNorm::squares_by_master(const SumOverRanks& sum_over_ranks) const {
-  if (!store_.flat_grads().is_cpu()) return squares_on_device(sum_over_ranks);
   auto partial = at::zeros({static_cast<std::int64_t>(first_block_.back())}, at::kDouble);
   auto* values = partial.mutable_data_ptr<double>();
   store_.flat_grads().scalar_type() == at::kDouble ? fill<double>(values) : fill<float>(values);
   if (!store_.owns_all()) sum_over_ranks(partial);
-  std::vector<double> out(first_block_.size() - 1, 0);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    for (auto block = first_block_[i]; block < first_block_[i + 1]; ++block) out[i] += values[block];
+  double total = 0;
+  for (std::size_t i = 0; i + 1 < first_block_.size(); ++i) {
+    double of_master = 0;
+    for (auto block = first_block_[i]; block < first_block_[i + 1]; ++block) of_master += values[block];
+    total += of_master;
   }
-  return out;
+  return total;
 }
 
 template <class T>
@@ -99,22 +94,6 @@ double GradNorm::sum_on_device(const SumOverRanks& sum_over_ranks) const {
   auto total = at::full({1}, own, at::kDouble);
   sum_over_ranks(total);
   return total.item<double>();
-}
-
-std::vector<double> GradNorm::squares_on_device(const SumOverRanks& sum_over_ranks) const {
-  std::vector<std::size_t> place;  // of each master among the trained
-  std::size_t trained = 0;
-  for (const Master& master : store_.masters()) {
-    place.push_back(trained);
-    trained += master.trained ? 1 : 0;
-  }
-  auto squares = at::zeros({static_cast<std::int64_t>(trained)}, at::kDouble);
-  auto* const values = squares.mutable_data_ptr<double>();
-  for (const Master& part : store_.owned()) {
-    if (part.trained) values[place[part.index]] = gpu_squares({part.grad});
-  }
-  if (!store_.owns_all()) sum_over_ranks(squares);
-  return {values, values + trained};
 }
 
 }  // namespace ingot

@@ -22,8 +22,6 @@ class GradNorm {
   explicit GradNorm(const ParameterStore& store);
   /// Not finite if a gradient is not. `sum_over_ranks` is needed where the store does not own all.
   double sum_of_squares(const SumOverRanks& sum_over_ranks = {}) const;
-  /// By trained master, in declaration order.
-  std::vector<double> squares_by_master(const SumOverRanks& sum_over_ranks = {}) const;
 
  private:
   struct Block {
@@ -33,7 +31,6 @@ class GradNorm {
   };
   template <class T>
   void fill(double* partial) const;
-  std::vector<double> squares_on_device(const SumOverRanks& sum_over_ranks) const;
   double sum_on_device(const SumOverRanks& sum_over_ranks) const;
 
   const ParameterStore& store_;

@@ -7,7 +7,7 @@ namespace {
 
 TEST(NoClipping, LeavesGradientsAlone) {
   const auto clipper = read_clipper("none");
-  EXPECT_EQ(clipper.entry().make(clipper.settings())->factor({1e9, {}}), 1);
+  EXPECT_EQ(clipper.entry().make(clipper.settings())->factor({1e9}), 1);
 }
 
 }  // namespace
