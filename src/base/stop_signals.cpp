@@ -58,11 +58,6 @@ struct sigaction nothing() {
   return action;
 }
 
-void unblock() {
-  const auto set = signal_set();
-  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
-}
-
 }  // namespace
 
 void StopSignals::listen() {
@@ -95,6 +90,11 @@ void StopSignals::ignore() {
 void StopSignals::block() {
   const auto set = signal_set();
   ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+}
+
+void StopSignals::unblock() {
+  const auto set = signal_set();
+  ::pthread_sigmask(SIG_UNBLOCK, &set, nullptr);
 }
 
 void StopSignals::count_interrupts() { second_interrupt_ends = 0; }

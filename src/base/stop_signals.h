@@ -22,8 +22,9 @@ class StopSignals {
   /// From now on these signals mean nothing: the process has its exit code.
   static void ignore();
 
-  /// Keeps the signals from this process and the program that it becomes until that one listens.
+  /// Keeps the signals waiting: for this process until `unblock`, for programs that it starts meanwhile until they listen.
   static void block();
+  static void unblock();
   /// A second SIGINT is counted, too: its consequences are the caller's.
   static void count_interrupts();
 

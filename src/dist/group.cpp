@@ -52,8 +52,10 @@ Group::Group(const LaunchPlace& where, const std::vector<std::pair<std::string, 
              const WorldOptions& options)
     : place(where), timeout(options.timeout), meeting(meet(where, introduce(where, must_agree), options.timeout)) {
   switch_off_flight_recorder();
-  store = meeting.client("world");
-  pulse = std::make_unique<Pulse>(meeting.client("world"), place.rank);
+  attempt("joining", [&] {
+    store = meeting.client("world");
+    pulse = std::make_unique<Pulse>(meeting.client("world"), place.rank);
+  });
   attempt("connecting to the other ranks", [&] {
     control = make_gloo(meeting, place, "control", timeout);
     cpus_ = make_gloo(meeting, place, "data", timeout);

@@ -56,9 +56,10 @@ constexpr auto kPoll = std::chrono::milliseconds(20);
 constexpr double kFirstNotice = 10;  // seconds until it is said who is missing
 constexpr double kNextNotice = 60;
 constexpr std::size_t kMostDifferences = 5;
-constexpr double kLastWord = 5;  // seconds more that the others wait for rank 0 to say why it gave up
-constexpr double kMostPatience =
-    60;  // seconds that an answer of the meeting place may take, or the timeout if that is less
+constexpr double kLastWord = 5;       // seconds more that the others wait for rank 0 to say why it gave up
+constexpr double kMostPatience = 60;  // seconds for an answer of the meeting place, or the timeout if that is less
+
+constexpr const char* kStopKey = "stop";
 
 std::string join_key(int rank, std::int64_t turn) { return cat("join/", rank, "/", turn); }
 
@@ -77,9 +78,8 @@ class Host {
     while (!missing_.empty()) {
       look();
       if (missing_.empty()) break;
-      StopSignals::end_if_received(kBeforeMeeting);
       const double waited = seconds_since(start);
-      if (waited > timeout) fail(cat("gave up after ", timeout, " s: ", missing_text()));
+      if (waited > timeout) refuse(cat("gave up after ", timeout, " s: ", missing_text()));
       if (waited > next_notice) {
         log::info(cat("at ", place_text(place_.store_host, place_.store_port), ": ", missing_text()));
         next_notice += kNextNotice;
@@ -98,7 +98,10 @@ class Host {
   void look() {
     std::vector<std::string> keys;
     for (int rank = 1; rank < place_.world_size; ++rank) keys.push_back(join_key(rank, turns_[index(rank)]));
+    keys.push_back(kStopKey);
     const auto found = store_.look(keys);
+    const auto stop = found.back() ? *found.back() : StopSignals::received();
+    if (!stop.empty()) end(ExitCode::kStopped, cat("stopped on ", stop, " ", kBeforeMeeting));
     for (int rank = 1; rank < place_.world_size; ++rank) {
       const auto& text = found[index(rank) - 1];
       if (!text) continue;
@@ -106,8 +109,8 @@ class Host {
       const auto came = introduction_from(parse_message(*text, cat("who joins as rank ", rank)));
       auto& known = ranks_[index(rank)];
       if (missing_.erase(rank) == 0) {
-        fail(cat("rank ", rank, " came twice: process ", known.pid, " on ", known.host, " and process ", came.pid,
-                 " on ", came.host));
+        refuse(cat("rank ", rank, " came twice: process ", known.pid, " on ", known.host, " and process ", came.pid,
+                   " on ", came.host));
       }
       known = came;
     }
@@ -134,7 +137,7 @@ class Host {
     const bool one_problem = std::all_of(ranks_.begin(), ranks_.end(),
                                          [&](const Introduction& rank) { return rank.problem == ours.problem; });
     if (!ours.problem.empty()) {
-      if (one_problem) fail(ours.problem);
+      if (one_problem) refuse(ours.problem);
       problems.push_back(cat(ours.text(0), ": ", ours.problem));
     }
     for (int rank = 1; rank < place_.world_size; ++rank) {
@@ -152,7 +155,7 @@ class Host {
       const auto differences = compare(theirs.must_agree, ours.must_agree);
       if (!differences.empty()) problems.push_back(cat(theirs.text(rank), ": ", join(differences, "; ")));
     }
-    if (!problems.empty()) fail(cat("the ranks do not fit together:\n  ", join(problems, "\n  ")));
+    if (!problems.empty()) refuse(cat("the ranks do not fit together:\n  ", join(problems, "\n  ")));
   }
 
   static std::vector<std::string> compare(const std::vector<std::pair<std::string, std::string>>& theirs,
@@ -174,13 +177,19 @@ class Host {
     return out;
   }
 
-  [[noreturn]] void fail(const std::string& problem) {
+  [[noreturn]] void refuse(const std::string& problem) { end(ExitCode::kDistributed, problem); }
+
+  /// Of all ranks that are here.
+  [[noreturn]] void end(ExitCode code, const std::string& problem) {
+    store_.put("verdict code", std::to_string(static_cast<int>(code)));
     store_.put("verdict", problem);
     // The others read it at a place that ends with this process.
     const auto start = Clock::now();
-    const auto present = place_.world_size - 1 - static_cast<std::int64_t>(missing_.size());
+    // Where all are asked to stop, more may come yet.
+    auto present = std::int64_t{place_.world_size} - 1;
+    if (code != ExitCode::kStopped) present -= static_cast<std::int64_t>(missing_.size());
     while (store_.add("verdicts read", 0) < present && seconds_since(start) < 1) std::this_thread::sleep_for(kPoll);
-    throw DistributedError(problem);
+    throw Error(code, problem);
   }
 
   const LaunchPlace& place_;
@@ -196,19 +205,25 @@ std::vector<Introduction> join_host(const LaunchPlace& place, StoreClient& store
   const auto turn = store.add(cat("joins/", place.rank), 1);
   store.put(join_key(place.rank, turn), to_json(self).dump());
   const auto start = Clock::now();
+  bool told = false;
   std::optional<std::string> problem;
   while (!(problem = store.look("verdict"))) {
-    StopSignals::end_if_received(kBeforeMeeting);
+    // Rank 0 tells all of them, and this one too.
+    if (const auto signal = StopSignals::received(); !signal.empty() && !told) {
+      store.put(kStopKey, cat(signal, " to rank ", place.rank));
+      told = true;
+    }
     // Rank 0 gives up first and says why.
     if (seconds_since(start) > timeout + kLastWord) {
-      throw DistributedError(cat("rank ", place.rank, ": no answer from rank 0 at ",
-                                 place_text(place.store_host, place.store_port), " within ", timeout, " s"));
+      throw DistributedError(
+          cat("no answer from rank 0 at ", place_text(place.store_host, place.store_port), " within ", timeout, " s"));
     }
     std::this_thread::sleep_for(kPoll);
   }
   if (!problem->empty()) {
+    const auto code = std::stoi(store.text("verdict code"));
     store.add("verdicts read", 1);
-    throw DistributedError(*problem);
+    throw Error(static_cast<ExitCode>(code), *problem);
   }
   std::vector<Introduction> ranks;
   for (const auto& rank :
@@ -246,8 +261,9 @@ Meeting meet(const LaunchPlace& place, Introduction self, double timeout) {
   } catch (const Error&) {
     throw;
   } catch (const std::exception& error) {
-    throw DistributedError(cat("rank ", place.rank, ": lost the meeting place at ",
-                               place_text(place.store_host, place.store_port), ": ", first_line(error.what())));
+    StopSignals::end_if_received(kBeforeMeeting);  // rank 0 got it as well
+    throw DistributedError(cat("lost the meeting place at ", place_text(place.store_host, place.store_port), ": ",
+                               first_line(error.what())));
   }
   return out;
 }

@@ -64,7 +64,7 @@ SecretFile::SecretFile(const fs::path& folder, int rank, double timeout) : path_
   if (rank == 0) {
     make();
   } else {
-    await(rank, timeout);
+    await(timeout);
   }
 }
 
@@ -94,7 +94,7 @@ void SecretFile::make() {
   }
 }
 
-void SecretFile::await(int rank, double timeout) {
+void SecretFile::await(double timeout) {
   const auto start = Clock::now();
   while (true) {
     if (auto found = read_secret(path_)) {
@@ -103,7 +103,7 @@ void SecretFile::await(int rank, double timeout) {
     }
     StopSignals::end_if_received(dist_detail::kBeforeMeeting);
     if (seconds_since(start) > timeout) {
-      throw DistributedError(cat("rank ", rank, ": rank 0 put no secret into '", path_.string(), "' within ", timeout,
+      throw DistributedError(cat("rank 0 put no secret into '", path_.string(), "' within ", timeout,
                                  " s; if this rank does not see rank 0's run.dir, set ", kSecretVariable,
                                  " to the same random text for all ranks"));
     }

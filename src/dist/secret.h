@@ -26,7 +26,7 @@ class SecretFile {
 
  private:
   void make();
-  void await(int rank, double timeout);
+  void await(double timeout);
   fs::path path_;
   std::string secret_;
   bool mine_ = false;

@@ -41,8 +41,6 @@ Error system_error(const char* what) {
 [[noreturn]] void become_rank(int rank, int count, const LoopbackListener& listener, pid_t parent,
                               const std::vector<std::string>& arguments, const std::string& program,
                               const std::string& secret) {
-  // Until it listens itself: a request to stop must find the program or wait.
-  StopSignals::block();
   // A group of its own: Ctrl-C reaches the parent alone, which passes it on once.
   ::setpgid(0, 0);
   ::prctl(PR_SET_PDEATHSIG, SIGTERM);
@@ -181,6 +179,7 @@ ExitCode run_ranks(int count, const std::vector<std::string>& arguments) {
   const auto secret = make_secret();
   const pid_t parent = ::getpid();
   StopSignals::count_interrupts();
+  StopSignals::block();  // a request must find the ranks' programs or wait for them
   Ranks ranks;
   for (int rank = 0; rank < count; ++rank) {
     const pid_t pid = ::fork();
@@ -193,6 +192,7 @@ ExitCode run_ranks(int count, const std::vector<std::string>& arguments) {
     ranks.add(pid, rank);
   }
   ::close(listener.fd);
+  StopSignals::unblock();
   return supervise(ranks) ? ranks.code() : ExitCode::kInterrupted;
 }
 

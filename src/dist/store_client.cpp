@@ -128,9 +128,11 @@ std::string StoreClient::text(const std::string& key) {
   return *found;
 }
 
-c10::intrusive_ptr<StoreClient> StoreClient::with_prefix(const std::string& prefix) const {
+c10::intrusive_ptr<StoreClient> StoreClient::with_prefix(const std::string& prefix) const try {
   return c10::make_intrusive<StoreClient>(StoreConnection(connection_.place(), secret_, in_seconds(patience_)), secret_,
                                           prefix, patience_);
+} catch (const std::runtime_error& error) {
+  throw StoreLost(error.what(), false);
 }
 
 c10::intrusive_ptr<c10d::Store> StoreClient::clone() { return with_prefix(prefix_); }

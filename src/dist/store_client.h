@@ -55,7 +55,7 @@ class StoreClient : public c10d::Store {
   bool has_all(const std::vector<std::string>& keys);
   /// Of a key that is there.
   std::string text(const std::string& key);
-  /// One with a connection of its own and another prefix.
+  /// One with a connection of its own and another prefix. Throws StoreLost.
   c10::intrusive_ptr<StoreClient> with_prefix(const std::string& prefix) const;
 
   // -- c10d's: `get` and `wait` wait for keys to come.

@@ -18,6 +18,7 @@ namespace ingot::dist_detail {
 namespace {
 
 constexpr double kOneTry = 15;  // seconds: of a connection, of an answer of torchrun's agent
+constexpr double kShortestTry = 0.5;
 constexpr auto kBetweenTries = std::chrono::milliseconds(100);
 constexpr double kFirstNotice = 10;
 constexpr double kNextNotice = 60;
@@ -141,7 +142,7 @@ StoreConnection find_place(const LaunchPlace& place, double timeout) {
     const double left = timeout - seconds_since(start);
     for (const auto& endpoint : candidates(place, left, &problem)) {
       try {
-        return StoreConnection(endpoint, place.secret, in_seconds(std::min(kOneTry, left)));
+        return StoreConnection(endpoint, place.secret, in_seconds(std::clamp(left, kShortestTry, kOneTry)));
       } catch (const std::runtime_error& error) {
         problem = error.what();
       }
@@ -149,7 +150,7 @@ StoreConnection find_place(const LaunchPlace& place, double timeout) {
     StopSignals::end_if_received(kBeforeMeeting);
     const double waited = seconds_since(start);
     if (waited >= timeout) {
-      throw DistributedError(cat("rank ", place.rank, " found no meeting place of rank 0 at ", own_place_text(place),
+      throw DistributedError(cat("found no meeting place of rank 0 at ", own_place_text(place),
                                  " (MASTER_ADDR, MASTER_PORT) within ", timeout, " s: ", problem,
                                  "; has rank 0 started, on that host?"));
     }

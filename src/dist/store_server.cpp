@@ -134,7 +134,7 @@ bool StoreServer::write(Visitor& visitor) {
 /// Acts on what has come in whole.
 void StoreServer::advance(Visitor& visitor) {
   auto& in = visitor.in;
-  if (visitor.stage == Stage::kHello) {
+  if (visitor.stage == Stage::kNew) {
     const auto seen = std::min(in.size(), kHello.size());
     if (in.compare(0, seen, kHello.substr(0, seen)) != 0) throw StrangerError("speaks another language");
     if (in.size() < kHello.size() + kNonceBytes) return;
@@ -145,9 +145,9 @@ void StoreServer::advance(Visitor& visitor) {
     visitor.session = expected.session;
     visitor.out += nonce;
     in.erase(0, kHello.size() + kNonceBytes);
-    visitor.stage = Stage::kProof;
+    visitor.stage = Stage::kChallenged;
   }
-  if (visitor.stage == Stage::kProof) {
+  if (visitor.stage == Stage::kChallenged) {
     if (in.size() < kProofBytes) return;
     Sha256Digest proof{};
     std::memcpy(proof.data(), in.data(), kProofBytes);

@@ -30,11 +30,11 @@ class StoreServer {
   StoreServer& operator=(const StoreServer&) = delete;
 
  private:
-  enum class Stage { kHello, kProof, kProven };
+  enum class Stage { kNew, kChallenged, kProven };
   struct Visitor {
     Socket socket;
     Endpoint from;
-    Stage stage = Stage::kHello;
+    Stage stage = Stage::kNew;
     Clock::time_point came = Clock::now();
     std::string in, out;
     Sha256Digest proof{}, own_proof{}, session{};

@@ -23,8 +23,8 @@ World::World(const LaunchPlace& place, const std::vector<std::pair<std::string, 
              const WorldOptions& options)
     : place_(place) {
   if (!place.distributed()) return;
-  // c10d warns of every lost connection with a stack trace; what matters is in our own messages.
-  ::setenv("TORCH_CPP_LOG_LEVEL", "ERROR", /*overwrite=*/0);
+  // c10d logs every lost connection with a stack trace, as an error at times; what matters is in our own messages.
+  ::setenv("TORCH_CPP_LOG_LEVEL", "FATAL", /*overwrite=*/0);
   c10::initLogging();
   group_ = std::make_unique<Group>(place, must_agree, options);
   for (const auto& rank : group_->meeting.ranks) ranks_.push_back({rank.host, rank.pid});

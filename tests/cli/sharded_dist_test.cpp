@@ -110,8 +110,9 @@ TEST_F(Sharded, ADamagedPartIsPassedOver) {
 
 TEST_F(Sharded, AFolderThatOneRankDoesNotSeeIsRefused) {
   const int port = free_port();
-  const auto first = start_rank(0, 2, port, train("here", with({})));
-  const auto second = start_rank(1, 2, port, train("here", with({"run.dir=elsewhere"})));
+  const std::map<std::string, std::string> secret{{"INGOT_SECRET", "a secret of both ranks"}};
+  const auto first = start_rank(0, 2, port, train("here", with({})), secret);
+  const auto second = start_rank(1, 2, port, train("here", with({"run.dir=elsewhere"})), secret);
   const auto said = first->wait();
   EXPECT_EQ(said.exit_code, 2) << said.err;
   EXPECT_TRUE(has(said.err, "rank 1 (")) << said.err;

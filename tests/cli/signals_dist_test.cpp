@@ -165,7 +165,7 @@ class Text : public Signals {
     return false;
   }
   const std::vector<std::string> data_{"data.train.paths=long.txt", "data.train.documents=blank_line",
-                                       "data.tokenizer=bytes", "train.duration=2 steps"};
+                                       "data.tokenizer=bytes", "train.duration=2 steps", "evaluation.tokens=1000"};
 };
 
 TEST_F(Text, ARunStopsWhileItsTextIsTokenised) {
