@@ -63,10 +63,9 @@ TEST_F(FilesTest, MissingFileNamesPathAndReason) {
 TEST_F(FilesTest, WhatIsNoFileIsRefusedAtOnce) {
   const fs::path pipe = folder_ / "manifest.json";
   ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
-  const auto map = [](const fs::path& path) { const MappedFile file(path, ExitCode::kData); };
   const auto open = [](const fs::path& path) { ::close(open_regular(path, ExitCode::kData)); };
   const auto read = [](const fs::path& path) { read_file(path, ExitCode::kData); };
-  for (const std::function<void(const fs::path&)>& use : {std::function<void(const fs::path&)>(map), {open}, {read}}) {
+  for (const std::function<void(const fs::path&)>& use : {std::function<void(const fs::path&)>(open), {read}}) {
     EXPECT_NE(message_of([&] { use(pipe); }, ExitCode::kData).find("manifest.json': it is a pipe"), std::string::npos);
     EXPECT_NE(message_of([&] { use("/dev/zero"); }, ExitCode::kData).find("it is a device"), std::string::npos);
   }
