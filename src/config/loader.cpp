@@ -37,9 +37,9 @@ std::string read_config_file(const fs::path& file) {
   // No more than that is read: some files of /proc have no size and no end.
   std::ifstream in(file, std::ios::binary);
   std::string text(kMostBytes + 1, '\0');
-  if (!in.is_open() || in.read(text.data(), static_cast<std::streamsize>(text.size())).bad()) {
-    return read_file(file, ExitCode::kConfig);  // says why
-  }
+  if (!in.is_open()) return read_file(file, ExitCode::kConfig);  // says why
+  if (in.read(text.data(), static_cast<std::streamsize>(text.size())).bad())
+    throw ConfigError("cannot read '" + file.string() + "'");
   text.resize(static_cast<std::size_t>(in.gcount()));
   if (text.size() <= kMostBytes) return text;
   throw ConfigError("'" + file.string() + "' holds more than " + format_bytes(kMostBytes) + ", expected a YAML file");
