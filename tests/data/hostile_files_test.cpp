@@ -175,7 +175,7 @@ TEST(HostileJournal, IsCheckedThoughItsChecksumsFit) {
   const auto text = folder.write("text/a.txt", "one\ntwo\n");
   const auto problem = [&](const std::string& state) {
     std::string lines;
-    for (const std::string& line : {std::string(R"({"settings":"s"})"), state})
+    for (const std::string& line : {std::string(R"({"settings":"s","version":2})"), state})
       lines += hash64(line) + " " + line + "\n";
     folder.write("journal", lines);
     folder.write("train.bin", std::string(16, '\1'));
@@ -189,8 +189,9 @@ TEST(HostileJournal, IsCheckedThoughItsChecksumsFit) {
     return message_of<DataError>([&] { build_shards(build); });
   };
   const auto state = [](const char* open_split, const char* first) {
-    return cat(R"({"consumed":0,"finished":false,"inside":false,"offset":0,"segment":0,"open_split":)", open_split,
-               R"(,"splits":[)", first, ",[0,0,0,-1,0]]}");
+    return cat(R"({"consumed":0,"finished":false,"inside":false,"offset":0,"segment":0,"line":0,"dropping":false,)"
+               R"("bad_records":0,"open_text_bytes":0,"open_split":)",
+               open_split, R"(,"splits":[)", first, ",[0,0,0,-1,0]]}");
   };
   EXPECT_NE(problem(state("7", "[0,0,0,-1,0]")).find("open_split: expected a whole number in 0..1"), std::string::npos);
   EXPECT_NE(problem(state("1", "[0,0,0,-1,0]")).find("a document goes on that is held out"), std::string::npos);

@@ -74,9 +74,11 @@ void read_journal(const std::string& text) {
 }  // namespace
 
 std::vector<std::string> fuzz::seeds() {
-  const std::string state = R"({"consumed":4,"finished":false,"inside":false,"offset":4,"open_split":0,"segment":0,)"
+  const std::string state = R"({"bad_records":0,"consumed":4,"dropping":false,"finished":false,"inside":false,)"
+                            R"("line":1,"offset":4,"open_split":0,"open_text_bytes":0,"segment":0,)"
                             R"("splits":[[4,1,0,110,4],[0,0,0,-1,0]]})";
-  return {"M" + manifest_text(), "{\"settings\":\"s\"}\n" + state, "{\"settings\":\"s\"}\n" + state + "\n" + state};
+  const std::string header = "{\"settings\":\"s\",\"version\":2}\n";
+  return {"M" + manifest_text(), header + state, header + state + "\n" + state};
 }
 
 std::vector<std::string> fuzz::words() {
