@@ -39,6 +39,7 @@ const std::map<std::string, std::vector<std::string>>& places() {
       {"inits", {"weights.init"}},
       {"linears", {"model.linear"}},
       {"mixers", {"model.operators.*.mixer"}},
+      {"modifiers", {"optim.modifiers.*"}},
       {"norms", kNorms},
       {"optimizers", {"optim.optimizer"}},
       {"parametrizations", {"weights.parametrization"}},
