@@ -42,7 +42,7 @@ Counters counters_from_json(const nlohmann::json& state) {
   c.tokens = value.at("tokens").whole(0, kMost);
   c.skipped_in_a_row = value.at("skipped_in_a_row").whole(0, kMost);
   c.seconds = value.at("seconds").number();
-  if (const auto offset = value.find("schedule_offset")) c.schedule_offset = offset->whole(0, kMost);
+  if (const auto offset = value.find("schedule_offset")) c.schedule_offset = offset->whole(-kMost, kMost);
   return c;
 }
 
