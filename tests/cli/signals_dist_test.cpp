@@ -215,6 +215,7 @@ TEST_F(Stop, IsHeardByARunThatStarts) {
 
 TEST_F(Stop, AnOldRequestIsNone) {
   fs::create_directories(run_dir("again"));
+  write_file_atomic(run_dir("again") / ".ingot", "ingot run\n");  // what a start leaves that comes to nothing
   write_file_atomic(run_dir("again") / "STOP", "");
   const auto result = run_process(train("again", {"train.duration=3 steps"}), folder.path());
   EXPECT_EQ(result.exit_code, 0) << result.err;
