@@ -257,6 +257,8 @@ bool TrainLoop::should_stop() const { return stop_request() != StopReason::kNone
 void TrainLoop::end_if_stopped() {
   StepNews news;
   news.stop = stop_request();
+  // One step at least: a job that is run again and again gets on.
+  if (news.stop == StopReason::kTimeLimit) news.stop = StopReason::kNone;
   const auto decision = decide(world_, news);
   if (decision.stop == StopReason::kNone) return;
   throw Error(ExitCode::kStopped, cat("stopped on ", stop_text(decision.stop),
