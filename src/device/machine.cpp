@@ -19,6 +19,7 @@
 
 #include "base/control_group.h"
 #include "device/gpu.h"
+#include "device/kernel_files.h"
 #include "device/matmul.h"
 #include "device/memory_room.h"
 #include "device/tensor_memory.h"
@@ -32,16 +33,6 @@ std::string first_line(const std::string& path) {
   std::string line;
   std::getline(in, line);
   return line;
-}
-
-std::int64_t field_of(const std::string& path, const std::string& key) {
-  std::ifstream in(path);
-  std::string word;
-  while (in >> word) {
-    std::int64_t kib = 0;
-    if (word == key && in >> kib) return kib * 1024;
-  }
-  return 0;
 }
 
 /// The value of `key` in /proc/cpuinfo.
@@ -103,8 +94,8 @@ std::string instruction_set() { return at::get_cpu_capability(); }
 
 MemoryUse memory_use() {
   MemoryUse use;
-  use.resident = field_of("/proc/self/status", "VmRSS:");
-  use.peak_resident = field_of("/proc/self/status", "VmHWM:");
+  use.resident = kernel_bytes("/proc/self/status", "VmRSS:");
+  use.peak_resident = kernel_bytes("/proc/self/status", "VmHWM:");
   use.available = memory_room().bytes;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -3,26 +3,15 @@
 #include <sys/resource.h>
 
 #include <algorithm>
-#include <fstream>
 
 #include "base/control_group.h"
 #include "base/error.h"
 #include "base/text.h"
+#include "device/kernel_files.h"
 #include "device/tensor_memory.h"
 
 namespace ingot {
 namespace {
-
-/// A number of KiB of a kernel file, in bytes.
-std::int64_t field_of(const char* path, const std::string& key) {
-  std::ifstream in(path);
-  std::string word;
-  while (in >> word) {
-    std::int64_t kib = 0;
-    if (word == key && in >> kib) return kib * 1024;
-  }
-  return 0;
-}
 
 std::string bytes_text(std::int64_t bytes) { return format_bytes(static_cast<double>(bytes)); }
 
@@ -37,7 +26,7 @@ void tighten_by_process_limits(MemoryRoom& room) {
     rlimit limit{};
     if (::getrlimit(resource, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY) return;
     const auto bytes = static_cast<std::int64_t>(limit.rlim_cur);
-    const std::int64_t left = bytes - field_of("/proc/self/status", taken_by) + unused;
+    const std::int64_t left = bytes - kernel_bytes("/proc/self/status", taken_by) + unused;
     tighten(room, left, cat("the limit of ", name, ", ", bytes_text(bytes), ","));
   };
   // The addresses reserved for tensors are taken, but free; without memory behind them they are no data.
@@ -48,8 +37,8 @@ void tighten_by_process_limits(MemoryRoom& room) {
 }  // namespace
 
 MemoryRoom memory_room() {
-  MemoryRoom room{field_of("/proc/meminfo", "MemAvailable:"),
-                  cat("this machine's memory, ", bytes_text(field_of("/proc/meminfo", "MemTotal:")), ",")};
+  MemoryRoom room{kernel_bytes("/proc/meminfo", "MemAvailable:"),
+                  cat("this machine's memory, ", bytes_text(kernel_bytes("/proc/meminfo", "MemTotal:")), ",")};
   if (const auto group = group_memory_limit()) {
     tighten(room, group->available, cat("the limit in ", group->file, ", ", bytes_text(group->bytes), ","));
   }
