@@ -20,14 +20,12 @@
 #include <vector>
 
 #include "checkpoint/safetensors.h"
+#include "checkpoint/verify.h"
 #include "params/ownership.h"
 
 namespace ingot {
 
 class SavingRanks;
-
-/// Version of the layout above. A newer one is refused, an older one must stay readable.
-constexpr int kCheckpointVersion = 1;
 
 /// What a checkpoint holds. The tensors are views; nothing is copied before it is written.
 struct CheckpointState {
@@ -75,9 +73,6 @@ struct CheckpointInfo {
 
 /// Every folder with a final name, by rising step; none is opened.
 std::vector<CheckpointInfo> list_checkpoints(const fs::path& run_dir);
-
-/// kSizes looks at the manifest and at the sizes of files; kChecksums reads everything.
-enum class Verify { kSizes, kChecksums };
 
 /// Why the checkpoint cannot be used, one clause without the path, or "" if it can. Files that the manifest does not
 /// list are ignored.

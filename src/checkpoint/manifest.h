@@ -7,10 +7,13 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "checkpoint/checkpoint.h"
 #include "checkpoint/digest.h"
+#include "checkpoint/verify.h"
 
 namespace ingot {
+
+/// Version of the layout (checkpoint.h). A newer one is refused, an older one must stay readable.
+constexpr int kCheckpointVersion = 1;
 
 /// {"size": 1234, "xxh3": "…"}.
 void to_json(nlohmann::json& out, const FileDigest& digest);

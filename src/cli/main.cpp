@@ -15,7 +15,8 @@
 #include "cli/output.h"
 #include "cli/usage.h"
 #include "device/gpu.h"
-#include "train/config.h"
+#include "recipe/run_config.h"
+#include "train/families.h"
 
 namespace {
 

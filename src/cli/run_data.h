@@ -2,7 +2,7 @@
 // The data of a run that exists, as commands open it.
 
 #include "data/data_module.h"
-#include "train/config.h"
+#include "recipe/run_config.h"
 
 namespace ingot {
 

@@ -26,11 +26,11 @@
 
 #include "base/error.h"
 #include "base/files.h"
-#include "data/batch.h"
+#include "base/progress.h"
 #include "data/data_config.h"
-#include "data/progress.h"
+#include "data/sampling/batch.h"
+#include "data/sampling/windows.h"
 #include "data/tokenizer.h"
-#include "data/windows.h"
 
 namespace ingot {
 

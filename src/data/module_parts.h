@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "data/data_module.h"
-#include "data/sample_order.h"
-#include "data/windows.h"
+#include "data/sampling/sample_order.h"
+#include "data/sampling/windows.h"
 
 namespace ingot {
 

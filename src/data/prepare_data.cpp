@@ -5,11 +5,11 @@
 #include "base/own_folder.h"
 #include "base/staged.h"
 #include "base/text.h"
-#include "data/checksum.h"
 #include "data/data_module.h"
-#include "data/file_lock.h"
 #include "data/module_parts.h"
-#include "data/prepare.h"
+#include "data/shards/checksum.h"
+#include "data/shards/file_lock.h"
+#include "data/shards/prepare.h"
 
 namespace ingot {
 namespace {

@@ -6,7 +6,7 @@
 #include <exception>
 #include <string>
 
-#include "data/progress.h"
+#include "base/progress.h"
 
 namespace ingot {
 

@@ -3,7 +3,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "base/text.h"
-#include "data/checksum.h"
+#include "data/shards/checksum.h"
 
 namespace ingot {
 

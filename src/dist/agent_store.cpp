@@ -26,7 +26,7 @@ extern "C" __attribute__((visibility("default"))) int getnameinfo(const sockaddr
 namespace ingot::dist_detail {
 namespace {
 
-constexpr const char* kKey = "ingot/meeting place";
+constexpr const char* kKey = "ingot/rendezvous";
 
 using Talk = std::function<std::string(c10d::TCPStore&)>;
 

@@ -17,8 +17,8 @@ namespace ingot::dist_detail {
 
 namespace {
 
-constexpr double kPatience = 60;  // seconds of silence of a rank's pulse, or the timeout if that is less
-constexpr double kSilentSeconds = 3 * kPulseSeconds;  // of the meeting place: it answers at every beat
+constexpr double kPatience = 60;  // seconds of silence of a rank's heartbeat, or the timeout if that is less
+constexpr double kSilentSeconds = 3 * kHeartbeatSeconds;  // of the rendezvous: it answers at every beat
 constexpr double kEarlySeconds = 0.1;
 constexpr auto kGpuPoll = std::chrono::microseconds(50);
 constexpr auto kShortPoll = std::chrono::milliseconds(1);
@@ -36,29 +36,29 @@ void switch_off_flight_recorder() {
   std::call_once(once, [] { setenv("TORCH_FR_BUFFER_SIZE", "0", 1); });
 }
 
-c10::intrusive_ptr<c10d::Backend> make_gloo(const Meeting& meeting, const LaunchPlace& place, const std::string& name,
-                                            double timeout) {
+c10::intrusive_ptr<c10d::Backend> make_gloo(const Rendezvous& rendezvous, const LaunchPlace& place,
+                                            const std::string& name, double timeout) {
   auto options = c10d::ProcessGroupGloo::Options::create(milliseconds(timeout));
   const auto interface = process_environment()("GLOO_SOCKET_IFNAME");
   options->devices.push_back(
       interface ? c10d::ProcessGroupGloo::createDeviceForInterface(*interface)
-                : c10d::ProcessGroupGloo::createDeviceForHostname(address_of(meeting.ranks, place.rank)));
-  return c10::make_intrusive<c10d::ProcessGroupGloo>(meeting.client(name), place.rank, place.world_size, options);
+                : c10d::ProcessGroupGloo::createDeviceForHostname(address_of(rendezvous.ranks, place.rank)));
+  return c10::make_intrusive<c10d::ProcessGroupGloo>(rendezvous.client(name), place.rank, place.world_size, options);
 }
 
 }  // namespace
 
 Group::Group(const LaunchPlace& where, const std::vector<std::pair<std::string, std::string>>& must_agree,
              const WorldOptions& options)
-    : place(where), timeout(options.timeout), meeting(meet(where, introduce(where, must_agree), options.timeout)) {
+    : place(where), timeout(options.timeout), rendezvous(meet(where, introduce(where, must_agree), options.timeout)) {
   switch_off_flight_recorder();
   attempt("joining", [&] {
-    store = meeting.client("world");
-    pulse = std::make_unique<Pulse>(meeting.client("world"), place.rank);
+    store = rendezvous.client("world");
+    heartbeat = std::make_unique<Heartbeat>(rendezvous.client("world"), place.rank);
   });
   attempt("connecting to the other ranks", [&] {
-    control = make_gloo(meeting, place, "control", timeout);
-    cpus_ = make_gloo(meeting, place, "data", timeout);
+    control = make_gloo(rendezvous, place, "control", timeout);
+    cpus_ = make_gloo(rendezvous, place, "data", timeout);
   });
 }
 
@@ -73,7 +73,7 @@ Group::~Group() {
 
 void Group::connect_gpus() {
   attempt("connecting the GPUs", [&] {
-    auto gpu_store = meeting.client("gpu");
+    auto gpu_store = rendezvous.client("gpu");
     auto* const made = INGOT_GPU_FUNCTION(ingot_cuda_make_nccl)(gpu_store.get(), place.rank, place.world_size);
     if (made == nullptr) {
       throw DistributedError(
@@ -96,20 +96,20 @@ std::string Group::noticed(const std::string& doing, const std::string& error) c
 
 Error Group::lost_store(const std::string& doing, bool is_silent) {
   store_lost = true;
-  const auto seen = pulse ? pulse->first_rank() : std::nullopt;
+  const auto seen = heartbeat ? heartbeat->first_rank() : std::nullopt;
   return DistributedError(cat(name_of(0), " was last seen at ", seen ? seen->text() : "no time",
                               is_silent ? " and does not answer" : " and has gone",
-                              ", and with it the ranks' meeting place", noticed(doing, "")));
+                              ", and with it the ranks' rendezvous", noticed(doing, "")));
 }
 
 Error Group::explain(const std::string& doing, const std::string& error) {
   const auto by = noticed(doing, error);
   // Who waited for rank 0 in vain need not wait for its answer.
-  if (place.rank != 0 && pulse && pulse->silence() > kSilentSeconds) return lost_store(doing, true);
+  if (place.rank != 0 && heartbeat && heartbeat->silence() > kSilentSeconds) return lost_store(doing, true);
   try {
     const auto start = Clock::now();
     const auto first = last_seen(*store, place.world_size);
-    while (seconds_since(start) < 2.5 * kPulseSeconds) {
+    while (seconds_since(start) < 2.5 * kHeartbeatSeconds) {
       if (const auto reason = reported_failure()) return *reason;
       std::this_thread::sleep_for(kLongPoll);
     }
@@ -153,7 +153,7 @@ class Group::Vigil {
 
   /// Throws what a rank reported as its failure, or which of them has been silent for too long.
   void look() {
-    if (seconds_since(looked_) < kPulseSeconds) return;
+    if (seconds_since(looked_) < kHeartbeatSeconds) return;
     looked_ = Clock::now();
     if (const auto reason = group_.reported_failure()) throw *reason;
     const auto seen = last_seen(*group_.store, group_.place.world_size);

@@ -1,5 +1,5 @@
 #pragma once
-// What a World of several ranks is made of: the meeting, signs of life, and c10d's groups. Private to src/dist.
+// What a World of several ranks is made of: the rendezvous, signs of life, and c10d's groups. Private to src/dist.
 
 #include <ATen/core/Tensor.h>
 #include <c10/util/intrusive_ptr.h>
@@ -14,8 +14,8 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "dist/meeting.h"
-#include "dist/pulse.h"
+#include "dist/heartbeat.h"
+#include "dist/rendezvous.h"
 #include "dist/world.h"
 
 namespace ingot::dist_detail {
@@ -48,19 +48,19 @@ class Group {
       throw explain(doing, first_line(error.what()));
     }
   }
-  std::string name_of(int rank) const { return meeting.ranks[static_cast<std::size_t>(rank)].text(rank); }
+  std::string name_of(int rank) const { return rendezvous.ranks[static_cast<std::size_t>(rank)].text(rank); }
   /// What the first rank that failed said.
   std::optional<Error> reported_failure();
-  /// The meeting place ends with rank 0: it stays until the others have left, but not for ever.
+  /// The rendezvous ends with rank 0: it stays until the others have left, but not for ever.
   void linger();
   /// Waits for the keys; gives up when any rank has been silent for too long, or soon after `given_up`.
   void wait_patiently(const std::vector<std::string>& keys, const std::atomic<bool>* given_up = nullptr);
 
   const LaunchPlace place;
   const double timeout;
-  Meeting meeting;
+  Rendezvous rendezvous;
   c10::intrusive_ptr<StoreClient> store;
-  std::unique_ptr<Pulse> pulse;
+  std::unique_ptr<Heartbeat> heartbeat;
   c10::intrusive_ptr<c10d::Backend> control;  // for agreements
   std::int64_t next_text = 0;
   std::atomic<bool> store_lost = false;
@@ -71,7 +71,7 @@ class Group {
   std::string noticed(const std::string& doing, const std::string& error) const;
   /// Rank 0 does not answer, or its process is gone.
   Error lost_store(const std::string& doing, bool is_silent);
-  /// Who failed, by what the meeting place knows.
+  /// Who failed, by what the rendezvous knows.
   Error explain(const std::string& doing, const std::string& error);
 
   c10::intrusive_ptr<c10d::Backend> cpus_, gpus_;

@@ -4,7 +4,7 @@
 
 #include "base/host.h"
 #include "base/text.h"
-#include "dist/meeting.h"
+#include "dist/rendezvous.h"
 
 namespace ingot::dist_detail {
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 
 #include "base/error.h"
+#include "base/host.h"
 #include "base/text.h"
 #include "dist/node_list.h"
 

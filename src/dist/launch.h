@@ -38,7 +38,7 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 Environment process_environment();
 
 /// torchrun's variables win, then those of mpirun, then those of srun: mpirun inside a Slurm job inherits the latter. Throws
-/// DistributedError for a launch that contradicts itself, or whose meeting place cannot be told.
+/// DistributedError for a launch that contradicts itself, or whose rendezvous cannot be told.
 LaunchPlace detect_launch(const Environment& environment);
 
 /// What CUDA_VISIBLE_DEVICES has to be, before CUDA is asked anything, so that this rank sees one GPU, its own; none if it may
@@ -46,8 +46,7 @@ LaunchPlace detect_launch(const Environment& environment);
 /// ranks; a list of one is left alone, as a launcher sets it for each rank.
 std::optional<std::string> own_gpu(const LaunchPlace& place, const std::optional<std::string>& visible);
 
-/// The job's secret, at least kLeastSecret characters.
-inline constexpr const char* kSecretVariable = "INGOT_SECRET";
+/// Characters of the job's secret (kSecretVariable), at least.
 inline constexpr std::size_t kLeastSecret = 16;
 
 /// Variables by which `--nproc` tells a child its place, beside torchrun's.

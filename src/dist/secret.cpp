@@ -12,6 +12,7 @@
 #include <thread>
 
 #include "base/clock.h"
+#include "base/host.h"
 #include "base/stop_signals.h"
 #include "base/text.h"
 #include "dist/launch.h"
@@ -101,7 +102,7 @@ void SecretFile::await(double timeout) {
       secret_ = std::move(*found);
       return;
     }
-    StopSignals::end_if_received(dist_detail::kBeforeMeeting);
+    StopSignals::end_if_received(dist_detail::kBeforeRendezvous);
     if (seconds_since(start) > timeout) {
       throw DistributedError(cat("rank 0 put no secret into '", path_.string(), "' within ", timeout,
                                  " s; if this rank does not see rank 0's run.dir, set ", kSecretVariable,

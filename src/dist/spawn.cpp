@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/files.h"
+#include "base/host.h"
 #include "base/log.h"
 #include "base/stop_signals.h"
 #include "base/text.h"

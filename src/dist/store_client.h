@@ -1,5 +1,5 @@
 #pragma once
-// A rank's side of the meeting place: c10d's groups use it as their store as well. Private to src/dist.
+// A rank's side of the rendezvous: c10d's groups use it as their store as well. Private to src/dist.
 
 #include <c10/util/intrusive_ptr.h>
 
@@ -14,7 +14,7 @@
 
 namespace ingot::dist_detail {
 
-/// The meeting place does not answer (`silent`), or the connection to it has ended.
+/// The rendezvous does not answer (`silent`), or the connection to it has ended.
 class StoreLost : public std::runtime_error {
  public:
   StoreLost(const std::string& what, bool is_silent) : std::runtime_error(what), silent(is_silent) {}

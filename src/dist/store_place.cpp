@@ -84,7 +84,7 @@ std::vector<Socket> listeners_of(const LaunchPlace& place) {
   return listen_at_own(every_address(port));
 }
 
-/// Under which address the ranks reach a meeting place that torchrun did not choose.
+/// Under which address the ranks reach a rendezvous that torchrun did not choose.
 std::string public_address(const LaunchPlace& place, int port) {
   std::string problem;
   const auto agent = resolve(place.store_host, place.store_port, &problem);
@@ -147,10 +147,10 @@ StoreConnection find_place(const LaunchPlace& place, double timeout) {
         problem = error.what();
       }
     }
-    StopSignals::end_if_received(kBeforeMeeting);
+    StopSignals::end_if_received(kBeforeRendezvous);
     const double waited = seconds_since(start);
     if (waited >= timeout) {
-      throw DistributedError(cat("found no meeting place of rank 0 at ", own_place_text(place),
+      throw DistributedError(cat("found no rendezvous of rank 0 at ", own_place_text(place),
                                  " (MASTER_ADDR, MASTER_PORT) within ", timeout, " s: ", problem,
                                  "; has rank 0 started, on that host?"));
     }

@@ -1,5 +1,5 @@
 #pragma once
-// Where the ranks' meeting place is: rank 0 opens it, the others find it. Private to src/dist.
+// Where the ranks' rendezvous is: rank 0 opens it, the others find it. Private to src/dist.
 
 #include <memory>
 
@@ -10,7 +10,7 @@
 namespace ingot::dist_detail {
 
 /// Of a request to stop that came while ranks looked for each other.
-inline constexpr const char* kBeforeMeeting =
+inline constexpr const char* kBeforeRendezvous =
     "before all ranks had met: nothing is lost, run the same command again to go on";
 
 struct OpenPlace {
@@ -18,7 +18,7 @@ struct OpenPlace {
   Endpoint at;  // for rank 0 itself
 };
 
-/// Opens the meeting place at those of this machine's addresses that MASTER_ADDR stands for; at all of them where it stands
+/// Opens the rendezvous at those of this machine's addresses that MASTER_ADDR stands for; at all of them where it stands
 /// for none, or where ranks on other machines know it by another address. Throws DistributedError.
 OpenPlace open_place(const LaunchPlace& place, double timeout);
 

@@ -1,5 +1,5 @@
 #pragma once
-// What the meeting place and its visitors say to each other. Private to src/dist.
+// What the rendezvous and its visitors say to each other. Private to src/dist.
 //
 //   visitor   kHello, its nonce
 //   place     its nonce

@@ -109,7 +109,7 @@ bool StoreServer::serve(Visitor& visitor, short events) {
     name_stranger(visitor, error.what());
   } catch (const FrameError& error) {
     log::warning(
-        cat("the ranks' meeting place got ", error.what(), " from ", visitor.from.text(), ": that connection is cut"));
+        cat("the ranks' rendezvous got ", error.what(), " from ", visitor.from.text(), ": that connection is cut"));
   }
   return false;
 }
@@ -229,7 +229,7 @@ void StoreServer::send_away(std::map<int, Visitor>::iterator visitor) {
 /// Once for each host.
 void StoreServer::name_stranger(const Visitor& visitor, const std::string& what) {
   if (named_.size() >= kMostNamed || !named_.insert(visitor.from.host()).second) return;
-  log::warning(cat("dropped a stranger at the ranks' meeting place: ", visitor.from.text(), " ", what));
+  log::warning(cat("dropped a stranger at the ranks' rendezvous: ", visitor.from.text(), " ", what));
 }
 
 }  // namespace ingot::dist_detail

@@ -1,5 +1,5 @@
 #pragma once
-// The ranks' meeting place: keys and values in rank 0's memory, for those who know the job's secret. Private to src/dist.
+// The ranks' rendezvous: keys and values in rank 0's memory, for those who know the job's secret. Private to src/dist.
 
 #include <atomic>
 #include <map>

@@ -27,7 +27,7 @@ World::World(const LaunchPlace& place, const std::vector<std::pair<std::string, 
   ::setenv("TORCH_CPP_LOG_LEVEL", "FATAL", /*overwrite=*/0);
   c10::initLogging();
   group_ = std::make_unique<Group>(place, must_agree, options);
-  for (const auto& rank : group_->meeting.ranks) ranks_.push_back({rank.host, rank.pid});
+  for (const auto& rank : group_->rendezvous.ranks) ranks_.push_back({rank.host, rank.pid});
 }
 
 void World::decline(const LaunchPlace& place, const std::string& problem, const WorldOptions& options) {
@@ -39,10 +39,10 @@ void World::decline(const LaunchPlace& place, const std::string& problem, const 
 
 World::~World() = default;
 
-std::string World::stop_request() const { return group_ ? group_->pulse->stop_request() : StopSignals::received(); }
+std::string World::stop_request() const { return group_ ? group_->heartbeat->stop_request() : StopSignals::received(); }
 
 void World::set_phase(std::int64_t step, const char* phase) {
-  if (group_) group_->pulse->set_phase(step, phase);
+  if (group_) group_->heartbeat->set_phase(step, phase);
 }
 
 std::vector<std::vector<double>> World::all_gather(const std::vector<double>& values) {

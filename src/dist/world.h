@@ -25,7 +25,7 @@ class Group;
 }
 
 struct WorldOptions {
-  double timeout = 600;  // seconds: of the meeting, of a collective, of a silent peer
+  double timeout = 600;  // seconds: of the rendezvous, of a collective, of a silent peer
 };
 
 /// What another rank is: for the record of the attempt.
@@ -110,7 +110,7 @@ class World {
   std::unique_ptr<Line> open_line(const std::string& name);
 
   /// Tells the others why this rank ends, before it does; they end with the same code.
-  enum class Report { kFirst, kRepeated, kUnheard };  // kUnheard: the meeting place is gone
+  enum class Report { kFirst, kRepeated, kUnheard };  // kUnheard: the rendezvous is gone
   Report report_failure(const Error& error);
   /// The orderly end, for all ranks: nobody takes the store away from under the others.
   void leave();

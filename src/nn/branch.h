@@ -39,6 +39,8 @@ struct BranchContext {
   const Families* families = nullptr;
   std::shared_ptr<ValueSource> first_values;     // null outside a model
   const Variant<LinearEntry>* linear = nullptr;  // kind of its linears; null: plain
+
+  operator LinearScope() const { return {scope, linear, num_sublayers}; }
 };
 
 /// The norm of a site inside the operator, with parameters below `name`; null where the config has none there.

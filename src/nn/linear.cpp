@@ -5,27 +5,26 @@
 #include <cmath>
 
 #include "base/text.h"
-#include "nn/branch.h"
 #include "ops/linear/linear.h"
 
 namespace ingot {
 
 namespace {
 
-std::shared_ptr<const LinearOutput> output_of(const BranchContext& context, const ParamSpec& spec) {
-  if (context.linear == nullptr) return nullptr;
+std::shared_ptr<const LinearOutput> output_of(const LinearScope& scope, const ParamSpec& spec) {
+  if (scope.kind == nullptr) return nullptr;
   const std::string suffix = ".weight";
-  LinearContext linear{context.scope, spec.name.substr(0, spec.name.size() - suffix.size()), spec.shape.front(),
-                       spec.roles.has(Role::kWritesStream), context.num_sublayers};
-  return context.linear->entry().make(context.linear->settings(), linear);
+  LinearContext linear{scope.scope, spec.name.substr(0, spec.name.size() - suffix.size()), spec.shape.front(),
+                       spec.roles.has(Role::kWritesStream), scope.num_sublayers};
+  return scope.kind->entry().make(scope.kind->settings(), linear);
 }
 
 }  // namespace
 
 Linear::Linear(const ParamScope& scope, const ParamSpec& spec) : leaf_(scope.leaf_of(scope.declare(spec))) {}
 
-Linear::Linear(const BranchContext& context, const ParamSpec& spec) : Linear(context.scope, spec) {
-  output_ = output_of(context, spec);
+Linear::Linear(const LinearScope& scope, const ParamSpec& spec) : Linear(scope.scope, spec) {
+  output_ = output_of(scope, spec);
 }
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
@@ -46,9 +45,9 @@ std::vector<at::Tensor> JoinedLinear::forward(const at::Tensor& x) const {
   return forward_joined(x).split_with_sizes(leaf_.rows(), -1);
 }
 
-JoinedLinear::JoinedLinear(const BranchContext& context, const std::vector<ParamSpec>& specs)
-    : JoinedLinear(context.scope, specs) {
-  for (const ParamSpec& spec : specs) outputs_.push_back(output_of(context, spec));
+JoinedLinear::JoinedLinear(const LinearScope& scope, const std::vector<ParamSpec>& specs)
+    : JoinedLinear(scope.scope, specs) {
+  for (const ParamSpec& spec : specs) outputs_.push_back(output_of(scope, spec));
   if (outputs_.front() == nullptr) outputs_.clear();
 }
 

@@ -14,8 +14,6 @@
 
 namespace ingot {
 
-struct BranchContext;
-
 struct LinearContext {
   ParamScope scope;        // of the matrix: "layers.N.mixer"
   std::string name;        // of the matrix below it, without ".weight": "q"
@@ -44,6 +42,13 @@ struct LinearEntry : Entry {
 
 void register_all_linears(Family<LinearEntry>& family);
 
+/// Where an operator makes its linears, and of which kind.
+struct LinearScope {
+  ParamScope scope;
+  const Variant<LinearEntry>* kind = nullptr;  // null: plain
+  int num_sublayers = 0;
+};
+
 /// y = x W^T (+ bias). x [..., in] -> [..., out]. x is cast to the weight's dtype; y has the weight's dtype.
 class Linear {
  public:
@@ -51,7 +56,7 @@ class Linear {
   /// `spec.shape` is [out, in]; the parameter is scope + spec.name.
   Linear(const ParamScope& scope, const ParamSpec& spec);
   /// Of an operator: of the kind that the model wants.
-  Linear(const BranchContext& context, const ParamSpec& spec);
+  Linear(const LinearScope& scope, const ParamSpec& spec);
   at::Tensor forward(const at::Tensor& x) const;
   /// forward(piece(inputs)). With `recompute`, which must be off where `piece` has side effects, `inputs` alone are kept
   /// for the backward pass.
@@ -68,7 +73,7 @@ class JoinedLinear {
  public:
   JoinedLinear() = default;
   JoinedLinear(const ParamScope& scope, const std::vector<ParamSpec>& specs);
-  JoinedLinear(const BranchContext& context, const std::vector<ParamSpec>& specs);
+  JoinedLinear(const LinearScope& scope, const std::vector<ParamSpec>& specs);
   /// The parts' outputs, as views of one product.
   std::vector<at::Tensor> forward(const at::Tensor& x) const;
   /// The same side by side, [..., sum of the parts' rows].

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/document.h"
+#include "recipe/load.h"
 #include "train/plan.h"
 
 namespace ingot {
@@ -15,8 +16,8 @@ namespace {
 
 using Tables = std::vector<Table>;
 
-Tables built_tables(const Experiment& experiment) {
-  return {layer_table(experiment), parameter_table(experiment), course_table(experiment)};
+Tables built_tables(const TrainSetup& setup) {
+  return {layer_table(setup), parameter_table(setup), course_table(setup)};
 }
 
 std::vector<std::string> changed_rows(const Tables& before, const Tables& after) {
@@ -46,7 +47,7 @@ std::vector<std::pair<std::string, std::string>> other_values(const RunConfig& c
 
 /// A config and what is known of it.
 struct Side {
-  Side(const RunConfig& given, const std::function<Experiment(const RunConfig&)>& build)
+  Side(const RunConfig& given, const std::function<TrainSetup(const RunConfig&)>& build)
       : config(given),
         document(Document::parse(dump_config(given), "config")),
         tables(built_tables(build(given))),
@@ -112,7 +113,7 @@ enum class Effect { kNone, kInTables, kElsewhere, kUnknown };
 
 /// What `side` becomes with the other's values at `unit`.
 Effect effect_of(const std::string& unit, const Side& side, const Side& other, const Families& families,
-                 const std::function<Experiment(const RunConfig&)>& build) {
+                 const std::function<TrainSetup(const RunConfig&)>& build) {
   Document document = side.document;
   graft(document.root(), other.document.root(), unit);
   try {
@@ -127,7 +128,7 @@ Effect effect_of(const std::string& unit, const Side& side, const Side& other, c
 }  // namespace
 
 ConfigDiff compare_configs(const RunConfig& before, const RunConfig& after, const Families& families,
-                           const std::function<Experiment(const RunConfig&)>& build) {
+                           const std::function<TrainSetup(const RunConfig&)>& build) {
   ConfigDiff out;
   out.differences = diff(flatten(before), flatten(after));
   if (out.differences.empty()) return out;

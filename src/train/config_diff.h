@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "config/dump.h"
-#include "train/experiment.h"
+#include "train/setup.h"
 
 namespace ingot {
 
@@ -21,8 +21,8 @@ struct ConfigDiff {
 };
 
 /// Differences that only together make a config (all of a list, a variant of another name, a section that one side lacks) are
-/// judged as one. `build` makes an experiment without weights; what it refuses is not judged dead.
+/// judged as one. `build` makes a set-up without weights; what it refuses is not judged dead.
 ConfigDiff compare_configs(const RunConfig& before, const RunConfig& after, const Families& families,
-                           const std::function<Experiment(const RunConfig& config)>& build);
+                           const std::function<TrainSetup(const RunConfig& config)>& build);
 
 }  // namespace ingot

@@ -1,3 +1,6 @@
+#include "train/families.h"
+
+#include "data/tokenizer.h"
 #include "nn/activation.h"
 #include "nn/branch.h"
 #include "nn/norm.h"
@@ -5,7 +8,11 @@
 #include "nn/position.h"
 #include "nn/residual.h"
 #include "nn/score.h"
-#include "train/config.h"
+#include "optim/clipper.h"
+#include "optim/optimizer.h"
+#include "params/families.h"
+#include "recipe/probe.h"
+#include "registry/family.h"
 
 namespace ingot {
 
@@ -27,6 +34,7 @@ Families make_families() {
   register_all_modifiers(families.add<ModifierEntry>());
   register_all_schedules(families.add<ScheduleEntry>());
   register_all_clippers(families.add<ClipperEntry>());
+  register_all_probes(families.add<ProbeEntry>());
   register_all_tokenizers(families.add<TokenizerEntry>());
   return families;
 }

@@ -5,7 +5,7 @@
 #include <cstdint>
 
 #include "dist/world.h"
-#include "train/experiment.h"
+#include "train/setup.h"
 
 namespace ingot {
 
@@ -32,8 +32,8 @@ class MicroBatches {
   std::int64_t rows_, micro_batch_, begin_ = 0, end_ = 0;
 };
 
-inline MicroBatches micro_batches_of(const Experiment& experiment, const World& world) {
-  return {experiment.rows_per_step, experiment.micro_batch, world.rank(), world.size()};
+inline MicroBatches micro_batches_of(const TrainSetup& setup, const World& world) {
+  return {setup.rows_per_step, setup.micro_batch, world.rank(), world.size()};
 }
 
 }  // namespace ingot

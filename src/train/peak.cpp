@@ -2,7 +2,8 @@
 
 #include "device/gpu.h"
 #include "device/machine.h"
-#include "train/experiment.h"
+#include "recipe/options.h"
+#include "train/setup.h"
 
 namespace ingot {
 

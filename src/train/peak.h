@@ -1,7 +1,7 @@
 #pragma once
 // What MFU is measured against.
 
-#include "train/config.h"
+#include "recipe/run_config.h"
 
 namespace ingot {
 

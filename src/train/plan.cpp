@@ -5,7 +5,9 @@
 #include <set>
 
 #include "base/text.h"
+#include "recipe/options.h"
 #include "registry/variant_text.h"
+#include "train/make_setup.h"
 
 namespace ingot {
 namespace {
@@ -20,7 +22,7 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
 
 }  // namespace
 
-Experiment plan_experiment(const RunConfig& config, const Families& families, const PlanOptions& options) {
+TrainSetup plan_setup(const RunConfig& config, const Families& families, const PlanOptions& options) {
   DataFacts facts;
   facts.measure = options.measure;
   facts.world_size = options.world_size;
@@ -29,16 +31,16 @@ Experiment plan_experiment(const RunConfig& config, const Families& families, co
   facts.epoch_is_nominal = true;
   facts.tokens_per_epoch =
       kNominalStepsPerEpoch * config.train.global_batch.sequences(config.data.seq_len) * config.data.seq_len;
-  return make_experiment(config, families, facts);
+  return make_setup(config, families, facts);
 }
 
-Table parameter_table(const Experiment& experiment) {
+Table parameter_table(const TrainSetup& setup) {
   Table table{"parameters",
               {"shape", "roles", "part", "depth", "init", "parametrization", "constraints", "optimizer", "lr", "decay"},
               {}};
   std::map<std::string, const GroupAssignment*> trained;
-  for (const auto& a : experiment.optimizer->assignments()) trained.emplace(a.master->param->name, &a);
-  for (const auto& choice : experiment.store->choices()) {
+  for (const auto& a : setup.optimizer->assignments()) trained.emplace(a.master->param->name, &a);
+  for (const auto& choice : setup.store->choices()) {
     const auto& info = *choice.info;
     const auto found = trained.find(info.name);
     const auto* group = found == trained.end() ? nullptr : found->second;
@@ -52,20 +54,20 @@ Table parameter_table(const Experiment& experiment) {
   return table;
 }
 
-Table layer_table(const Experiment& experiment) {
+Table layer_table(const TrainSetup& setup) {
   Table table{"layers", {"what"}, {}};
-  for (const auto& [key, text] : experiment.model->describe_layers()) table.rows.push_back({key, {text}});
+  for (const auto& [key, text] : setup.model->describe_layers()) table.rows.push_back({key, {text}});
   return table;
 }
 
 namespace {
 
 /// Learning rates of a group along the run and, closely, at its beginning.
-void add_rates(const Experiment& experiment, const std::string& group, const std::string& key, Table& table) {
+void add_rates(const TrainSetup& setup, const std::string& group, const std::string& key, Table& table) {
   constexpr int kPoints = 50;
   constexpr std::int64_t kEarly = 20;
-  const auto total = experiment.total_steps;
-  const auto rate = [&](std::int64_t update) { return format_double(experiment.optimizer->lr(update, group)); };
+  const auto total = setup.total_steps;
+  const auto rate = [&](std::int64_t update) { return format_double(setup.optimizer->lr(update, group)); };
   for (int i = 0; i <= kPoints; ++i) {
     const auto update = std::clamp<std::int64_t>(1 + total * i / kPoints, 1, total);
     table.rows.push_back({cat(key, " update ", update), {rate(update)}});
@@ -77,23 +79,23 @@ void add_rates(const Experiment& experiment, const std::string& group, const std
 
 }  // namespace
 
-Table course_table(const Experiment& experiment) {
+Table course_table(const TrainSetup& setup) {
   Table table{"course", {"value"}, {}};
-  const auto& config = experiment.config;
+  const auto& config = setup.config;
   const auto add = [&](const std::string& key, const std::string& value) { table.rows.push_back({key, {value}}); };
-  add("steps", std::to_string(experiment.total_steps));
-  add("sequences per step", std::to_string(experiment.rows_per_step));
+  add("steps", std::to_string(setup.total_steps));
+  add("sequences per step", std::to_string(setup.rows_per_step));
   add("seq_len", std::to_string(config.data.seq_len));
   std::set<std::string> used;  // groups with parameters
-  for (const auto& assignment : experiment.optimizer->assignments()) used.insert(assignment.group);
+  for (const auto& assignment : setup.optimizer->assignments()) used.insert(assignment.group);
   if (used.contains("default")) {
     add("optimizer", variant_text(config.optim.optimizer));
-    add_rates(experiment, "default", "lr of", table);
+    add_rates(setup, "default", "lr of", table);
   }
   for (const auto& group : config.optim.groups) {
     if (!used.contains(group.name)) continue;
     add(cat("optimizer of ", group.name), variant_text(group.optimizer.value_or(config.optim.optimizer)));
-    add_rates(experiment, group.name, cat("lr of ", group.name, ","), table);
+    add_rates(setup, group.name, cat("lr of ", group.name, ","), table);
   }
   add("clip", variant_text(config.optim.clip));
   add("z_loss", format_double(config.train.z_loss));

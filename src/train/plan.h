@@ -6,7 +6,7 @@
 #include <utility>
 #include <vector>
 
-#include "train/experiment.h"
+#include "train/setup.h"
 
 namespace ingot {
 
@@ -18,7 +18,7 @@ struct PlanOptions {
   int world_size = 1;  // memory and time are those of one rank
   bool warns = true;   // of settings that do nothing, in the log
 };
-Experiment plan_experiment(const RunConfig& config, const Families& families, const PlanOptions& options);
+TrainSetup plan_setup(const RunConfig& config, const Families& families, const PlanOptions& options);
 
 /// A row of a table: what it is about, then its cells.
 struct TableRow {
@@ -32,11 +32,11 @@ struct Table {
 };
 
 /// Each parameter: shape, roles, part, depth, init, parametrization, constraints, optimizer, peak lr, decay.
-Table parameter_table(const Experiment& experiment);
+Table parameter_table(const TrainSetup& setup);
 /// Each sub-layer: what it does, with all settings.
-Table layer_table(const Experiment& experiment);
+Table layer_table(const TrainSetup& setup);
 /// The course of the run: steps, batch, learning-rate factor along the run, clipping, loss.
-Table course_table(const Experiment& experiment);
+Table course_table(const TrainSetup& setup);
 
 /// Rows that differ, as text: "  layers.0.mixer.q.weight: init normal(0, 0.02) -> normal(0, 0.01)"; at most `limit`, then a
 /// count of the rest.

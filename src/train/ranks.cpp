@@ -47,24 +47,8 @@ std::vector<std::pair<std::string, std::string>> must_agree(const RunConfig& con
   return out;
 }
 
-std::string stop_text(StopReason reason) {
-  switch (reason) {
-    case StopReason::kNone:
-      return "";
-    case StopReason::kSigterm:
-      return "SIGTERM";
-    case StopReason::kSigint:
-      return "SIGINT";
-    case StopReason::kSigusr1:
-      return "SIGUSR1";
-    case StopReason::kSighup:
-      return "SIGHUP";
-    case StopReason::kStopFile:
-      return "the file STOP";
-    case StopReason::kTimeLimit:
-      return "train.time_limit";
-  }
-  return "";
+std::string StepDecision::text() const {
+  return stop_rank == 0 ? stop_text(stop) : cat(stop_text(stop), " to rank ", stop_rank);
 }
 
 StepDecision decide(World& world, const StepNews& news) {

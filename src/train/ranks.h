@@ -8,7 +8,7 @@
 
 #include "dist/world.h"
 #include "train/resume.h"
-#include "train/stragglers.h"
+#include "train/stop_requests.h"
 
 namespace ingot {
 
@@ -18,9 +18,11 @@ std::string rank_file_name(int rank);
 /// What has to be the same on all ranks: the program, the config without its `free` fields, how to resume.
 std::vector<std::pair<std::string, std::string>> must_agree(const RunConfig& config, const ResumeChoice& resume);
 
-/// Why a run stops on request. Signals may come to any rank, the rest is rank 0's to see.
-enum class StopReason { kNone, kSigterm, kSigint, kSigusr1, kSighup, kStopFile, kTimeLimit };
-std::string stop_text(StopReason reason);
+/// Seconds of one step on one rank.
+struct RankTimes {
+  double compute = 0;    // forward and backward
+  double data_wait = 0;  // for batches
+};
 
 /// What a rank has to say after a step.
 struct StepNews {
@@ -35,6 +37,9 @@ struct StepDecision {
   int stop_rank = 0;  // that asked
   bool log = false, evaluate = false, save = false;
   std::vector<RankTimes> times;  // by rank
+
+  /// "SIGTERM to rank 3".
+  std::string text() const;
 };
 
 StepDecision decide(World& world, const StepNews& news);

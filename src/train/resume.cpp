@@ -13,38 +13,10 @@
 #include "device/machine.h"
 #include "optim/course.h"
 #include "registry/lookup.h"
-#include "train/counters.h"
-#include "train/experiment.h"
+#include "run/counters.h"
+#include "train/setup.h"
 
 namespace ingot {
-
-nlohmann::json to_json(const Counters& c) {
-  return {{"step", c.step},
-          {"samples_consumed", c.samples_consumed},
-          {"updates", c.updates},
-          {"tokens", c.tokens},
-          {"skipped_in_a_row", c.skipped_in_a_row},
-          {"seconds", c.seconds},
-          {"schedule_offset", c.schedule_offset}};
-}
-
-JsonValue state_value(const nlohmann::json& state) {
-  return JsonValue::of(state, {"state.json of the checkpoint", ExitCode::kCheckpoint});
-}
-
-Counters counters_from_json(const nlohmann::json& state) {
-  constexpr std::int64_t kMost = std::int64_t{1} << 60;  // sums of two still fit
-  const auto value = state_value(state);
-  Counters c;
-  c.step = value.at("step").whole(0, kMost);
-  c.samples_consumed = value.at("samples_consumed").whole(0, kMost);
-  c.updates = value.at("updates").whole(0, kMost);
-  c.tokens = value.at("tokens").whole(0, kMost);
-  c.skipped_in_a_row = value.at("skipped_in_a_row").whole(0, kMost);
-  c.seconds = value.at("seconds").number();
-  if (const auto offset = value.find("schedule_offset")) c.schedule_offset = offset->whole(-kMost, kMost);
-  return c;
-}
 
 namespace {
 
@@ -157,20 +129,19 @@ void adopt_checkpoint_config(RunConfig& config, ResumePoint& point, const Famili
                         "\nundo the change, or begin a new run: ", how_to_start_from(point.checkpoint)));
 }
 
-void check_new_length(const ResumePoint& point, const Experiment& experiment) {
+void check_new_length(const ResumePoint& point, const TrainSetup& setup) {
   if (!point.other_duration) return;
-  const auto& config = experiment.config;
+  const auto& config = setup.config;
   const auto change = cat("train.duration: was ", Codec<Duration>::format(*point.other_duration).text, ", now ",
                           Codec<Duration>::format(config.train.duration).text);
-  if (point.step > experiment.total_steps) {
-    throw ConfigError(cat(change, ", which is ", format_grouped(experiment.total_steps),
-                          " steps, but the run has taken ", format_grouped(point.step)));
+  if (point.step > setup.total_steps) {
+    throw ConfigError(cat(change, ", which is ", format_grouped(setup.total_steps), " steps, but the run has taken ",
+                          format_grouped(point.step)));
   }
-  auto before = experiment.schedule;
-  before.total_steps =
-      first_position(config) + std::max<std::int64_t>(1, point.other_duration->steps(experiment.durations));
+  auto before = setup.schedule;
+  before.total_steps = first_position(config) + std::max<std::int64_t>(1, point.other_duration->steps(setup.durations));
   const auto counters = counters_from_json(point.state);
-  const auto changed = first_changed_rate(config.optim, before, experiment.schedule, first_position(config),
+  const auto changed = first_changed_rate(config.optim, before, setup.schedule, first_position(config),
                                           counters.updates + counters.schedule_offset);
   if (changed) {
     throw ConfigError(cat(change, ": ", changed->path,

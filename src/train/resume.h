@@ -7,11 +7,11 @@
 
 #include "checkpoint/checkpoint.h"
 #include "data/data_module.h"
-#include "train/config.h"
+#include "recipe/run_config.h"
 
 namespace ingot {
 
-struct Experiment;
+struct TrainSetup;
 
 /// `--resume`: from the newest valid checkpoint if there is one; never; from the run or checkpoint directory given.
 struct ResumeChoice {
@@ -45,7 +45,7 @@ void adopt_checkpoint_config(RunConfig& config, ResumePoint& point, const Famili
 
 /// A run may become longer or shorter if no update that it has taken would have had another learning rate: it is then the
 /// run that it would have been from the start. Throws ConfigError that says how to go on otherwise.
-void check_new_length(const ResumePoint& point, const Experiment& experiment);
+void check_new_length(const ResumePoint& point, const TrainSetup& setup);
 
 /// Opens the data of a run, which for one that goes on must be what its checkpoint was trained on. Throws ConfigError if the
 /// config names other data, DataError if other data lies where it was.

@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "train/config.h"
-#include "train/counters.h"
+#include "recipe/run_config.h"
+#include "run/counters.h"
 
 namespace ingot {
 

@@ -1,66 +1,51 @@
 #include "train/step.h"
 
-#include <ATen/ops/from_blob.h>
 #include <ATen/ops/stack.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
 
+#include "eval/batch_tensors.h"
 #include "objective/objective.h"
 #include "train/micro_batches.h"
 
 namespace ingot {
 namespace {
 
-ReducerOptions reducer_options(const Experiment& experiment) {
-  const auto& distributed = experiment.config.distributed;
-  return {bucket_bytes(*experiment.store, distributed), distributed.wire, distributed.reduction,
-          experiment.shards.get(), shares_gradients(experiment)};
+ReducerOptions reducer_options(const TrainSetup& setup) {
+  const auto& distributed = setup.config.distributed;
+  return {bucket_bytes(*setup.store, distributed), distributed.wire, distributed.reduction, setup.shards.get(),
+          shares_gradients(setup)};
 }
 
 /// Rounds of the reducer before the step's last one, the same on all ranks.
-std::int64_t early_rounds(const Experiment& experiment, const World& world) {
-  if (!shares_gradients(experiment)) return 0;
-  const auto all = MicroBatches::in_step(experiment.rows_per_step, experiment.micro_batch);
+std::int64_t early_rounds(const TrainSetup& setup, const World& world) {
+  if (!shares_gradients(setup)) return 0;
+  const auto all = MicroBatches::in_step(setup.rows_per_step, setup.micro_batch);
   return (all + world.size() - 1) / world.size() - 1;
 }
 
 }  // namespace
 
-BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device device) {
-  const auto tensor = [&](const std::vector<std::int32_t>& values) {
-    auto* data = const_cast<std::int32_t*>(values.data());  // read only: `to` copies
-    const auto host = at::from_blob(data, {batch.rows, batch.seq_len}, at::TensorOptions().dtype(at::kInt));
-    // From pinned memory the copy is queued: the host does not wait for the work before it.
-    return device.is_cpu() ? host.to(at::kLong) : host.pin_memory().to(device, /*non_blocking=*/true).to(at::kLong);
-  };
-  BatchTensors out{tensor(batch.tokens), tensor(batch.targets), {}};
-  if (reset_at_document) out.documents = tensor(batch.documents);
-  return out;
-}
-
-TrainStep::TrainStep(Experiment& experiment, World& world)
-    : experiment_(experiment),
+TrainStep::TrainStep(TrainSetup& setup, World& world)
+    : setup_(setup),
       world_(world),
-      reducer_(*experiment.store, world, reducer_options(experiment)),
-      rounds_left_(early_rounds(experiment, world)) {
-  if (experiment.shards) exchange_ = std::make_unique<WeightExchange>(*experiment.store, world, *experiment.shards);
+      reducer_(*setup.store, world, reducer_options(setup)),
+      rounds_left_(early_rounds(setup, world)) {
+  if (setup.shards) exchange_ = std::make_unique<WeightExchange>(*setup.store, world, *setup.shards);
 }
 
-TrainStep::TrainStep(Experiment& experiment)
-    : experiment_(experiment),
-      alone_(std::make_unique<World>()),
-      world_(*alone_),
-      reducer_(*experiment.store, world_, {}) {}
+TrainStep::TrainStep(TrainSetup& setup)
+    : setup_(setup), alone_(std::make_unique<World>()), world_(*alone_), reducer_(*setup.store, world_, {}) {}
 
 void TrainStep::accumulate(const Batch& batch, bool last) {
   if (batch.target_count == 0) return;
-  if (last || shares_gradients(experiment_)) reducer_.arm();
-  auto& model = *experiment_.model;
-  const auto tensors = to_tensors(batch, experiment_.config.data.reset_at_document, model.device());
+  if (last || shares_gradients(setup_)) reducer_.arm();
+  auto& model = *setup_.model;
+  const auto tensors = to_tensors(batch, setup_.config.data.reset_at_document, model.device());
   const auto hidden = model.forward(tensors.tokens, tensors.documents, true);
-  const auto loss = cross_entropy(hidden, model.head(), tensors.targets, experiment_.config.train.z_loss);
+  const auto loss = cross_entropy(hidden, model.head(), tensors.targets, setup_.config.train.z_loss);
   torch::autograd::backward({loss.total}, {});
   const auto sums = at::stack({loss.cross_entropy.detach(), loss.z_loss.detach()}).to(at::kDouble);
   sums_ = sums_.defined() ? sums_.add_(sums) : sums;
@@ -89,19 +74,19 @@ TrainStep::Sums TrainStep::sum_over_ranks() {
 }
 
 void TrainStep::refresh_weights() {
-  experiment_.store->materialise();
+  setup_.store->materialise();
   if (exchange_) exchange_->run();
 }
 
 bool TrainStep::is_finite(double loss, double grad_norm) { return std::isfinite(loss) && std::isfinite(grad_norm); }
 
 StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
-  auto& store = *experiment_.store;
-  auto& optimizer = *experiment_.optimizer;
+  auto& store = *setup_.store;
+  auto& optimizer = *setup_.optimizer;
   StepResult result;
   while (rounds_left_ > 0) finish_round();  // other ranks had more micro-batches
   reducer_.finish();
-  rounds_left_ = early_rounds(experiment_, world_);
+  rounds_left_ = early_rounds(setup_, world_);
   const auto total = sum_over_ranks();
   result.targets = total.targets;
   if (total.targets > 0) {

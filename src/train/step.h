@@ -5,10 +5,10 @@
 #include <functional>
 #include <memory>
 
-#include "data/batch.h"
+#include "data/sampling/batch.h"
 #include "dist/reducer.h"
 #include "dist/weight_exchange.h"
-#include "train/experiment.h"
+#include "train/setup.h"
 
 namespace ingot {
 
@@ -25,9 +25,9 @@ struct StepResult {
 class TrainStep {
  public:
   /// The store must be allocated. All ranks of the world take a step together.
-  TrainStep(Experiment& experiment, World& world);
+  TrainStep(TrainSetup& setup, World& world);
   /// One process.
-  explicit TrainStep(Experiment& experiment);
+  explicit TrainStep(TrainSetup& setup);
 
   /// Adds the gradients of one micro-batch; with `last` of this rank's for the step they may go out to the other ranks.
   void accumulate(const Batch& batch, bool last = false);
@@ -49,7 +49,7 @@ class TrainStep {
   void finish_round();
   Sums sum_over_ranks();
 
-  Experiment& experiment_;
+  TrainSetup& setup_;
   std::unique_ptr<World> alone_;  // if nobody gave one
   World& world_;
   GradientReducer reducer_;
@@ -58,11 +58,5 @@ class TrainStep {
   std::int64_t targets_ = 0;
   std::int64_t rounds_left_ = 0;  // of the reducer before the step's last one
 };
-
-/// Rows of a batch as int64 tensors on `device`; `documents` is undefined unless rows may hold several.
-struct BatchTensors {
-  at::Tensor tokens, targets, documents;
-};
-BatchTensors to_tensors(const Batch& batch, bool reset_at_document, at::Device device = at::kCPU);
 
 }  // namespace ingot

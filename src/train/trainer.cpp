@@ -11,7 +11,7 @@
 #include "base/text.h"
 #include "dist/secret.h"
 #include "train/loop.h"
-#include "train/report.h"
+#include "train/run_summary.h"
 
 namespace ingot {
 namespace {

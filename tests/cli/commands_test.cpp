@@ -9,7 +9,7 @@
 #include "base/files.h"
 #include "checkpoint/safetensors.h"
 #include "cli/program.h"
-#include "train/run_metrics.h"
+#include "run/metrics.h"
 
 namespace ingot {
 namespace {
@@ -157,14 +157,38 @@ TEST_F(Commands, PlanOfOneOfSeveralRanks) {
   EXPECT_EQ(gradients.at("masters"), optimizer.at("masters"));
 }
 
-TEST_F(Commands, TheStreamIsRecordedByDepth) {
-  const auto result = ingot({"train", tiny(), "log.stream=2 steps"});
+TEST_F(Commands, ProbesMeasureAtTheirSteps) {
+  const auto result = ingot({"train", tiny(), "log.stream=2 steps", "model.placement=post",
+                             "log.probes=[{type: update_norms, every: 2 steps, match: {name: head.weight}}]",
+                             "model.tie_embeddings=false", "optim.optimizer={type: adamw, lr: 1e-3}"});
   ASSERT_EQ(result.exit_code, 0) << result.err;
-  std::map<std::int64_t, std::size_t> values;  // by step
+  std::map<std::int64_t, std::vector<double>> streams;  // by step
+  std::map<std::int64_t, double> updates;
   for (const auto& line : read_metrics(folder / "runs/tiny/metrics.jsonl")) {
-    if (line.at("kind") == "probe") values[line.at("step")] = line.at("values").size();
+    if (line.at("kind") != "probe") continue;
+    if (line.contains("values")) {
+      streams[line.at("step")] = line.at("values").get<std::vector<double>>();
+    } else {
+      ASSERT_EQ(line.at("update").size(), 1u);
+      updates[line.at("step")] = line.at("update").at("head.weight");
+    }
   }
-  EXPECT_EQ(values, (std::map<std::int64_t, std::size_t>{{0, 9}, {2, 9}, {4, 9}}));
+  ASSERT_EQ(streams.size(), 3u);  // 0, 2, 4
+  for (const auto& [step, values] : streams) {
+    EXPECT_EQ(values.size(), 9u);
+    for (std::size_t i = 1; i < values.size(); ++i) EXPECT_NEAR(values[i], 1, 0.05) << step << " " << i;
+  }
+  ASSERT_EQ(updates.size(), 2u);  // 2, 4
+  for (const auto& [step, norm] : updates) {
+    EXPECT_GT(norm, 1e-3) << step;  // each entry of Adam's first updates moves by about the rate
+    EXPECT_LT(norm, 1e-3 * std::sqrt(257 * 64.0)) << step;
+  }
+}
+
+TEST_F(Commands, AProbeOfUpdatesGoesBySteps) {
+  const auto result = ingot({"train", tiny(), "log.probes=[{type: update_norms, every: 5 min}]"});
+  EXPECT_EQ(result.exit_code, 2);
+  EXPECT_TRUE(has(result.err, "log.probes.0.every", "update_norms", "expected steps"));
 }
 
 TEST_F(Commands, HeldOutDocumentsAreScoredWholeAndWrittenAsText) {

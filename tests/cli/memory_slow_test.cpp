@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "cli/program.h"
-#include "train/run_metrics.h"
+#include "run/metrics.h"
 
 namespace ingot {
 namespace {

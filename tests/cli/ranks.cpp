@@ -12,7 +12,7 @@
 
 #include "checkpoint/checkpoint.h"
 #include "dist/loopback.h"
-#include "train/run_metrics.h"
+#include "run/metrics.h"
 
 namespace ingot::testing {
 

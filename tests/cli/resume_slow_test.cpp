@@ -10,7 +10,7 @@
 #include "base/files.h"
 #include "checkpoint/checkpoint.h"
 #include "cli/program.h"
-#include "train/run_metrics.h"
+#include "run/metrics.h"
 
 namespace ingot {
 namespace {

@@ -9,7 +9,7 @@
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
 #include "cli/program.h"
-#include "train/run_metrics.h"
+#include "run/metrics.h"
 
 namespace ingot {
 namespace {

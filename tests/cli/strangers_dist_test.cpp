@@ -1,4 +1,4 @@
-// Who is not of the job: at the meeting place, at its port instead of rank 0, with another secret.
+// Who is not of the job: at the rendezvous, at its port instead of rank 0, with another secret.
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -55,7 +55,7 @@ TEST_F(Strangers, DoNotKeepTheRanksFromMeeting) {
   const auto result = first->wait();
   EXPECT_EQ(result.exit_code, 0) << result.err;
   EXPECT_EQ(second->wait().exit_code, 0);
-  EXPECT_TRUE(has(result.err, "dropped a stranger at the ranks' meeting place: 127.0.0.1:")) << result.err;
+  EXPECT_TRUE(has(result.err, "dropped a stranger at the ranks' rendezvous: 127.0.0.1:")) << result.err;
   EXPECT_FALSE(has(result.err, "Exception")) << result.err;
   EXPECT_FALSE(fs::exists(run_dir("crowd") / ".meeting-secret"));
 }
@@ -72,7 +72,7 @@ TEST_F(Strangers, ARankWithAnotherSecretIsOne) {
   EXPECT_TRUE(has(result.err, "no sign of 1")) << result.err;
   const auto other = second->wait();
   EXPECT_EQ(other.exit_code, 6);
-  EXPECT_TRUE(has(other.err, cat("found no meeting place of rank 0 at 127.0.0.1:", port))) << other.err;
+  EXPECT_TRUE(has(other.err, cat("found no rendezvous of rank 0 at 127.0.0.1:", port))) << other.err;
 }
 
 TEST_F(Strangers, WhoTakesRank0sPortAndSaysNothingIsNamedAfterTheTimeout) {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "base/error.h"
-#include "support.h"
+#include "data/support.h"
 
 namespace ingot {
 namespace {

@@ -9,9 +9,9 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "data/inspect.h"
-#include "data/tokenize.h"
-#include "support.h"
+#include "data/shards/inspect.h"
+#include "data/shards/tokenize.h"
+#include "data/support.h"
 
 namespace ingot {
 namespace {

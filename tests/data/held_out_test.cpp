@@ -9,10 +9,10 @@
 
 #include "base/error.h"
 #include "data/data_module.h"
-#include "data/document_export.h"
-#include "data/megatron.h"
-#include "data/token_stream.h"
-#include "support.h"
+#include "data/shards/document_export.h"
+#include "data/shards/megatron.h"
+#include "data/shards/token_stream.h"
+#include "data/support.h"
 
 namespace ingot {
 namespace {

@@ -9,15 +9,15 @@
 
 #include "base/error.h"
 #include "base/text.h"
-#include "data/checksum.h"
-#include "data/dataset.h"
-#include "data/document_export.h"
-#include "data/journal.h"
-#include "data/manifest.h"
-#include "data/megatron.h"
-#include "data/shard_builder.h"
-#include "data/token_stream.h"
-#include "support.h"
+#include "data/shards/checksum.h"
+#include "data/shards/dataset.h"
+#include "data/shards/document_export.h"
+#include "data/shards/journal.h"
+#include "data/shards/manifest.h"
+#include "data/shards/megatron.h"
+#include "data/shards/shard_builder.h"
+#include "data/shards/token_stream.h"
+#include "data/support.h"
 
 namespace ingot {
 namespace {

@@ -1,4 +1,4 @@
-#include "support.h"
+#include "data/support.h"
 
 #include <stdlib.h>
 

@@ -4,7 +4,7 @@
 #include <ATen/ops/ones.h>
 #include <gtest/gtest.h>
 
-#include "support.h"
+#include "data/support.h"
 
 namespace ingot {
 namespace {

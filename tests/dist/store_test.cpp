@@ -1,4 +1,4 @@
-// The ranks' meeting place, and who may not come in.
+// The ranks' rendezvous, and who may not come in.
 
 #include <gtest/gtest.h>
 #include <poll.h>
@@ -105,7 +105,7 @@ TEST_F(StoreTest, StrangersAreSentAwayAndNamed) {
   ASSERT_EQ(::send(bold.fd(), text.data(), text.size(), 0), static_cast<ssize_t>(text.size()));
   EXPECT_TRUE(is_sent_away(bold));
   const auto log = ::testing::internal::GetCapturedStderr();
-  EXPECT_NE(log.find("dropped a stranger at the ranks' meeting place: 127.0.0.1:"), std::string::npos) << log;
+  EXPECT_NE(log.find("dropped a stranger at the ranks' rendezvous: 127.0.0.1:"), std::string::npos) << log;
   EXPECT_NE(log.find("does not know this job's secret"), std::string::npos) << log;
   EXPECT_EQ(client()->getNumKeys(), 0);
 }

@@ -9,8 +9,10 @@
 #include <set>
 
 #include "base/text.h"
+#include "recipe/load.h"
 #include "support/golden.h"
 #include "support/tolerance.h"
+#include "train/families.h"
 #include "train/samples.h"
 
 namespace ingot {
@@ -32,33 +34,33 @@ class AuthorsStack {
  public:
   AuthorsStack(const std::string& file, const Case& c) : golden_(Golden(file).below(std::string(c.name) + "/")) {
     const Families families = make_families();
-    experiment_ = allocated_experiment(load_config(source_path("tests/golden/authors.yaml"), c.overrides, families),
-                                       families, golden_.at("in/x").numel() / golden_.at("in/x").size(-1));
+    setup_ = allocated_setup(load_config(source_path("tests/golden/authors.yaml"), c.overrides, families), families,
+                             golden_.at("in/x").numel() / golden_.at("in/x").size(-1));
     std::set<std::string> ours, theirs{"embedding.weight"};
-    for (const Master& master : experiment_.store->masters()) ours.insert(master.name);
+    for (const Master& master : setup_.store->masters()) ours.insert(master.name);
     for (const auto& [name, value] : golden_) {
       if (name.rfind("param/", 0) == 0) theirs.insert(name.substr(6));
     }
     theirs.insert(c.held.begin(), c.held.end());
     EXPECT_EQ(ours, theirs);
-    for (const Master& master : experiment_.store->masters()) {
+    for (const Master& master : setup_.store->masters()) {
       if (c.held.count(master.name) == 0) master.value.copy_(value(master.name));
     }
-    for (int done = 1; done < c.update; ++done) experiment_.store->apply_buffers();
-    experiment_.store->materialise();
+    for (int done = 1; done < c.update; ++done) setup_.store->apply_buffers();
+    setup_.store->materialise();
   }
 
   void compare() {
     const at::Tensor& x = golden_.at("in/x");
     const at::Tensor tokens = at::arange(x.size(0) * x.size(1), at::kLong).view({x.size(0), x.size(1)});
-    experiment_.store->zero_grads();
-    const at::Tensor y = experiment_.model->forward(tokens, {}, /*training=*/true);
+    setup_.store->zero_grads();
+    const at::Tensor y = setup_.model->forward(tokens, {}, /*training=*/true);
     // Sums over tokens and widths, eight norms and products deep.
     const Tolerance tolerance = Tolerance::of(at::kDouble).reduction(1000).chain(40);
     EXPECT_TRUE(close(y.detach(), golden_.at("out/y"), tolerance));
     (y * golden_.at("dout/y")).sum().backward();
-    experiment_.store->pull_back();
-    for (const Master& master : experiment_.store->masters()) {
+    setup_.store->pull_back();
+    for (const Master& master : setup_.store->masters()) {
       const bool embedding = master.name == "embedding.weight";
       const auto found = golden_.find(embedding ? "grad/x" : "grad/" + master.name);
       if (found == golden_.end()) continue;
@@ -74,7 +76,7 @@ class AuthorsStack {
   }
 
   std::map<std::string, at::Tensor> golden_;
-  Experiment experiment_;
+  TrainSetup setup_;
 };
 
 std::string name_of(const ::testing::TestParamInfo<Case>& test) { return test.param.name; }

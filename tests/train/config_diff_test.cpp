@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "train/families.h"
 #include "train/plan.h"
 #include "train/samples.h"
 
@@ -26,7 +27,7 @@ class ConfigDiffs : public ::testing::Test {
                              PlanOptions options;
                              options.measure = Measure::kNothing;
                              options.warns = false;
-                             return plan_experiment(config, families, options);
+                             return plan_setup(config, families, options);
                            });
   }
   using Paths = std::vector<std::string>;

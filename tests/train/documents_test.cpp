@@ -7,10 +7,12 @@
 #include <gtest/gtest.h>
 
 #include "data/data_module.h"
+#include "eval/batch_tensors.h"
+#include "eval/evaluate.h"
+#include "eval/generate.h"
 #include "support/temp_dir.h"
 #include "support/tolerance.h"
-#include "train/evaluate.h"
-#include "train/generate.h"
+#include "train/families.h"
 #include "train/samples.h"
 #include "train/step.h"
 
@@ -39,13 +41,13 @@ class Documents : public ::testing::Test {
   const std::string text = "at noon\nthe miller walked to the harbour\nand slept\nuntil the bell of the ship rang\n";
   TempDir folder;
   Families families = make_families();
-  Experiment experiment = allocated_experiment(tiny_config(families), families, kVocab);
+  TrainSetup setup = allocated_setup(tiny_config(families), families, kVocab);
 };
 
 TEST_F(Documents, ADocumentInARowIsWhatASampleWithoutPromptGoesThrough) {
   c10::NoGradGuard no_grad;
   const auto data = open("line");
-  const auto& model = *experiment.model;
+  const auto& model = *setup.model;
   const auto start = sample_start(data.tokenizer(), data.document_opener(), "");
   const auto batch = data.make_batch(0, 2);
   const auto tensors = to_tensors(batch, true);
@@ -74,34 +76,34 @@ TEST_F(Documents, ATextIsScoredLikeAHeldOutSetThatHoldsItAlone) {
   EvaluationOptions options;
   options.reset_at_document = true;
   World alone;
-  const auto held_out = evaluate(*experiment.model, set, options, alone);
+  const auto held_out = evaluate(*setup.model, set, options, alone);
   const auto bytes = static_cast<std::int64_t>(text.size());
   EXPECT_EQ(held_out.bytes, bytes);
   EXPECT_EQ(held_out.tokens, bytes + 1) << "and the end of the document";
 
-  const auto scored = evaluate_text(*experiment.model, text, data.document_opener(), data.seq_len(), data.tokenizer());
+  const auto scored = evaluate_text(*setup.model, text, data.document_opener(), data.seq_len(), data.tokenizer());
   EXPECT_EQ(scored.bytes, bytes);
   EXPECT_EQ(scored.tokens, bytes);
 
   // The same ids with nothing added.
   auto ids = data.tokenizer().encode(text);
   ids.insert(ids.begin(), *data.tokenizer().eos());
-  const auto given = evaluate_ids(*experiment.model, ids, data.seq_len(), data.tokenizer());
+  const auto given = evaluate_ids(*setup.model, ids, data.seq_len(), data.tokenizer());
   EXPECT_EQ(given.tokens, bytes);
   EXPECT_DOUBLE_EQ(given.loss, scored.loss);
   ids.push_back(*data.tokenizer().eos());
-  const auto ended = evaluate_ids(*experiment.model, ids, data.seq_len(), data.tokenizer());
+  const auto ended = evaluate_ids(*setup.model, ids, data.seq_len(), data.tokenizer());
   EXPECT_EQ(ended.tokens, held_out.tokens);
   EXPECT_NEAR(ended.loss, held_out.loss, 1e-9);
 }
 
 TEST_F(Documents, WithoutAnOpenerTheFirstTokenOfATextIsNotScored) {
   const auto data = open("file");
-  const auto scored = evaluate_text(*experiment.model, text, {}, data.seq_len(), data.tokenizer());
+  const auto scored = evaluate_text(*setup.model, text, {}, data.seq_len(), data.tokenizer());
   EXPECT_EQ(scored.tokens, static_cast<std::int64_t>(text.size()) - 1);
   EXPECT_EQ(scored.bytes, static_cast<std::int64_t>(text.size()) - 1);
-  EXPECT_THROW(evaluate_text(*experiment.model, "a", {}, data.seq_len(), data.tokenizer()), DataError);
-  EXPECT_EQ(evaluate_text(*experiment.model, "a", data.document_opener(), data.seq_len(), data.tokenizer()).tokens, 1);
+  EXPECT_THROW(evaluate_text(*setup.model, "a", {}, data.seq_len(), data.tokenizer()), DataError);
+  EXPECT_EQ(evaluate_text(*setup.model, "a", data.document_opener(), data.seq_len(), data.tokenizer()).tokens, 1);
   EXPECT_THROW(sample_start(data.tokenizer(), {}, ""), ConfigError);
 }
 

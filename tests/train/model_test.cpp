@@ -9,10 +9,13 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "eval/batch_tensors.h"
+#include "eval/generate.h"
 #include "objective/objective.h"
+#include "recipe/load.h"
 #include "support/tolerance.h"
 #include "support/weights.h"
-#include "train/generate.h"
+#include "train/families.h"
 #include "train/plan.h"
 #include "train/samples.h"
 #include "train/step.h"
@@ -30,18 +33,18 @@ Tolerance model_tolerance() { return Tolerance::of(at::kDouble).reduction(64).ch
 class Model : public ::testing::Test {
  protected:
   Families families = make_families();
-  Experiment experiment = allocated_experiment(tiny_config(families), families, kVocab);
+  TrainSetup setup = allocated_setup(tiny_config(families), families, kVocab);
 };
 
 TEST_F(Model, PrefixStatesEqualTheConcatenatedSequenceInValuesAndGradients) {
   const auto batch = random_batch(3, 29, kVocab, 5);
   const auto tokens = to_tensors(batch, false).tokens;
   const auto grads = [&](bool concatenated) {
-    experiment.store->zero_grads();
+    setup.store->zero_grads();
     const auto hidden =
-        concatenated ? experiment.model->forward_concatenated(tokens) : experiment.model->forward(tokens, {}, true);
-    cross_entropy(hidden, experiment.model->head(), to_tensors(batch, false).targets, 0).total.backward();
-    return std::pair{hidden.detach(), experiment.store->flat_grads().clone()};
+        concatenated ? setup.model->forward_concatenated(tokens) : setup.model->forward(tokens, {}, true);
+    cross_entropy(hidden, setup.model->head(), to_tensors(batch, false).targets, 0).total.backward();
+    return std::pair{hidden.detach(), setup.store->flat_grads().clone()};
   };
   const auto [hidden, gradient] = grads(false);
   const auto [expected_hidden, expected_gradient] = grads(true);
@@ -51,7 +54,7 @@ TEST_F(Model, PrefixStatesEqualTheConcatenatedSequenceInValuesAndGradients) {
 
 TEST_F(Model, RecomputePoliciesGiveTheSameBits) {
   const auto gradient = [&](const std::vector<std::string>& overrides) {
-    auto other = allocated_experiment(tiny_config(families, overrides), families, kVocab, at::kFloat);
+    auto other = allocated_setup(tiny_config(families, overrides), families, kVocab, at::kFloat);
     TrainStep step(other);
     step.accumulate(random_batch(3, 29, kVocab, 5));
     return other.store->flat_grads().clone();
@@ -70,8 +73,8 @@ std::vector<std::string> with_value_residual(const std::string& start, std::vect
 
 TEST_F(Model, RecomputePoliciesGiveTheSameBitsWithAValueResidual) {
   const auto gradient = [&](const std::vector<std::string>& overrides) {
-    auto other = allocated_experiment(tiny_config(families, with_value_residual("0.5", overrides)), families, kVocab,
-                                      at::kFloat);
+    auto other =
+        allocated_setup(tiny_config(families, with_value_residual("0.5", overrides)), families, kVocab, at::kFloat);
     TrainStep step(other);
     step.accumulate(random_batch(3, 29, kVocab, 5));
     EXPECT_NE(master_of(*other.store, "layers.4.mixer.value_residual").grad.item<float>(), 0);
@@ -85,7 +88,7 @@ TEST_F(Model, RecomputePoliciesGiveTheSameBitsWithAValueResidual) {
 
 TEST_F(Model, AValueResidualMixesTheFirstValuesIn) {
   const auto hidden = [&](const std::string& start, const std::string& scaled) {
-    auto other = allocated_experiment(tiny_config(families, with_value_residual(start)), families, kVocab);
+    auto other = allocated_setup(tiny_config(families, with_value_residual(start)), families, kVocab);
     if (!scaled.empty()) {
       const c10::AutoGradMode no_grad(false);
       at::Tensor(master_of(*other.store, scaled).value).mul_(2);
@@ -99,13 +102,13 @@ TEST_F(Model, AValueResidualMixesTheFirstValuesIn) {
   EXPECT_TRUE(close(hidden("1.0", later), hidden("1.0", ""), model_tolerance()));
   EXPECT_GT(relative_error(hidden("0.5", later), hidden("0.5", "")), 1e-6);
   EXPECT_GT(relative_error(hidden("1.0", first), hidden("1.0", "")), 1e-6);
-  auto plain = allocated_experiment(tiny_config(families, {"model.layers=AFDFAF"}), families, kVocab);
+  auto plain = allocated_setup(tiny_config(families, {"model.layers=AFDFAF"}), families, kVocab);
   const auto tokens = to_tensors(random_batch(2, 12, kVocab, 7), false).tokens;
   EXPECT_TRUE(close(hidden("0.0", ""), plain.model->forward(tokens, {}, false).detach(), model_tolerance()));
 }
 
 TEST_F(Model, AValueResidualDecodesAsItTrains) {
-  const auto other = allocated_experiment(tiny_config(families, with_value_residual("0.3")), families, kVocab);
+  const auto other = allocated_setup(tiny_config(families, with_value_residual("0.3")), families, kVocab);
   const auto tokens = to_tensors(random_batch(2, 12, kVocab, 7), false).tokens;
   const auto expected = other.model->forward(tokens, {}, false).detach();
   auto state = other.model->begin_decode(2);
@@ -119,20 +122,20 @@ TEST_F(Model, AValueResidualNeedsHeadsOfOneShape) {
       tiny_config(families, with_value_residual("0.3", {"model.operators.B={like: A, mixer: {num_kv_heads: 2}}"}));
   auto other = config;
   other.model.layers = "AFBF";
-  EXPECT_THROW(allocated_experiment(other, families, kVocab), ConfigError);
+  EXPECT_THROW(allocated_setup(other, families, kVocab), ConfigError);
 }
 
 TEST_F(Model, DocumentsInARowEqualDocumentsOnTheirOwn) {
   const auto batch = random_batch(1, 30, kVocab, 6);
   const auto tensors = to_tensors(batch, true);
-  const auto hidden = experiment.model->forward(tensors.tokens, tensors.documents, false);
+  const auto hidden = setup.model->forward(tensors.tokens, tensors.documents, false);
   std::vector<at::Tensor> parts;
   std::int64_t begin = 0;
   for (std::int64_t t = 1; t <= 30; ++t) {
     const auto at_end =
         t == 30 || batch.documents[static_cast<std::size_t>(t)] != batch.documents[static_cast<std::size_t>(begin)];
     if (!at_end) continue;
-    parts.push_back(experiment.model->forward(tensors.tokens.slice(1, begin, t), {}, false));
+    parts.push_back(setup.model->forward(tensors.tokens.slice(1, begin, t), {}, false));
     begin = t;
   }
   ASSERT_GT(parts.size(), 2u);
@@ -141,10 +144,10 @@ TEST_F(Model, DocumentsInARowEqualDocumentsOnTheirOwn) {
 
 TEST_F(Model, StepFormEqualsTheParallelForm) {
   const auto tokens = to_tensors(random_batch(2, 12, kVocab, 7), false).tokens;
-  const auto expected = experiment.model->forward(tokens, {}, false);
-  auto state = experiment.model->begin_decode(2);
-  std::vector<at::Tensor> hidden{experiment.model->prefill(tokens.slice(1, 0, 5), state)};
-  for (std::int64_t t = 5; t < 12; ++t) hidden.push_back(experiment.model->step(tokens.slice(1, t, t + 1), state));
+  const auto expected = setup.model->forward(tokens, {}, false);
+  auto state = setup.model->begin_decode(2);
+  std::vector<at::Tensor> hidden{setup.model->prefill(tokens.slice(1, 0, 5), state)};
+  for (std::int64_t t = 5; t < 12; ++t) hidden.push_back(setup.model->step(tokens.slice(1, t, t + 1), state));
   EXPECT_TRUE(close(at::cat(hidden, 1), expected.detach(), model_tolerance()));
 }
 
@@ -154,11 +157,11 @@ TEST_F(Model, GreedyTextOfTheStepFormIsThatOfTheParallelForm) {
   options.max_tokens = 20;
   options.temperature = 0;
   const std::vector<TokenId> prompt{3, 1, 4};
-  const auto decoded = generate(*experiment.model, prompt, std::nullopt, options);
+  const auto decoded = generate(*setup.model, prompt, std::nullopt, options);
   std::vector<std::int64_t> ids(prompt.begin(), prompt.end());
   for (int i = 0; i < 20; ++i) {
-    const auto hidden = experiment.model->forward(at::tensor(ids, at::kLong).unsqueeze(0), {}, false);
-    ids.push_back(logits(hidden[0][-1], experiment.model->head()).argmax().item<std::int64_t>());
+    const auto hidden = setup.model->forward(at::tensor(ids, at::kLong).unsqueeze(0), {}, false);
+    ids.push_back(logits(hidden[0][-1], setup.model->head()).argmax().item<std::int64_t>());
   }
   EXPECT_EQ(std::vector<std::int64_t>(decoded.begin(), decoded.end()),
             std::vector<std::int64_t>(ids.begin() + 3, ids.end()));
@@ -167,7 +170,7 @@ TEST_F(Model, GreedyTextOfTheStepFormIsThatOfTheParallelForm) {
 TEST_F(Model, MicroBatchesDoNotChangeTheStep) {
   const auto batch = random_batch(4, 32, kVocab, 8);
   const auto run = [&](std::int64_t rows) {
-    auto fresh = allocated_experiment(tiny_config(families), families, kVocab);
+    auto fresh = allocated_setup(tiny_config(families), families, kVocab);
     TrainStep step(fresh);
     for (std::int64_t first = 0; first < 4; first += rows) {
       Batch part;
@@ -195,22 +198,22 @@ TEST_F(Model, MicroBatchesDoNotChangeTheStep) {
 }
 
 TEST_F(Model, AStepThatIsNotFiniteLeavesTheWeightsAlone) {
-  experiment.store->flat_grads().fill_(0);
-  const auto before = experiment.store->flat_masters().clone();
-  TrainStep step(experiment);
+  setup.store->flat_grads().fill_(0);
+  const auto before = setup.store->flat_masters().clone();
+  TrainStep step(setup);
   step.accumulate(random_batch(2, 32, kVocab, 9));
-  experiment.store->flat_grads()[0].fill_(std::numeric_limits<double>::quiet_NaN());
+  setup.store->flat_grads()[0].fill_(std::numeric_limits<double>::quiet_NaN());
   const auto result = step.finish(1);
   EXPECT_FALSE(result.applied);
-  EXPECT_TRUE(same_bits(experiment.store->flat_masters(), before));
-  EXPECT_EQ(experiment.store->flat_grads().abs().sum().item<double>(), 0);
+  EXPECT_TRUE(same_bits(setup.store->flat_masters(), before));
+  EXPECT_EQ(setup.store->flat_grads().abs().sum().item<double>(), 0);
 }
 
 TEST(Plan, TheFlashModelsHaveTheirPublishedSizes) {
   const auto families = make_families();
   const auto count = [&](const char* file) {
     const auto config = load_config(source_path(file), {}, families, UnsetNames::kAccept);
-    return plan_experiment(config, families, {std::nullopt, Measure::kNothing}).store->num_parameters();
+    return plan_setup(config, families, {std::nullopt, Measure::kNothing}).store->num_parameters();
   };
   EXPECT_EQ(count("configs/nemotron_flash_1b.yaml"), 965389440);
   EXPECT_EQ(count("configs/nemotron_flash_3b.yaml"), 2749998624);

@@ -9,11 +9,14 @@
 #include "base/text.h"
 #include "config/document.h"
 #include "config/dump.h"
+#include "recipe/load.h"
+#include "recipe/placement_bundle.h"
 #include "registry/variant_text.h"
 #include "support/tolerance.h"
 #include "support/weights.h"
-#include "train/placement_bundle.h"
+#include "train/families.h"
 #include "train/samples.h"
+#include "train/setup_warnings.h"
 
 namespace ingot {
 namespace {
@@ -86,8 +89,8 @@ TEST_F(Bundles, NormsInitsAndResidualRulesBringWhatTheyArePublishedWith) {
 }
 
 TEST_F(Bundles, TheOutputFactorIsOfWhatWritesTheStreamAlone) {
-  const auto plain = allocated_experiment(config({}), families, kVocab);
-  const auto half = allocated_experiment(
+  const auto plain = allocated_setup(config({}), families, kVocab);
+  const auto half = allocated_setup(
       config({"weights.output_init_factor=0.5",
               "weights.overrides=[{match: {operator: M, part: out}, init: {type: normal, std: 0.02}}]"}),
       families, kVocab);
@@ -108,19 +111,19 @@ TEST_F(Bundles, TheEmbeddingFactorScalesTokens) {
   for (const char* factor : {"sqrt_d_model", "learned"}) {
     const std::vector<std::string> overrides = {cat("model.embedding_factor=", factor), "model.layers=AFMF",
                                                 "model.position=learned"};
-    const auto experiment = allocated_experiment(config(overrides), families, kVocab);
-    const auto& model = *experiment.model;
+    const auto setup = allocated_setup(config(overrides), families, kVocab);
+    const auto& model = *setup.model;
     const Tolerance tolerance = Tolerance::of(at::kDouble).reduction(1000).chain(40);
-    experiment.store->materialise();
+    setup.store->materialise();
     const auto y = model.forward(tokens, {}, false);
     EXPECT_TRUE(close(model.forward_concatenated(tokens).detach(), y.detach(), tolerance)) << factor;
     auto state = model.begin_decode(1);
     EXPECT_TRUE(close(model.prefill(tokens, state), y.detach(), tolerance)) << factor;
 
     // Without the factor, on a table that holds it.
-    const auto plain = allocated_experiment(config({"model.layers=AFMF", "model.position=learned"}), families, kVocab);
+    const auto plain = allocated_setup(config({"model.layers=AFMF", "model.position=learned"}), families, kVocab);
     for (const Master& master : plain.store->masters()) {
-      master.value.copy_(master_of(*experiment.store, master.name).value);
+      master.value.copy_(master_of(*setup.store, master.name).value);
     }
     const bool learned = std::string(factor) == "learned";
     master_of(*plain.store, "embedding.weight").value.mul_(std::sqrt(32.0));
@@ -128,7 +131,7 @@ TEST_F(Bundles, TheEmbeddingFactorScalesTokens) {
       master_of(*plain.store, "position.weight").value.slice(0, 4).mul_(std::sqrt(32.0));  // behind 4 meta tokens
     plain.store->materialise();
     EXPECT_TRUE(close(plain.model->forward(tokens, {}, false).detach(), y.detach(), tolerance)) << factor;
-    EXPECT_EQ(experiment.store->num_parameters() - plain.store->num_parameters(), learned ? 1 : 0);
+    EXPECT_EQ(setup.store->num_parameters() - plain.store->num_parameters(), learned ? 1 : 0);
   }
 }
 
@@ -136,9 +139,9 @@ TEST_F(Bundles, TheEmbeddingFactorScalesTokens) {
 std::map<std::int64_t, int> count_gains(const std::string& placement, const Families& families) {
   // 3 blocks without norms of their own: d_model 32, heads of 16, an ffn of 64.
   const auto config = tiny_config(families, {"model.layers=3x(AF)", cat("model.placement=", placement)});
-  const auto experiment = allocated_experiment(config, families, kVocab);
+  const auto setup = allocated_setup(config, families, kVocab);
   std::map<std::int64_t, int> counts;
-  for (const auto* info : experiment.store->parameters()) {
+  for (const auto* info : setup.store->parameters()) {
     if (info->name.ends_with("_norm.gain")) ++counts[info->numel()];
   }
   return counts;
@@ -168,10 +171,10 @@ TEST_F(Bundles, PlacementsHaveTheirPublishedNumberOfNorms) {
 
 TEST_F(Bundles, OutputGainsStartAtTheDepthFactor) {
   // 12 blocks: 0.283 / sqrt(12), 0.432 / sqrt(12).
-  const auto experiment =
-      allocated_experiment(config({"model.placement=depth_scaled_sandwich", "model.layers=12x(AF)"}), families, kVocab);
+  const auto setup =
+      allocated_setup(config({"model.placement=depth_scaled_sandwich", "model.layers=12x(AF)"}), families, kVocab);
   const auto start = [&](const std::string& name) {
-    const auto& gain = master_of(*experiment.store, name).value;
+    const auto& gain = master_of(*setup.store, name).value;
     EXPECT_EQ(gain.min().item<double>(), gain.max().item<double>()) << name;
     return gain[0].item<double>();
   };
@@ -182,10 +185,9 @@ TEST_F(Bundles, OutputGainsStartAtTheDepthFactor) {
 }
 
 TEST_F(Bundles, DeepnormScalesTheInitOfValuesOutputsAndTheFfn) {
-  const auto experiment =
-      allocated_experiment(config({"model.placement=deepnorm", "model.layers=12x(AF)"}), families, kVocab);
+  const auto setup = allocated_setup(config({"model.placement=deepnorm", "model.layers=12x(AF)"}), families, kVocab);
   const auto gain = [&](const std::string& part, double fans) {
-    const auto& weight = master_of(*experiment.store, cat("layers.2.", part, ".weight")).value;
+    const auto& weight = master_of(*setup.store, cat("layers.2.", part, ".weight")).value;
     return weight.std().item<double>() / std::sqrt(2 / fans);
   };
   // Five standard errors of a deviation over 512 values or more.
@@ -199,8 +201,8 @@ class Warnings : public Bundles {
  protected:
   /// The config's warnings in one text.
   std::string of(const std::vector<std::string>& overrides) {
-    const auto experiment = allocated_experiment(config(overrides), families, kVocab);
-    return join(config_warnings(experiment), "\n");
+    const auto setup = allocated_setup(config(overrides), families, kVocab);
+    return join(setup_warnings(setup), "\n");
   }
 };
 
@@ -248,10 +250,9 @@ TEST_F(Warnings, NameAPatternThatIsNotMadeOfBlocks) {
 
 TEST_F(Bundles, FactorsOfAPlacementNeedARuleThatHasThem) {
   EXPECT_THROW(
-      allocated_experiment(config({"model.placement=deepnorm", "model.residual=hyper_connections"}), families, kVocab),
+      allocated_setup(config({"model.placement=deepnorm", "model.residual=hyper_connections"}), families, kVocab),
       ConfigError);
-  EXPECT_NO_THROW(
-      allocated_experiment(config({"model.placement=deepnorm", "model.residual=prores"}), families, kVocab));
+  EXPECT_NO_THROW(allocated_setup(config({"model.placement=deepnorm", "model.residual=prores"}), families, kVocab));
 }
 
 }  // namespace

@@ -9,9 +9,12 @@
 #include "base/text.h"
 #include "config/document.h"
 #include "config/dump.h"
-#include "train/placement_bundle.h"
+#include "recipe/load.h"
+#include "recipe/placement_bundle.h"
+#include "train/families.h"
 #include "train/plan.h"
 #include "train/samples.h"
+#include "train/setup_warnings.h"
 #include "train/step.h"
 
 namespace ingot {
@@ -42,12 +45,12 @@ TEST_P(Recipe, ResolvesAndPlans) {
   PlanOptions options;
   options.measure = Measure::kNothing;
   options.vocab_size = 32000;
-  const auto experiment = plan_experiment(resolved, families, options);
+  const auto setup = plan_setup(resolved, families, options);
   // Published recipes decay matrices whose output has a norm; nothing else may be without effect.
-  for (const auto& warning : config_warnings(experiment)) {
+  for (const auto& warning : setup_warnings(setup)) {
     EXPECT_NE(warning.find("weight decay"), std::string::npos) << warning;
   }
-  EXPECT_GT(experiment.store->num_parameters(), 0);
+  EXPECT_GT(setup.store->num_parameters(), 0);
   const auto text = dump_config(resolved, PathText::kPlain);  // their $TEXT is not set
   const auto again = read_run_config(Document::parse(text, "resolved"), families, UnsetNames::kAccept);
   EXPECT_EQ(dump_config(again, PathText::kPlain), text);
@@ -58,8 +61,8 @@ TEST_P(Recipe, TakesAStepWhenItIsSmall) {
       config({"model.d_model=96", "data.seq_len=16", "train.duration=4 steps", "train.global_batch=2 sequences",
               "train.micro_batch=2", "model.tie_embeddings=false", "train.precision=fp32", "train.device=cpu",
               "train.threads=1", "optim.schedule=constant"});  // others have warm-ups longer than these 4 steps
-  auto experiment = allocated_experiment(small, families, 257, at::kFloat);
-  TrainStep step(experiment);
+  auto setup = allocated_setup(small, families, 257, at::kFloat);
+  TrainStep step(setup);
   step.accumulate(random_batch(2, 16, 257, 3));
   const auto result = step.finish(1);
   EXPECT_TRUE(result.applied);
@@ -75,7 +78,7 @@ TEST(RecipeFacts, Gpt2SmallHasItsPublishedSizeButForBiases) {
   PlanOptions options;
   options.measure = Measure::kNothing;
   // 124,439,808 published; attention's biases (4 x 768 in 12 layers) are left out, and the table is padded to 50304 rows.
-  EXPECT_EQ(plan_experiment(config, families, options).store->num_parameters(),
+  EXPECT_EQ(plan_setup(config, families, options).store->num_parameters(),
             124439808 - 12 * 4 * 768 + (50304 - 50257) * 768);
 }
 
@@ -88,9 +91,9 @@ TEST(RecipeFacts, LearnedPositionsDecay) {
   for (const auto& [recipe, decay] :
        std::vector<std::pair<std::string, double>>{{"gpt2", 0.1}, {"shakespeare_char", 0.1}, {"norm_removal", 0.01}}) {
     const auto path = source_path(cat("configs/recipes/", recipe, ".yaml"));
-    const auto experiment = plan_experiment(load_config(path, {}, families, UnsetNames::kAccept), families, options);
+    const auto setup = plan_setup(load_config(path, {}, families, UnsetNames::kAccept), families, options);
     int positions = 0;
-    for (const auto& assignment : experiment.optimizer->assignments()) {
+    for (const auto& assignment : setup.optimizer->assignments()) {
       if (!assignment.master->param->roles.has(Role::kPosition)) continue;
       ++positions;
       EXPECT_EQ(assignment.weight_decay, decay) << recipe;

@@ -1,6 +1,8 @@
 #include "train/samples.h"
 
 #include "base/random.h"
+#include "recipe/load.h"
+#include "train/make_setup.h"
 
 namespace ingot::testing {
 
@@ -10,15 +12,15 @@ RunConfig tiny_config(const Families& families, const std::vector<std::string>& 
   return load_config(source_path("configs/test/tiny.yaml"), overrides, families);
 }
 
-Experiment allocated_experiment(const RunConfig& config, const Families& families, std::int64_t vocab_size,
-                                at::ScalarType dtype) {
+TrainSetup allocated_setup(const RunConfig& config, const Families& families, std::int64_t vocab_size,
+                           at::ScalarType dtype) {
   DataFacts facts{vocab_size, 100000};
   facts.float_type = dtype;
-  auto experiment = make_experiment(config, families, facts);
-  experiment.store->allocate();
-  experiment.optimizer->allocate();
-  experiment.store->initialise(static_cast<std::uint64_t>(config.run.seed));
-  return experiment;
+  auto setup = make_setup(config, families, facts);
+  setup.store->allocate();
+  setup.optimizer->allocate();
+  setup.store->initialise(static_cast<std::uint64_t>(config.run.seed));
+  return setup;
 }
 
 Batch random_batch(std::int64_t rows, std::int64_t seq_len, std::int64_t vocab_size, std::uint64_t seed) {

@@ -7,6 +7,8 @@
 #include "base/text.h"
 #include "dist/threads.h"
 #include "support/resident.h"
+#include "train/families.h"
+#include "train/make_setup.h"
 #include "train/micro_batches.h"
 #include "train/samples.h"
 #include "train/step.h"
@@ -25,25 +27,25 @@ struct Outcome {
   std::int64_t master_bytes = 0, state_bytes = 0;
 };
 
-Experiment make(const RunConfig& config, const Families& families, const World& world) {
+TrainSetup make(const RunConfig& config, const Families& families, const World& world) {
   DataFacts facts{kVocab, 100000, world.size(), world.size(), world.rank()};
   facts.float_type = at::kFloat;
   facts.measure = Measure::kNothing;
-  auto experiment = make_experiment(config, families, facts);
-  experiment.store->allocate();
-  experiment.optimizer->allocate();
-  return experiment;
+  auto setup = make_setup(config, families, facts);
+  setup.store->allocate();
+  setup.optimizer->allocate();
+  return setup;
 }
 
 Outcome train(const RunConfig& config, const Families& families, World& world) {
-  auto experiment = make(config, families, world);
-  TrainStep step(experiment, world);
-  experiment.store->initialise(1);
+  auto setup = make(config, families, world);
+  TrainStep step(setup, world);
+  setup.store->initialise(1);
   step.refresh_weights();
   Outcome out;
   for (int i = 1; i <= kSteps; ++i) {
     const auto seed = static_cast<std::uint64_t>(100 * i + world.rank());
-    const auto count = micro_batches_of(experiment, world).count();
+    const auto count = micro_batches_of(setup, world).count();
     for (std::int64_t batch = 0; batch < count; ++batch) {
       const auto offset = 50 * static_cast<std::uint64_t>(batch);
       step.accumulate(random_batch(1, 32, kVocab, seed + offset), batch + 1 == count);
@@ -54,13 +56,13 @@ Outcome train(const RunConfig& config, const Families& families, World& world) {
     out.norms.push_back(result.grad_norm);
   }
   std::vector<at::Tensor> weights;
-  for (const auto& leaf : experiment.store->leaves()) {
+  for (const auto& leaf : setup.store->leaves()) {
     weights.push_back(leaf.weight().detach().to(at::kFloat).flatten());
   }
-  for (const auto& buffer : experiment.store->buffers()) weights.push_back(buffer.flatten());
+  for (const auto& buffer : setup.store->buffers()) weights.push_back(buffer.flatten());
   out.weights = at::cat(weights);
-  out.master_bytes = experiment.store->memory().masters;
-  out.state_bytes = experiment.optimizer->state_bytes();
+  out.master_bytes = setup.store->memory().masters;
+  out.state_bytes = setup.optimizer->state_bytes();
   return out;
 }
 
@@ -179,12 +181,12 @@ TEST(SharedGradients, TakeNoMemoryOnOtherRanks) {
   expect_no_error(run_threads(
       2,
       [&](World& world) {
-        auto experiment = make(config, families, world);
-        use_small_pages(experiment.store->flat_grads());
-        TrainStep step(experiment, world);
-        experiment.store->initialise(1);
+        auto setup = make(config, families, world);
+        use_small_pages(setup.store->flat_grads());
+        TrainStep step(setup, world);
+        setup.store->initialise(1);
         step.refresh_weights();
-        const auto& grads = experiment.store->flat_grads();
+        const auto& grads = setup.store->flat_grads();
         const auto all = static_cast<double>(grads.nbytes());
         for (int i = 1; i <= 2; ++i) {
           step.accumulate(random_batch(1, 32, kVocab, 7), false);

@@ -8,10 +8,13 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "config/document.h"
+#include "recipe/load.h"
+#include "recipe/placement_bundle.h"
 #include "support/tolerance.h"
 #include "support/weights.h"
-#include "train/placement_bundle.h"
+#include "train/families.h"
 #include "train/samples.h"
+#include "train/setup_warnings.h"
 #include "train/step.h"
 
 namespace ingot {
@@ -81,12 +84,12 @@ TEST_F(Sites, OverridesAreForOperatorsThatHaveTheSite) {
 
 TEST_F(Sites, HeadHasAGainInEveryMixer) {
   const auto config = tiny_config(families, {"model.overrides=[{operator: [D, M, A], sites: {head: rms_norm}}]"});
-  const auto experiment = allocated_experiment(config, families, kVocab);
+  const auto setup = allocated_setup(config, families, kVocab);
   // DFMF AFMF: heads of 16.
   for (const int depth : {0, 2, 4, 6}) {
-    EXPECT_EQ(master_of(*experiment.store, cat("layers.", depth, ".mixer.head_norm.gain")).numel, 16) << depth;
+    EXPECT_EQ(master_of(*setup.store, cat("layers.", depth, ".mixer.head_norm.gain")).numel, 16) << depth;
   }
-  const auto layers = experiment.model->describe_layers();
+  const auto layers = setup.model->describe_layers();
   EXPECT_NE(layers.at(1).second.find("head rms_norm"), std::string::npos) << layers.at(1).second;
   EXPECT_EQ(layers.at(2).second.find("head"), std::string::npos) << layers.at(2).second;
 }
@@ -94,16 +97,16 @@ TEST_F(Sites, HeadHasAGainInEveryMixer) {
 TEST_F(Sites, HeadDecodesAsItTrains) {
   const auto config =
       tiny_config(families, {"model.overrides=[{operator: [D, M, A], sites: {head: {type: layer_norm}}}]"});
-  auto experiment = allocated_experiment(config, families, kVocab);
-  TrainStep step(experiment);
+  auto setup = allocated_setup(config, families, kVocab);
+  TrainStep step(setup);
   step.accumulate(random_batch(2, config.data.seq_len, kVocab, 3));
   EXPECT_TRUE(step.finish(1).applied);
   const at::NoGradGuard no_grad;
   const auto tokens = (at::arange(18, at::kLong) * 7 % kVocab).view({2, 9});
-  const auto whole = experiment.model->forward(tokens, {}, false);
-  auto state = experiment.model->begin_decode(2);
+  const auto whole = setup.model->forward(tokens, {}, false);
+  auto state = setup.model->begin_decode(2);
   for (std::int64_t t = 0; t < 9; ++t) {
-    const auto hidden = experiment.model->step(tokens.narrow(1, t, 1), state);
+    const auto hidden = setup.model->step(tokens.narrow(1, t, 1), state);
     EXPECT_TRUE(close(hidden, whole.narrow(1, t, 1), Tolerance::of(at::kDouble).reduction(1000).chain(40))) << t;
   }
 }
@@ -112,7 +115,7 @@ TEST_F(Sites, APlacementSaysWhichNormsItGoesWithout) {
   const auto warnings = [&](const std::string& layers) {
     const auto config =
         tiny_config(families, {"model.placement={type: ngpt, bundle: sites_only}", "model.layers=" + layers});
-    return join(config_warnings(allocated_experiment(config, families, kVocab)), "\n");
+    return join(setup_warnings(allocated_setup(config, families, kVocab)), "\n");
   };
   EXPECT_EQ(warnings("AFAF"), "");
   EXPECT_NE(warnings("AFMF").find("norms of q and k, but mamba2 (sub-layer 2) lacks these sites"), std::string::npos);
@@ -121,7 +124,7 @@ TEST_F(Sites, APlacementSaysWhichNormsItGoesWithout) {
 TEST_F(Sites, AValueResidualThatNobodyReadsIsNamed) {
   const auto warnings = [&](const std::string& layers) {
     const auto config = tiny_config(families, {"model.operators.A.mixer.value_residual=0.5", "model.layers=" + layers});
-    return join(config_warnings(allocated_experiment(config, families, kVocab)), "\n");
+    return join(setup_warnings(allocated_setup(config, families, kVocab)), "\n");
   };
   EXPECT_EQ(warnings("AFAF"), "");
   EXPECT_NE(warnings("DFAF").find("value_residual: without effect"), std::string::npos);

@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "dist/threads.h"
+#include "train/families.h"
 #include "train/samples.h"
 #include "train/step.h"
 
@@ -24,10 +25,10 @@ TEST(StepOfRanks, NoNumberOnOneRankIsSkippedByAll) {
   const auto config = tiny_config(families);
   std::vector<at::Tensor> weights(kRanks);
   const auto thrown = run_threads(kRanks, [&](World& world) {
-    auto experiment = allocated_experiment(config, families, kVocab, at::kFloat);
-    TrainStep step(experiment, world);
-    const auto gradients = [&] { return experiment.store->flat_grads(); };
-    const auto masters = [&] { return experiment.store->flat_masters().clone(); };
+    auto setup = allocated_setup(config, families, kVocab, at::kFloat);
+    TrainStep step(setup, world);
+    const auto gradients = [&] { return setup.store->flat_grads(); };
+    const auto masters = [&] { return setup.store->flat_masters().clone(); };
     const auto take = [&](std::uint64_t seed, bool poisoned) {
       const auto rank = static_cast<std::uint64_t>(world.rank());
       step.accumulate(random_batch(2, 32, kVocab, 10 * seed + rank));

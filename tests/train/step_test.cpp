@@ -8,6 +8,7 @@
 #include <set>
 
 #include "device/machine.h"
+#include "train/families.h"
 #include "train/samples.h"
 
 namespace ingot {
@@ -35,14 +36,14 @@ TEST(Step, ProductsAreThoseThatThePlanNames) {
   const Families families = make_families();
   const auto config =
       tiny_config(families, {"model.meta_tokens=0", "data.reset_at_document=false", "train.blas=libtorch"});
-  auto experiment = allocated_experiment(config, families, kVocab, at::kFloat);
+  auto setup = allocated_setup(config, families, kVocab, at::kFloat);
   const std::set<std::string> products{"q", "k",  "v",   "o",    "beta", "z",    "x",     "b",
                                        "c", "dt", "out", "gate", "up",   "down", "logits"};
   double planned = 0;
-  for (const auto& row : experiment.model->flops(32).rows) {
+  for (const auto& row : setup.model->flops(32).rows) {
     if (products.count(row.item) != 0) planned += 3 * row.flops;
   }
-  TrainStep step(experiment);
+  TrainStep step(setup);
   const auto batch = random_batch(2, 32, kVocab, 5);
   const auto handle = at::addThreadLocalCallback(
       at::RecordFunctionCallback(count_product).needsInputs(true).scopes({at::RecordScope::FUNCTION}));
@@ -57,8 +58,8 @@ TEST(Step, ReusesItsMemory) {
   const Families families = make_families();
   const auto config =
       tiny_config(families, {"model.d_model=128", "data.seq_len=192", "train.global_batch=4 sequences"});
-  auto experiment = allocated_experiment(config, families, kVocab, at::kFloat);
-  TrainStep step(experiment);
+  auto setup = allocated_setup(config, families, kVocab, at::kFloat);
+  TrainStep step(setup);
   const auto batch = random_batch(4, 192, kVocab, 5);
   const auto run = [&](int steps) {
     for (int i = 0; i < steps; ++i) {

@@ -8,8 +8,10 @@
 
 #include "base/error.h"
 #include "base/text.h"
+#include "eval/batch_tensors.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
+#include "train/families.h"
 #include "train/samples.h"
 #include "train/step.h"
 
@@ -23,11 +25,11 @@ constexpr std::int64_t kVocab = 50;
 Tolerance model_tolerance() { return Tolerance::of(at::kDouble).reduction(64).chain(64); }
 
 /// Moves every weight off its start value, so that branches that start at 0 take part.
-void stir(Experiment& experiment) {
+void stir(TrainSetup& setup) {
   const c10::AutoGradMode no_grad(false);
-  auto& masters = experiment.store->flat_masters();
+  auto& masters = setup.store->flat_masters();
   masters.add_(random_normal({masters.numel()}, 3).mul_(0.1).to(masters.scalar_type()));
-  experiment.store->materialise();
+  setup.store->materialise();
 }
 
 /// "placement pre", "residual add": the override that chooses it, over DFMF AFMF.
@@ -38,42 +40,42 @@ struct Choice {
 
 class StreamConformance : public ::testing::TestWithParam<Choice> {
  protected:
-  Experiment make(std::vector<std::string> more = {}, at::ScalarType dtype = at::kDouble) {
+  TrainSetup make(std::vector<std::string> more = {}, at::ScalarType dtype = at::kDouble) {
     auto overrides = GetParam().overrides();
     overrides.insert(overrides.end(), more.begin(), more.end());
-    auto experiment = allocated_experiment(tiny_config(families, overrides), families, kVocab, dtype);
-    stir(experiment);
-    experiment.store->apply_buffers();  // one update: at the first, prores has no branches
-    return experiment;
+    auto setup = allocated_setup(tiny_config(families, overrides), families, kVocab, dtype);
+    stir(setup);
+    setup.store->apply_buffers();  // one update: at the first, prores has no branches
+    return setup;
   }
   Families families = make_families();
 };
 
 TEST_P(StreamConformance, StepFormEqualsTheParallelForm) {
-  const auto experiment = make();
+  const auto setup = make();
   const c10::AutoGradMode no_grad(false);
   const auto tokens = to_tensors(random_batch(2, 10, kVocab, 7), false).tokens;
-  const auto expected = experiment.model->forward(tokens, {}, false);
-  auto state = experiment.model->begin_decode(2);
-  std::vector<at::Tensor> hidden{experiment.model->prefill(tokens.slice(1, 0, 5), state)};
-  for (std::int64_t t = 5; t < 10; ++t) hidden.push_back(experiment.model->step(tokens.slice(1, t, t + 1), state));
+  const auto expected = setup.model->forward(tokens, {}, false);
+  auto state = setup.model->begin_decode(2);
+  std::vector<at::Tensor> hidden{setup.model->prefill(tokens.slice(1, 0, 5), state)};
+  for (std::int64_t t = 5; t < 10; ++t) hidden.push_back(setup.model->step(tokens.slice(1, t, t + 1), state));
   EXPECT_TRUE(close(at::cat(hidden, 1), expected, model_tolerance()));
 }
 
 TEST_P(StreamConformance, ThePrefixEqualsTheConcatenatedSequence) {
-  const auto experiment = make();
+  const auto setup = make();
   const c10::AutoGradMode no_grad(false);
   const auto tokens = to_tensors(random_batch(2, 10, kVocab, 7), false).tokens;
-  EXPECT_TRUE(close(experiment.model->forward(tokens, {}, false), experiment.model->forward_concatenated(tokens),
-                    model_tolerance()));
+  EXPECT_TRUE(
+      close(setup.model->forward(tokens, {}, false), setup.model->forward_concatenated(tokens), model_tolerance()));
 }
 
 TEST_P(StreamConformance, RecomputePoliciesGiveTheSameBits) {
   const auto gradient = [&](const std::vector<std::string>& overrides) {
-    auto experiment = make(overrides, at::kFloat);
-    TrainStep step(experiment);
+    auto setup = make(overrides, at::kFloat);
+    TrainStep step(setup);
     step.accumulate(random_batch(2, 21, kVocab, 5));
-    return experiment.store->flat_grads().clone();
+    return setup.store->flat_grads().clone();
   };
   const auto expected = gradient({});
   EXPECT_TRUE(expected.isfinite().all().item<bool>());
@@ -83,10 +85,10 @@ TEST_P(StreamConformance, RecomputePoliciesGiveTheSameBits) {
 }
 
 TEST_P(StreamConformance, EveryWeightGetsAGradient) {
-  auto experiment = make();
-  TrainStep step(experiment);
+  auto setup = make();
+  TrainStep step(setup);
   step.accumulate(random_batch(4, 30, kVocab, 5));
-  for (const auto& master : experiment.store->masters()) {
+  for (const auto& master : setup.store->masters()) {
     if (!master.trained) continue;
     EXPECT_GT(master.grad.abs().max().item<double>(), 0) << master.name;
   }
@@ -110,15 +112,15 @@ class NoLookAhead : public ::testing::TestWithParam<std::string> {
   double leak(const std::string& placement, bool training) {
     const bool leaks = families.get<NormEntry>().at(GetParam()).leaks;
     const auto norm = cat("model.norm={type: ", GetParam(), leaks ? ", allow_leak: true}" : "}");
-    auto experiment = allocated_experiment(
+    auto setup = allocated_setup(
         tiny_config(families, {"model.layers=DFMFAF", cat("model.placement=", placement), norm}), families, kVocab);
-    stir(experiment);
+    stir(setup);
     const c10::AutoGradMode no_grad(false);
     constexpr std::int64_t kChanged = 7;
     const auto tokens = to_tensors(random_batch(2, 12, kVocab, 7), false).tokens;
     auto other = tokens.clone();
     other.select(1, kChanged).add_(1).remainder_(kVocab);
-    const auto a = experiment.model->forward(tokens, {}, training), b = experiment.model->forward(other, {}, training);
+    const auto a = setup.model->forward(tokens, {}, training), b = setup.model->forward(other, {}, training);
     EXPECT_GT((a - b).slice(1, kChanged).abs().max().item<double>(), 0) << placement;
     return (a - b).slice(1, 0, kChanged).abs().max().item<double>();
   }

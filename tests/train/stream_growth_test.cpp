@@ -5,6 +5,8 @@
 #include <gtest/gtest.h>
 
 #include "base/text.h"
+#include "eval/batch_tensors.h"
+#include "train/families.h"
 #include "train/samples.h"
 #include "train/step.h"
 
@@ -17,11 +19,11 @@ constexpr std::int64_t kVocab = 50;
 
 class StreamGrowth : public ::testing::Test {
  protected:
-  Experiment model(const std::string& placement, int blocks, const std::string& final_norm = "rms_norm") {
+  TrainSetup model(const std::string& placement, int blocks, const std::string& final_norm = "rms_norm") {
     const auto config = tiny_config(
         families, {cat("model.layers=", blocks, "x(AF)"), cat("model.placement=", placement), "model.d_model=64",
                    "model.sites.final=" + final_norm, "model.meta_tokens=0", "weights.init={type: normal, std: 0.2}"});
-    return allocated_experiment(config, families, kVocab);
+    return allocated_setup(config, families, kVocab);
   }
   /// Mean square of the stream behind each of 12 blocks of two sub-layers.
   std::vector<double> variances(const std::string& placement) {

@@ -6,9 +6,12 @@
 
 #include <map>
 
+#include "eval/batch_tensors.h"
 #include "objective/objective.h"
+#include "recipe/load.h"
 #include "support/golden.h"
 #include "support/tolerance.h"
+#include "train/families.h"
 #include "train/samples.h"
 #include "train/step.h"
 
@@ -47,23 +50,23 @@ TEST_P(TrainingGolden, LossesNormsAndWeightsAgree) {
   const bool documents = which == "documents";
   const auto config = load_config(source_path("tests/golden/" + name_of_golden + ".yaml"),
                                   {std::string("data.reset_at_document=") + (documents ? "true" : "false")}, families);
-  auto experiment = allocated_experiment(config, families, 40);
+  auto setup = allocated_setup(config, families, 40);
   std::map<std::string, at::Tensor> state;
-  for (const auto& part : experiment.store->state()) state.emplace(part.name, part.tensor);
+  for (const auto& part : setup.store->state()) state.emplace(part.name, part.tensor);
   for (const auto& [name, tensor] : golden.below("weights/")) {
     ASSERT_EQ(state.count(name), 1u) << name;
     state.at(name).copy_(tensor);
   }
   ASSERT_EQ(golden.below("weights/").size(), state.size());
-  experiment.store->constrain();
-  experiment.store->materialise();
+  setup.store->constrain();
+  setup.store->materialise();
   {
     c10::NoGradGuard no_grad;
     const auto tensors = to_tensors(batch_of(golden, 0), documents);
-    const auto hidden = experiment.model->forward(tensors.tokens, tensors.documents, false);
-    EXPECT_LT(relative_error(logits(hidden, experiment.model->head()), golden.at(which + "/logits")), 1e-9);
+    const auto hidden = setup.model->forward(tensors.tokens, tensors.documents, false);
+    EXPECT_LT(relative_error(logits(hidden, setup.model->head()), golden.at(which + "/logits")), 1e-9);
   }
-  TrainStep step(experiment);
+  TrainStep step(setup);
   for (std::int64_t i = 0; i < golden.at("tokens").size(0); ++i) {
     step.accumulate(batch_of(golden, i));
     const auto result = step.finish(i + 1);

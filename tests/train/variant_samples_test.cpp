@@ -8,6 +8,8 @@
 
 #include "base/files.h"
 #include "config/dump.h"
+#include "recipe/load.h"
+#include "train/families.h"
 #include "train/samples.h"
 #include "train/step.h"
 
@@ -45,6 +47,7 @@ const std::map<std::string, std::vector<std::string>>& places() {
       {"parametrizations", {"weights.parametrization"}},
       {"placements", {"model.placement"}},
       {"positions", {"model.position", "model.operators.*.mixer.position"}},
+      {"probes", {"log.probes.*"}},
       {"residuals", {"model.residual"}},
       {"schedules", {"optim.schedule"}},
       {"scores", {"model.operators.*.mixer.score"}},
@@ -77,8 +80,8 @@ TEST_P(VariantSample, SelectsItsVariantAndTakesAStep) {
   const fs::path file(GetParam());
   EXPECT_TRUE(selects(config, file.parent_path().string(), file.stem().string())) << dump_config(config);
   // Tokenizers other than `bytes` need text; the step itself runs on any ids.
-  auto experiment = allocated_experiment(config, families, 257, at::kFloat);
-  TrainStep step(experiment);
+  auto setup = allocated_setup(config, families, 257, at::kFloat);
+  TrainStep step(setup);
   step.accumulate(random_batch(2, config.data.seq_len, 257, 3));
   const auto result = step.finish(1);
   EXPECT_TRUE(result.applied);

@@ -7,8 +7,8 @@
 # <name>_slow_tests and so on, labelled by the suffix; all of tests/dist is labelled dist. Tests of modules without LibTorch also
 # have the label plain. Other .cpp files there are
 # helpers, linked into each of the module's test binaries; foo_bench.cpp holds microbenchmarks of the target <name>_bench,
-# which only a request builds. Test code sees INGOT_SOURCE_DIR and, in dist, train, study and
-# cli, INGOT_BINARY (path of the program under test), and links tests/support as `test_support`.
+# which only a request builds. Test code sees INGOT_SOURCE_DIR and, in dist, run, train, bench
+# and cli, INGOT_BINARY (path of the program under test), and links tests/support as `test_support`.
 
 # A target that owns a precompiled header needs one source; reusers take header and flags from it.
 function(ingot_precompile target header)
@@ -25,7 +25,7 @@ endfunction()
 # Only modules that start the program see its path: it differs per build folder and would defeat sharing through ccache.
 function(ingot_test_definitions target module)
   target_compile_definitions(${target} PRIVATE "INGOT_SOURCE_DIR=\"${PROJECT_SOURCE_DIR}\"")
-  if(module MATCHES "^(support|dist|train|study|cli)$")
+  if(module MATCHES "^(support|dist|run|train|bench|cli)$")
     target_compile_definitions(${target} PRIVATE "INGOT_BINARY=\"${PROJECT_BINARY_DIR}/ingot\"")
   endif()
 endfunction()
@@ -299,7 +299,7 @@ function(ingot_executable name)
   add_executable(${name} ${main})
   target_link_libraries(${name} PRIVATE ingot_sentencepiece_first ingot_warnings ingot_cli)
   ingot_set_rpath(${name} ${PROJECT_BINARY_DIR})
-  foreach(module cli study train)
+  foreach(module cli bench train run)
     foreach(test ${module}_tests ${module}_slow_tests ${module}_dist_tests ${module}_gpu_tests)
       if(TARGET ${test})
         add_dependencies(${test} ${name})

@@ -6,12 +6,13 @@
 
 #include "base/files.h"
 #include "base/text.h"
+#include "bench/decode.h"
+#include "bench/op.h"
+#include "bench/step.h"
 #include "cli/command.h"
 #include "cli/usage.h"
 #include "config/limits.h"
-#include "study/bench_decode.h"
-#include "study/bench_op.h"
-#include "study/bench_step.h"
+#include "recipe/load.h"
 
 namespace ingot {
 namespace {

@@ -6,6 +6,7 @@
 #include "cli/usage.h"
 #include "config/dump.h"
 #include "config/schema.h"
+#include "recipe/load.h"
 #include "registry/lookup.h"
 #include "train/config_diff.h"
 #include "train/plan.h"
@@ -30,13 +31,13 @@ struct Options {
 /// A vocabulary that only the text tells is no mistake of the config.
 constexpr std::int64_t kNominalVocabSize = 256;
 
-Experiment plan_of(const RunConfig& config, const Options& options, const Families& families, bool warns = true) {
+TrainSetup plan_of(const RunConfig& config, const Options& options, const Families& families, bool warns = true) {
   auto plan = options.plan();
   plan.warns = warns;
   const auto& tokenizer = config.data.tokenizer;
   const auto& planned = tokenizer.entry().planned_vocab_size;
   if (!plan.vocab_size && !(planned && planned(tokenizer.settings()))) plan.vocab_size = kNominalVocabSize;
-  return plan_experiment(config, families, plan);
+  return plan_setup(config, families, plan);
 }
 
 ExitCode check(const Options& options, const Families& families) {

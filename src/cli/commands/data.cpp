@@ -14,10 +14,11 @@
 #include "cli/usage.h"
 #include "config/document.h"
 #include "config/limits.h"
-#include "data/document_export.h"
-#include "data/inspect.h"
-#include "train/config.h"
-#include "train/progress.h"
+#include "data/shards/document_export.h"
+#include "data/shards/inspect.h"
+#include "recipe/load.h"
+#include "recipe/run_config.h"
+#include "run/progress.h"
 
 namespace ingot {
 namespace {

@@ -11,10 +11,10 @@
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
 #include "cli/run_data.h"
-#include "data/corpus_scan.h"
+#include "data/shards/corpus_scan.h"
+#include "eval/evaluate.h"
+#include "eval/trained_model.h"
 #include "objective/objective.h"
-#include "train/evaluate.h"
-#include "train/trained_model.h"
 
 namespace ingot {
 namespace {

@@ -10,8 +10,8 @@
 #include "cli/command.h"
 #include "cli/output.h"
 #include "cli/usage.h"
-#include "train/generate.h"
-#include "train/trained_model.h"
+#include "eval/generate.h"
+#include "eval/trained_model.h"
 
 namespace ingot {
 namespace {

@@ -1,3 +1,5 @@
+#include "run/status.h"
+
 #include <CLI/CLI.hpp>
 #include <fstream>
 #include <memory>
@@ -5,9 +7,8 @@
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
 #include "cli/command.h"
-#include "train/run_lock.h"
-#include "train/run_status.h"
-#include "train/stop_file.h"
+#include "run/lock.h"
+#include "run/stop_file.h"
 
 namespace ingot {
 namespace {

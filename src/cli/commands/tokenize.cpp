@@ -1,4 +1,4 @@
-#include "data/tokenize.h"
+#include "data/shards/tokenize.h"
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
@@ -13,7 +13,7 @@
 #include "config/limits.h"
 #include "config/reader.h"
 #include "registry/lookup.h"
-#include "train/progress.h"
+#include "run/progress.h"
 
 namespace ingot {
 namespace {

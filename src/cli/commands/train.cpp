@@ -8,6 +8,7 @@
 #include "cli/usage.h"
 #include "config/limits.h"
 #include "dist/spawn.h"
+#include "recipe/load.h"
 #include "train/trainer.h"
 
 namespace ingot {

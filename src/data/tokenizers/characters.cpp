@@ -10,8 +10,8 @@
 #include "base/json.h"
 #include "base/text.h"
 #include "config/units.h"
+#include "data/text/utf8.h"
 #include "data/tokenizer.h"
-#include "data/utf8.h"
 
 namespace ingot {
 namespace characters {

@@ -20,9 +20,9 @@
 #include "config/problems.h"
 #include "config/units.h"
 #include "data/sentencepiece_model.h"
-#include "data/text_units.h"
+#include "data/text/text_units.h"
+#include "data/text/utf8.h"
 #include "data/tokenizer.h"
-#include "data/utf8.h"
 
 namespace ingot {
 namespace sentencepiece {

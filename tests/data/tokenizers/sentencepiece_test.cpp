@@ -8,7 +8,7 @@
 #include "base/error.h"
 #include "base/random.h"
 #include "data/sentencepiece_model.h"
-#include "data/text_units.h"
+#include "data/text/text_units.h"
 
 namespace ingot {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <cstring>
 
-#include "data/manifest.h"
-#include "data/megatron.h"
-#include "data/token_stream.h"
+#include "data/shards/manifest.h"
+#include "data/shards/megatron.h"
+#include "data/shards/token_stream.h"
 #include "fuzz/fuzz.h"
 
 namespace ingot {

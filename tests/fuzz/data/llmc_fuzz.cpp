@@ -1,7 +1,7 @@
 // Shards of llm.c.
 
-#include "data/manifest.h"
-#include "data/token_shard.h"
+#include "data/shards/manifest.h"
+#include "data/shards/token_shard.h"
 #include "fuzz/fuzz.h"
 
 namespace ingot {

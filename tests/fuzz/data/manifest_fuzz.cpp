@@ -4,12 +4,12 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
-#include "data/checksum.h"
-#include "data/dataset.h"
-#include "data/journal.h"
-#include "data/manifest.h"
-#include "data/megatron.h"
-#include "data/shard_builder.h"
+#include "data/shards/checksum.h"
+#include "data/shards/dataset.h"
+#include "data/shards/journal.h"
+#include "data/shards/manifest.h"
+#include "data/shards/megatron.h"
+#include "data/shards/shard_builder.h"
 #include "data/support.h"
 #include "fuzz/fuzz.h"
 

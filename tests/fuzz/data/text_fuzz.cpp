@@ -3,7 +3,7 @@
 #include <zlib.h>
 #include <zstd.h>
 
-#include "data/corpus_scan.h"
+#include "data/shards/corpus_scan.h"
 #include "data/support.h"
 #include "fuzz/fuzz.h"
 

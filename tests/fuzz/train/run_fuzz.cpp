@@ -3,9 +3,9 @@
 #include <unistd.h>
 
 #include "fuzz/fuzz.h"
-#include "train/run_metrics.h"
-#include "train/run_process.h"
-#include "train/run_status.h"
+#include "run/holder.h"
+#include "run/metrics.h"
+#include "run/status.h"
 
 namespace ingot {
 

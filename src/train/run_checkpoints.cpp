@@ -1,0 +1,208 @@
+#include "train/run_checkpoints.h"
+
+#include <chrono>
+#include <thread>
+
+#include "base/clock.h"
+#include "base/files.h"
+#include "base/host.h"
+#include "base/log.h"
+#include "base/text.h"
+#include "config/dump.h"
+#include "train/start_point.h"
+
+namespace ingot {
+namespace {
+
+constexpr double kSharedFolderSeconds = 10;  // until a network's file system shows a new file everywhere
+
+/// Every rank reads and writes checkpoints where masters are shared out.
+void check_shared_folder(const TrainRun& run) {
+  const auto name = run.world.broadcast(cat(".shared-", random_hex()));
+  if (run.world.is_first()) write_file_atomic(run.dir() / name, "", ExitCode::kConfig);
+  run.world.wait_for_all();
+  const auto start = Clock::now();
+  while (!fs::exists(run.dir() / name) && seconds_since(start) < kSharedFolderSeconds) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  const auto seen = run.world.all_gather_text(fs::exists(run.dir() / name) ? "" : run.dir().string());
+  if (run.world.is_first()) fs::remove(run.dir() / name);
+  for (std::size_t rank = 0; rank < seen.size(); ++rank) {
+    if (seen[rank].empty()) continue;
+    throw ConfigError(cat("distributed.shard needs a run.dir that all ranks share; rank ", rank, " (",
+                          run.world.ranks()[rank].host, ") does not see in '", seen[rank],
+                          "' what rank 0 wrote; use a shared file system or distributed.shard: none"));
+  }
+}
+
+std::unique_ptr<CheckpointSaver> make_saver(const TrainRun& run) {
+  SaverOptions saver;
+  saver.run_dir = run.dir();
+  saver.async = run.config.checkpoint.async;
+  saver.retention.keep_last = run.config.checkpoint.keep_last;
+  saver.retention.keep_best = run.config.checkpoint.best.has_value();
+  if (run.config.checkpoint.keep_every) {
+    saver.retention.keep_every = run.setup.steps(*run.config.checkpoint.keep_every);
+  }
+  return std::make_unique<CheckpointSaver>(saver,
+                                           run.shares_masters() ? std::make_unique<SavingRanks>(run.world) : nullptr);
+}
+
+}  // namespace
+
+RunCheckpoints::RunCheckpoints(TrainRun& run, Hooks& hooks) : run_(run), hooks_(hooks) {
+  if (run_.shares_masters()) check_shared_folder(run_);
+  if (run_.world.is_first() || run_.shares_masters()) saver_ = make_saver(run_);
+}
+
+/// Into what this rank owns. If every rank has all, rank 0 reads and sends it round, so that other nodes need not see its disk.
+void RunCheckpoints::load(const fs::path& checkpoint, LoadWhat what) {
+  if (!run_.world.is_first() && !run_.shares_masters()) return;
+  load_checkpoint(checkpoint, what, run_.setup.store->state(), run_.setup.optimizer->state(), true);
+}
+
+/// Of a run that may have had norms without running statistics: what it lacks of these starts anew.
+void RunCheckpoints::load_weights(const fs::path& checkpoint) {
+  if (!run_.world.is_first() && !run_.shares_masters()) return;
+  const auto& store = *run_.setup.store;
+  auto accepted = stored_names(checkpoint);
+  for (const auto& master : store.masters()) accepted.insert(master.name);
+  StateTensors wanted;
+  for (const auto& state : store.state()) {
+    if (accepted.count(state.name) != 0) wanted.push_back(state);
+  }
+  load_checkpoint(checkpoint, LoadWhat::kWeights, wanted, {}, true);
+  if (const auto rest = store.state().size() - wanted.size(); rest > 0) {
+    run_.record.say(cat("  ", rest, " running statistics that ", checkpoint.string(), " does not have start anew"));
+  }
+}
+
+/// All that the checkpoint and its state.json hold, on all ranks.
+void RunCheckpoints::go_to(const fs::path& checkpoint, const nlohmann::json& state, Hook::Restored how) {
+  run_.counters = counters_from_json(state);
+  saved_step_ = run_.counters.step;
+  load(checkpoint, LoadWhat::kAll);
+  share_start();
+  hooks_.restore(state, how);
+}
+
+void RunCheckpoints::load_start() {
+  run_.world.set_phase(0, "loading weights");
+  auto& store = *run_.setup.store;
+  if (run_.resume) {
+    resume(*run_.resume);
+  } else {
+    store.initialise(static_cast<std::uint64_t>(run_.config.run.seed));
+    if (run_.shares_masters()) run_.step->refresh_weights();
+    if (run_.config.train.start_from) start_from(*run_.config.train.start_from);
+  }
+  run_.setup.optimizer->offset_schedules(run_.counters.schedule_offset);
+  check_equal_weights(run_.world, store, run_.counters.step);
+  if (!run_.world.is_first()) return;
+  const auto first = state(false);
+  check_space(checkpoints_folder(run_.dir()), first);
+  if (!run_.shares_masters()) check_file_size(checkpoints_folder(run_.dir()), first);
+}
+
+void RunCheckpoints::resume(const ResumePoint& point) {
+  go_to(point.checkpoint, point.state, Hook::Restored::kResumed);
+  if (run_.world.is_first()) {
+    warn_if_not_exact(point.state.value("layout", nlohmann::json::object()),
+                      execution_layout(run_.config, run_.setup.micro_batch, run_.world.size()));
+    for (const auto& aside : set_aside_newer(run_.dir(), run_.counters.step)) {
+      log::warning(cat("set aside ", aside.path.string(), ": the run goes on from step ", run_.counters.step));
+    }
+  }
+  run_.record.say(cat("resumed from ", point.checkpoint.string(), " at step ", run_.counters.step));
+}
+
+void RunCheckpoints::start_from(const StartFrom& from) {
+  const bool all = from.load == StartLoad::kAll;
+  const fs::path checkpoint = run_.world.broadcast(run_.start.checkpoint.string());
+  if (all) {
+    load(checkpoint, LoadWhat::kAll);
+  } else {
+    load_weights(checkpoint);
+  }
+  if (run_.world.is_first() || run_.shares_masters()) run_.setup.store->constrain();
+  share_start();
+  run_.counters = counters_from_json(nlohmann::json::parse(run_.world.broadcast(to_json(run_.start.counters).dump())));
+  run_.record.say(cat("started from ", checkpoint.string(), ": ",
+                      start_text(run_.config, run_.start, run_.setup.schedule.total_steps)));
+}
+
+/// What was loaded goes to all.
+void RunCheckpoints::share_start() {
+  run_.world.wait_for_all();
+  if (run_.shares_masters()) {
+    for (const auto& buffer : run_.setup.store->buffers()) run_.world.broadcast(buffer);
+  } else {
+    for (const auto& state : run_.setup.store->state()) run_.world.broadcast(state.tensor);
+    for (const auto& state : run_.setup.optimizer->state()) run_.world.broadcast(state.tensor);
+  }
+  run_.step->refresh_weights();
+}
+
+void RunCheckpoints::rewind(const std::string& reason) {
+  nlohmann::json found;
+  if (saver_) saver_->wait();
+  if (run_.world.is_first()) {
+    const auto newest = find_newest_valid(run_.dir()).found;
+    if (!newest) {
+      throw DivergedError(
+          cat("diverged at step ", run_.counters.step, ": ", reason, ", and there is no checkpoint to go back to"));
+    }
+    found = {{"path", newest->path.string()}, {"state", read_state(newest->path)}};
+  }
+  const auto heard =
+      JsonValue::parse(run_.world.broadcast(found.dump()), {"what rank 0 says of going back", ExitCode::kDistributed});
+  const fs::path target = heard.at("path").text();
+  const auto left = run_.counters;
+  go_to(target, heard.at("state").raw(), Hook::Restored::kRewound);
+  run_.counters.samples_consumed = left.samples_consumed;
+  run_.counters.seconds = left.seconds;
+  run_.record.open_metrics(run_.counters.step, run_.config.log.tensorboard);
+  run_.record.event(run_.counters, "rewound",
+                    {{"from_step", left.step}, {"checkpoint", target.string()}, {"reason", reason}});
+  run_.record.warn(
+      cat("went back from step ", left.step, " to ", target.string(), "; the batches in between are passed over"));
+}
+
+CheckpointState RunCheckpoints::state(bool finished) {
+  CheckpointState out;
+  out.step = run_.counters.step;
+  out.state = to_json(run_.counters);
+  out.state["finished"] = finished;
+  out.state["data_identity"] = run_.data->identity();
+  out.state["tokenizer"] = run_.data->tokenizer().hash();
+  const auto opener = run_.data->document_opener();
+  out.state["document_opener"] = opener ? nlohmann::json(*opener) : nlohmann::json();
+  out.state["layout"] = execution_layout(run_.setup.config, run_.setup.micro_batch, run_.world.size());
+  out.state["hooks"] = hooks_.state();
+  out.model = run_.setup.store->state();
+  out.optimizer = run_.setup.optimizer->state();
+  out.config_yaml = dump_config(run_.setup.config);
+  return out;
+}
+
+void RunCheckpoints::save(bool finished) {
+  if (saved_step_ == run_.counters.step && !finished) return;
+  saved_step_ = run_.counters.step;
+  if (!saver_) return;
+  run_.world.set_phase(run_.counters.step, "saving");
+  run_.record.check_lock();
+  run_.record.sync();
+  SaveOptions options;
+  options.existing = finished ? ExistingCheckpoint::kReplace : ExistingCheckpoint::kKeepIfValid;
+  saver_->save(state(finished), options);
+}
+
+void RunCheckpoints::wait() {
+  if (saver_) saver_->wait();
+}
+
+void RunCheckpoints::note_evaluation(double loss) {
+  if (saver_) saver_->note_evaluation(run_.counters.step, loss);
+}
+
+}  // namespace ingot

@@ -1,0 +1,135 @@
+#include "train/setup_warnings.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+
+#include <map>
+#include <memory>
+#include <utility>
+
+#include "base/text.h"
+#include "recipe/placement_bundle.h"
+
+namespace ingot {
+namespace {
+
+/// Whether a matrix like `info` and its double end at the same place, so that neither the scale of an init nor decay has an
+/// effect. Asked on a small matrix with the same roles.
+bool fixes_scale(const Constraint& constraint, const ParamInfo& info) {
+  ParamInfo small = info;
+  small.shape = {2, 3};
+  auto once = at::arange(1, 7, at::kDouble).view({2, 3}), twice = 2 * once;
+  constraint.apply(once, small);
+  constraint.apply(twice, small);
+  return (twice - once).abs().max().item<double>() < 1e-9;
+}
+
+/// Which constraints fix the scale of which parameters: the name of the first, "" for none.
+class FixedScales {
+ public:
+  explicit FixedScales(const TrainSetup& setup) {
+    const auto& weights = setup.config.weights;
+    add(weights.constraints);
+    for (const auto& change : weights.overrides) {
+      if (change.constraints) add(*change.constraints);
+    }
+    for (const auto& choice : setup.store->choices()) by_param_[choice.info] = first_of(choice);
+  }
+  const std::string& operator[](const ParamInfo* info) const { return by_param_.at(info); }
+
+ private:
+  void add(const std::vector<Variant<ConstraintEntry>>& variants) {
+    for (const auto& variant : variants) made_.emplace(variant.name(), variant.entry().make(variant.settings()));
+  }
+  std::string first_of(const ParamChoice& choice) const {
+    for (const auto& name : choice.constraints) {
+      if (fixes_scale(*made_.at(name), *choice.info)) return name;
+    }
+    return "";
+  }
+
+  std::map<std::string, std::unique_ptr<Constraint>> made_;
+  std::map<const ParamInfo*, std::string> by_param_;
+};
+
+/// Name of what takes away the scale of what sub-layer `depth` gives, or "".
+std::string output_norm(const TrainSetup& setup, int depth) {
+  const auto* norm = setup.model->norm_at(Site::kOutput, depth);
+  if (norm != nullptr) return norm->name();
+  const auto& linear = setup.model->linear_at(depth);
+  if (linear.entry().drops_scale) return linear.name();
+  const auto& residual = setup.config.model.residual;
+  return residual && residual->entry().drops_branch_scale ? residual->name() : "";
+}
+
+/// The first sub-layer whose output's scale is taken away, and by what.
+std::pair<int, std::string> first_output_norm(const TrainSetup& setup) {
+  for (int depth = 0; depth < setup.model->num_sublayers(); ++depth) {
+    if (auto name = output_norm(setup, depth); !name.empty()) return {depth, std::move(name)};
+  }
+  return {-1, {}};
+}
+
+/// A depth factor of the init that the placement itself brings belongs to it, whatever norms it has.
+void warn_of_init(const TrainSetup& setup, const FixedScales& fixed, std::vector<std::string>& out) {
+  const auto& init = setup.config.weights.init;
+  const auto made = init.entry().make(init.settings(), InitContext{setup.model->num_sublayers()});
+  if (!made->scales_with_depth()) return;
+  if (const auto [depth, norm] = first_output_norm(setup); depth >= 0 && bundle_of(setup.config).init != init.name()) {
+    out.push_back(cat("weights.init: ", init.name(),
+                      " makes outputs smaller with the depth, without effect on sub-layer ", depth, ": ", norm,
+                      " takes away the scale of its output; a depth factor has to be in the gain of that ",
+                      "norm (placement depth_scaled_sandwich)"));
+  }
+  for (const auto* info : setup.store->parameters()) {
+    if (!info->roles.has(Role::kWritesStream) || fixed[info].empty()) continue;
+    out.push_back(cat("weights.init: ", init.name(),
+                      " makes outputs smaller with the depth, without effect: the constraint ", fixed[info],
+                      " sets the scale of what writes the stream before step 1"));
+    return;
+  }
+}
+
+void warn_of_decay(const TrainSetup& setup, std::vector<std::string>& out) {
+  for (const auto& assignment : setup.optimizer->assignments()) {
+    const auto& info = *assignment.master->param;
+    if (assignment.weight_decay == 0 || !info.roles.has(Role::kWritesStream)) continue;
+    const auto norm = output_norm(setup, info.depth);
+    if (norm.empty()) continue;
+    out.push_back(cat("weight decay ", assignment.weight_decay, " on '", info.name, "': ", norm,
+                      " takes away the scale of its output, so that decay acts on its effective learning rate alone"));
+    return;
+  }
+}
+
+void warn_of_constrained_decay(const TrainSetup& setup, const FixedScales& fixed, std::vector<std::string>& out) {
+  for (const auto& assignment : setup.optimizer->assignments()) {
+    const auto& constraint = fixed[assignment.master->param];
+    if (assignment.weight_decay == 0 || constraint.empty()) continue;
+    out.push_back(
+        cat("weight decay ", assignment.weight_decay, " on '", assignment.master->param->name, "': its constraint ",
+            constraint,
+            " puts the scale back after every update, so that decay acts on its effective learning rate alone"));
+    return;
+  }
+}
+
+void warn_of_tied_head(const RunConfig& config, std::vector<std::string>& out) {
+  if (!bundle_of(config).untied_head || !config.model.tie_embeddings) return;
+  out.push_back(cat("model.tie_embeddings: the head is the embedding, which in placement ",
+                    config.model.placement.name(), " as published it is not; false, or bundle: sites_only"));
+}
+
+}  // namespace
+
+std::vector<std::string> setup_warnings(const TrainSetup& setup) {
+  auto out = setup.model->warnings();
+  const FixedScales fixed(setup);
+  warn_of_tied_head(setup.config, out);
+  warn_of_init(setup, fixed, out);
+  warn_of_decay(setup, out);
+  warn_of_constrained_decay(setup, fixed, out);
+  return out;
+}
+
+}  // namespace ingot
