@@ -1,5 +1,5 @@
 #pragma once
-// The fields of a variant or a section in words, for `ingot list` and VARIANTS.md.
+// The fields of a variant or a section in words, for `ingot list` and docs/variants.
 
 #include <functional>
 #include <string>

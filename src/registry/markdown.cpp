@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <nlohmann/json.hpp>
+#include <stdexcept>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -48,25 +49,37 @@ std::string fields_table(const std::vector<FieldDoc>& fields) {
   return out;
 }
 
-}  // namespace
-
-std::string variants_markdown(const Families& families) {
-  std::string out =
-      "# Variants\n\nMade by `ingot list --markdown`. Every name below can stand in a config as a bare name or as "
-      "`{type: name, key: value}`.\n\n";
-  for (const AnyFamily* family : choose(families, "")) {
-    out += "- [" + family->name() + "](#" + family->name() + "): " + join(family->names(), ", ") + "\n";
+std::string family_page(const AnyFamily& family, const std::string& words) {
+  std::string out = cat(kGeneratedPage, "\n# ", family.name(), "\n\n", words, "\n\n| name | |\n|---|---|\n");
+  for (const std::string& name : family.names()) {
+    out += cat("| [", name, "](#", name, ") | ", cell(family.at(name).summary), " |\n");
   }
-  for (const AnyFamily* family : choose(families, "")) {
-    out += "\n## " + family->name() + "\n";
-    for (const std::string& name : family->names()) {
-      const Entry& entry = family->at(name);
-      out += "\n### " + name + "\n\n" + entry.summary + (entry.paper.empty() ? "" : "  \n" + entry.paper) + "\n";
-      const auto fields = field_docs(entry);
-      if (!fields.empty()) out += cat("\n", fields_table(fields));
-    }
+  for (const std::string& name : family.names()) {
+    const Entry& entry = family.at(name);
+    out += cat("\n## ", name, "\n\n", entry.summary, entry.paper.empty() ? "" : "  \n" + entry.paper, "\n");
+    const auto fields = field_docs(entry);
+    if (!fields.empty()) out += cat("\n", fields_table(fields));
   }
   return out;
+}
+
+}  // namespace
+
+std::map<std::string, std::string> variants_pages(const Families& families,
+                                                  const std::map<std::string, std::string>& words) {
+  std::map<std::string, std::string> pages;
+  std::string index =
+      cat(kGeneratedPage,
+          "\n# Variants\n\nWherever a config takes a variant it takes its bare name, `layer_norm`, or a "
+          "mapping with settings, `{type: layer_norm, eps: 1e-6}`.\n\n| family | |\n|---|---|\n");
+  for (const AnyFamily* family : choose(families, "")) {
+    const auto found = words.find(family->name());
+    if (found == words.end()) throw std::logic_error("no words say what the family " + family->name() + " is for");
+    pages[family->name() + ".md"] = family_page(*family, found->second);
+    index += cat("| [", family->name(), "](", family->name(), ".md) | ", cell(found->second), " |\n");
+  }
+  pages["README.md"] = index;
+  return pages;
 }
 
 std::string variants_json(const Families& families, const std::string& family) {

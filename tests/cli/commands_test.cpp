@@ -16,7 +16,14 @@ namespace {
 
 using namespace testing;
 
-class Commands : public Program {};
+class Commands : public Program {
+ protected:
+  static std::set<std::string> names_in(const fs::path& path) {
+    std::set<std::string> names;
+    for (const auto& entry : fs::directory_iterator(path)) names.insert(entry.path().filename().string());
+    return names;
+  }
+};
 
 TEST_F(Commands, HelpVersionAndUsage) {
   EXPECT_EQ(ingot({"--help"}).exit_code, 0);
@@ -28,11 +35,31 @@ TEST_F(Commands, HelpVersionAndUsage) {
   EXPECT_EQ(ingot({"train", "absent.yaml"}).exit_code, 2);
 }
 
-TEST_F(Commands, TheMarkdownOfVariantsIsUpToDate) {
-  const auto listed = ingot({"list", "--markdown"});
-  EXPECT_EQ(listed.exit_code, 0);
-  EXPECT_EQ(listed.out, read_file(source_path("configs/VARIANTS.md")))
-      << "run: build/ingot list --markdown > configs/VARIANTS.md";
+TEST_F(Commands, ThePagesOfVariantsAreUpToDate) {
+  const auto listed = ingot({"list", "--markdown", "pages"});
+  ASSERT_EQ(listed.exit_code, 0) << listed.err;
+  const fs::path committed = source_path("docs/variants");
+  EXPECT_EQ(names_in(folder / "pages"), names_in(committed)) << "run: build/ingot list --markdown docs/variants";
+  for (const auto& name : names_in(folder / "pages")) {
+    EXPECT_EQ(read_file(folder / "pages" / name), read_file(committed / name))
+        << name << " is out of date, run: build/ingot list --markdown docs/variants";
+  }
+}
+
+TEST_F(Commands, PagesReplaceNothingButPages) {
+  fs::create_directory(folder / "pages");
+  write_raw(folder / "pages/norms.md", "mine\n");
+  const auto refused = ingot({"list", "--markdown", "pages"});
+  EXPECT_EQ(refused.exit_code, 2);
+  EXPECT_TRUE(has(refused.err, "pages/norms.md"));
+  EXPECT_EQ(names_in(folder / "pages"), std::set<std::string>{"norms.md"});
+  // Of what lies there only pages of families that are gone are removed.
+  fs::rename(folder / "pages/norms.md", folder / "pages/mine.md");
+  ASSERT_EQ(ingot({"list", "--markdown", "pages"}).exit_code, 0);
+  fs::rename(folder / "pages/norms.md", folder / "pages/gone.md");
+  ASSERT_EQ(ingot({"list", "--markdown", "pages"}).exit_code, 0);
+  EXPECT_FALSE(fs::exists(folder / "pages/gone.md"));
+  EXPECT_EQ(read_file(folder / "pages/mine.md"), "mine\n");
 }
 
 TEST_F(Commands, ListSpeaksJson) {

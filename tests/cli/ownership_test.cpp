@@ -130,7 +130,7 @@ TEST_F(Ownership, AFileSizeLimitIsAnErrorWithItsCode) {
 TEST_F(Ownership, EveryCommandNoticesAFullStdout) {
   ASSERT_EQ(train({}).exit_code, 0);
   for (const char* arguments :
-       {"--help", "--version", "train --help", "list", "list --markdown", "config check small.yaml",
+       {"--help", "--version", "train --help", "list", "list --markdown pages", "config check small.yaml",
         "config show small.yaml", "config schema", "plan small.yaml", "status runs/t", "stop runs/t",
         "sample runs/t --tokens 3", "sample runs/t --tokens 3 --json", "eval runs/t --ids 1,2,3", "data show runs/t",
         "data verify runs/t", "tokenize p/a.txt --out tok --tokenizer bytes"}) {

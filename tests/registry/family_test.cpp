@@ -85,13 +85,19 @@ TEST(Lookup, AnswersTheReader) {
   EXPECT_TRUE(lookup.names("mixers").empty());
 }
 
-TEST(Markdown, ShowsFamiliesAndFields) {
+TEST(Markdown, HasAPageForEachFamily) {
   Families families;
   fill(families);
-  const std::string text = variants_markdown(families);
-  EXPECT_NE(text.find("- [norms](#norms): none, rms_norm\n"), std::string::npos);
-  EXPECT_NE(text.find("### rms_norm\n\nDivides by the root mean square.  \nA 2019\n\n"), std::string::npos);
-  EXPECT_NE(text.find("| `eps` | number | `1.0e-06` | > 0 | added \\| small |\n"), std::string::npos) << text;
+  auto pages = variants_pages(families, {{"norms", "What scales."}, {"positions", "Where."}, {"others", "Unused."}});
+  ASSERT_EQ(pages.size(), 3u);
+  const std::string norms = pages["norms.md"];
+  EXPECT_EQ(norms.rfind(kGeneratedPage, 0), 0u);
+  EXPECT_NE(norms.find("\n# norms\n\nWhat scales.\n"), std::string::npos) << norms;
+  EXPECT_NE(norms.find("| [rms_norm](#rms_norm) | Divides by the root mean square. |\n"), std::string::npos) << norms;
+  EXPECT_NE(norms.find("## rms_norm\n\nDivides by the root mean square.  \nA 2019\n\n"), std::string::npos) << norms;
+  EXPECT_NE(norms.find("| `eps` | number | `1.0e-06` | > 0 | added \\| small |\n"), std::string::npos) << norms;
+  EXPECT_NE(pages["README.md"].find("| [positions](positions.md) | Where. |\n"), std::string::npos);
+  EXPECT_THROW(variants_pages(families, {{"norms", "What scales."}}), std::logic_error);
 }
 
 TEST(Markdown, GivesJsonAndText) {
