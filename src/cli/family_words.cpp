@@ -23,7 +23,7 @@ std::map<std::string, std::string> family_words() {
        "Normalisation layers. `model.norm` is the norm of every site at which the placement asks for one; "
        "`model.sites`, "
        "`sites` of an operator and `model.overrides` choose for single sites."},
-      {"objectives", "The loss that training minimises (`train.objective`)."},
+      {"objectives", "The loss of a target token, which training minimises (`train.objective`)."},
       {"optimizers", "How a gradient becomes a change of the weight (`optim.optimizer`, or `optimizer` of a group)."},
       {"parametrizations",
        "What is trained in place of a weight that the model multiplies with, such as its length and direction apart "
