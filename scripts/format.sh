@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks the layout of all C++ files, or corrects it. usage: scripts/format.sh [--fix] [FILE...]
+# Checks the layout of all C++ files, comments included, or corrects it. usage: scripts/format.sh [--fix] [FILE...]
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -25,8 +25,9 @@ if [ ${#files[@]} -eq 0 ]; then
   mapfile -t files < <(find src tests tools -name '*.cpp' -o -name '*.h' -o -name '*.cu' -o -name '*.cuh' | sort)
 fi
 if [ $FIX -eq 1 ]; then
+  python3 -B tools/wrap_comments.py --fix "${files[@]}"
   "$formatter" -i "${files[@]}"
 else
-  "$formatter" --dry-run --Werror "${files[@]}" || { echo "format: run scripts/format.sh --fix" >&2; exit 1; }
+  { "$formatter" --dry-run --Werror "${files[@]}" && python3 -B tools/wrap_comments.py "${files[@]}"; } || { echo "format: run scripts/format.sh --fix" >&2; exit 1; }
   echo "format: ${#files[@]} files are well laid out"
 fi
