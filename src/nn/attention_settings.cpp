@@ -21,9 +21,9 @@ void describe(Fields& f, Config& c) {
   describe(f, c.query_key);
   f.field("scale", c.scale, "fixed factor of the scores; the score's own if absent, head_dim^-1/2 for dot",
           Rule{}.above(0));
-  f.field("head_scale", c.head_scale, "whether what each head gives has a learned factor, starting at 1 (NormFormer)");
+  f.field("head_scale", c.head_scale, "whether each head's output has a learned factor, starting at 1 (NormFormer)");
   f.field("value_residual", c.value_residual,
-          "share of the first such layer's values in this one's, learned from this start; no such share if absent",
+          "start of a learned share of the first attention's values that is mixed into this one's; absent: none is",
           Rule{}.at_least(0).at_most(1));
 }
 

@@ -129,7 +129,7 @@ struct FfnEntry : Entry {
 
 /// Key `hidden_scale` of an ffn.
 inline constexpr const char* kHiddenScaleHelp =
-    "whether each entry of what the products in give has a learned factor, starting at 1 (nGPT)";
+    "whether each output of the first products has a learned factor, starting at 1 (nGPT)";
 
 void register_all_mixers(Family<MixerEntry>& family);
 void register_all_ffns(Family<FfnEntry>& family);

@@ -18,8 +18,8 @@ void describe(Fields& f, QkNormConfig& c) {
 
 void describe(Fields& f, QueryKeyConfig& c) {
   f.field("position", c.position, "position encoding of queries and keys");
-  f.field("qk_norm", c.qk_norm, "how the norms of the sites q and k act, where there are some");
-  f.field("score", c.score, "by what a query and a key are compared");
+  f.field("qk_norm", c.qk_norm, "how norms at the sites q and k act, if there are any");
+  f.field("score", c.score, "how a query and a key are compared");
 }
 
 QueryKey::QueryKey(const QueryKeyConfig& config, const BranchContext& context, const QueryKeySizes& sizes)

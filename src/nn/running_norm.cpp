@@ -18,7 +18,7 @@ namespace ingot::norms {
 void describe_warmup(Fields& f, WarmupSettings& c, const char* leak, const char* warmup) {
   f.field("allow_leak", c.allow_leak, leak);
   f.field("warmup", c.warmup, warmup, Rule{}.at_least(0).at_most(limits::kUpdates));
-  f.field("momentum", c.momentum, "weight of the past in running statistics", Rule{}.at_least(0).below(1));
+  f.field("momentum", c.momentum, "share of the running statistics that each step keeps", Rule{}.at_least(0).below(1));
   f.field("eps", c.eps, "added to mean squares before their roots", Rule{}.above(0));
 }
 

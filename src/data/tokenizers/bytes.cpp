@@ -46,7 +46,7 @@ class BytesTokenizer final : public Tokenizer {
 
 void register_bytes(Family<TokenizerEntry>& family) {
   using namespace bytes;
-  auto& entry = family.add<BytesConfig>("bytes", "one token for each byte, and one that ends a document", "");
+  auto& entry = family.add<BytesConfig>("bytes", "One token for each byte, and one that ends a document.", "");
   entry.sample_bytes = [](const ConfigObject&) { return 0; };
   entry.planned_vocab_size = [](const ConfigObject&) { return std::optional<std::int64_t>(kEnd + 1); };
   entry.make = [](const ConfigObject&, const TextSource&) { return std::make_shared<const BytesTokenizer>(); };

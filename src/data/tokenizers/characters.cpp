@@ -140,8 +140,8 @@ std::shared_ptr<const Tokenizer> load(std::string_view bytes, const std::string&
 void register_characters(Family<TokenizerEntry>& family) {
   using namespace characters;
   using Config = CharactersConfig;
-  auto& entry = family.add<Config>("characters", "one token for each character of the training text",
-                                   "as in char-rnn, Karpathy 2015");
+  auto& entry = family.add<Config>("characters", "One token for each character of the training text.",
+                                   "As in char-rnn, Karpathy 2015");
   entry.trains = true;
   entry.sample_bytes = [](const ConfigObject&) { return 0; };
   entry.planned_vocab_size = with_settings<Config>([](const Config& c) {

@@ -74,7 +74,7 @@ std::shared_ptr<const Tokenizer> load(std::string_view bytes, const std::string&
 void register_external(Family<TokenizerEntry>& family) {
   using namespace external;
   using Config = ExternalConfig;
-  auto& entry = family.add<Config>("external", "ids of shards made elsewhere, without a tokenizer", "");
+  auto& entry = family.add<Config>("external", "Shards made elsewhere, of which there are only the ids.", "");
   entry.sample_bytes = [](const ConfigObject&) { return 0; };
   entry.planned_vocab_size =
       with_settings<Config>([](const Config& c) { return std::optional<std::int64_t>(c.vocab_size); });

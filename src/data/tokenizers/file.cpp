@@ -21,7 +21,7 @@ void describe(Fields& f, FileConfig& c) {
 
 void register_file(Family<TokenizerEntry>& family) {
   using namespace file;
-  auto& entry = family.add<FileConfig>("file", "a tokenizer that was made before", "");
+  auto& entry = family.add<FileConfig>("file", "A tokenizer that was made before.", "");
   entry.sample_bytes = [](const ConfigObject&) { return 0; };
   entry.planned_vocab_size = [](const ConfigObject&) { return std::optional<std::int64_t>(); };
   // The file says which member of the family reads it.

@@ -54,11 +54,11 @@ void describe(Fields& f, SentencepieceConfig& c) {
   f.field("character_coverage", c.character_coverage,
           "share of the text whose characters get a piece; the blank always does", Rule{}.at_least(0.98).at_most(1));
   f.field("split_digits", c.split_digits, "every digit is a piece of its own");
-  f.field("max_piece_length", c.max_piece_length, "of a piece, in characters", Rule{}.at_least(1).at_most(512));
+  f.field("max_piece_length", c.max_piece_length, "longest piece, in characters", Rule{}.at_least(1).at_most(512));
   f.field("sample", c.sample,
           "text that training sees, a fixed choice of documents; auto: 2 KiB for each id, at least 4 MiB",
           Rule{}.at_least(1));
-  f.field("num_threads", c.num_threads, "of the unigram training; changes its rounding, so part of the result",
+  f.field("num_threads", c.num_threads, "threads of the unigram training; they change its rounding and so the result",
           Rule{}.at_least(1).at_most(128));
 }
 
@@ -335,7 +335,7 @@ std::shared_ptr<const Tokenizer> train(const SentencepieceConfig& c, const TextS
 void register_sentencepiece(Family<TokenizerEntry>& family) {
   using namespace sentencepiece;
   using Config = SentencepieceConfig;
-  auto& entry = family.add<Config>("sentencepiece", "subwords trained on the text: byte-pair merges or unigram",
+  auto& entry = family.add<Config>("sentencepiece", "Subwords trained on the text: byte-pair merges or unigram.",
                                    "Kudo & Richardson 2018, arXiv:1808.06226");
   entry.trains = true;
   entry.sample_bytes = with_settings<Config>([](const Config& c) { return sample_bytes(c); });

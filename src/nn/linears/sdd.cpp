@@ -23,7 +23,7 @@ struct Config {
 void describe(Fields& f, Config& c) {
   f.field("eps", c.eps, "added to the mean square before the root", Rule{}.above(0));
   f.field("depth_scaled", c.depth_scaled,
-          "whether gains of outputs that join the stream start at the number of blocks to the power of -1/2");
+          "whether gains of outputs that join the stream start at 1 over the root of the number of blocks");
 }
 
 class Sdd final : public LinearOutput {
@@ -47,7 +47,7 @@ class Sdd final : public LinearOutput {
 
 void register_sdd(Family<LinearEntry>& family) {
   using sdd::Config;
-  LinearEntry& e = family.add<Config>("sdd", "The product over its root mean square, times a gain.",
+  LinearEntry& e = family.add<Config>("sdd", "The product divided by its root mean square, times a gain.",
                                       "Wang et al. 2025, arXiv:2502.15499");
   e.make =
       with_settings<Config>([](const Config& config, const LinearContext& context) -> std::unique_ptr<LinearOutput> {

@@ -214,7 +214,7 @@ std::vector<Sample> samples(const Families& /*families*/) {
 void register_delta_net(Family<MixerEntry>& family) {
   using delta_net::Config;
   MixerEntry& e =
-      family.add<Config>("delta_net", "Linear attention with delta-rule updates, short convolutions before it.",
+      family.add<Config>("delta_net", "Linear attention with delta-rule updates, and short convolutions before it.",
                          "Yang et al. 2024, arXiv:2406.06484");
   e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Mixer> {
     return std::make_unique<delta_net::DeltaNet>(config, context);

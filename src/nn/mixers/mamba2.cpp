@@ -274,7 +274,7 @@ std::vector<Sample> samples(const Families& /*families*/) {
 void register_mamba2(Family<MixerEntry>& family) {
   using mamba2::Config;
   MixerEntry& e =
-      family.add<Config>("mamba2", "State-space recurrence with one decay per head, short convolution and gate.",
+      family.add<Config>("mamba2", "A state-space recurrence with one decay per head, a short convolution and a gate.",
                          "Dao & Gu 2024, arXiv:2405.21060");
   e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Mixer> {
     return std::make_unique<mamba2::Mamba2>(config, context);

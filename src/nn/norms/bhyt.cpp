@@ -23,7 +23,7 @@ struct Config {
 
 void describe(Fields& f, Config& c) {
   f.field("lambda", c.lambda, "start value of the learned slope", Rule{}.above(0));
-  f.field("kappa", c.kappa, "the multiple of the root mean square that the tanh is laid out for", Rule{}.above(0));
+  f.field("kappa", c.kappa, "x is divided by this times its root mean square", Rule{}.above(0));
   f.field("eps", c.eps, "added to the mean square before the root", Rule{}.above(0));
 }
 
@@ -58,7 +58,7 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 
 void register_bhyt(Family<NormEntry>& family) {
   using bhyt::Config;
-  NormEntry& e = family.add<Config>("bhyt", "Tanh of x over a multiple of its root mean square.",
+  NormEntry& e = family.add<Config>("bhyt", "The tanh of x divided by a multiple of its root mean square.",
                                     "Byun et al. 2025, arXiv:2601.09719");
   e.make = norms::maker<bhyt::Bhyt, Config>();
   e.reference = with_settings<Config>(bhyt::reference);

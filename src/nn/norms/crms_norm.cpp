@@ -51,8 +51,9 @@ at::Tensor reference(const Config& config, const at::Tensor& z, const ParamMap& 
 
 void register_crms_norm(Family<NormEntry>& family) {
   using crms_norm::Config;
-  NormEntry& e = family.add<Config>("crms_norm", "LayerNorm of a centred vector from all its entries but the last.",
-                                    "Jiang et al. 2023, arXiv:2305.14858");
+  NormEntry& e =
+      family.add<Config>("crms_norm", "LayerNorm of a vector with mean 0, of which all entries but the last are given.",
+                         "Jiang et al. 2023, arXiv:2305.14858");
   e.make = norms::maker<crms_norm::CrmsNorm, Config>();
   e.reference = with_settings<Config>(crms_norm::reference);
   e.has_gain = false;

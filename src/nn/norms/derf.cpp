@@ -58,7 +58,7 @@ at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const ParamM
 
 void register_derf(Family<NormEntry>& family) {
   using derf::Config;
-  NormEntry& e = family.add<Config>("derf", "The error function in place of a norm: learned slope and shift.",
+  NormEntry& e = family.add<Config>("derf", "The error function in place of a norm, with a learned slope and shift.",
                                     "Chen et al. 2025, arXiv:2512.10938");
   e.make = norms::maker<derf::Derf, Config>();
   e.reference = with_settings<Config>(derf::reference);

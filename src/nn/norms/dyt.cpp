@@ -64,7 +64,7 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 
 void register_dyt(Family<NormEntry>& family) {
   using dyt::Config;
-  NormEntry& e = family.add<Config>("dyt", "Dynamic tanh in place of a norm: a learned slope, no statistics.",
+  NormEntry& e = family.add<Config>("dyt", "A tanh with a learned slope in place of a norm, without statistics.",
                                     "Zhu et al. 2025, arXiv:2503.10622");
   e.make = norms::maker<dyt::Dyt, Config>();
   e.reference = with_settings<Config>(dyt::reference);

@@ -62,7 +62,7 @@ at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const ParamM
 void register_elementwise_layer_norm(Family<NormEntry>& family) {
   using elementwise_layer_norm::Config;
   NormEntry& e = family.add<Config>("elementwise_layer_norm",
-                                    "DyISRU: x over the root of beta + x², LayerNorm without statistics.",
+                                    "x divided by the root of beta + x² (DyISRU): like LayerNorm, without statistics.",
                                     "Stollenwerk 2025, arXiv:2503.21708");
   e.make = norms::maker<elementwise_layer_norm::ElementwiseLayerNorm, Config>();
   e.reference = with_settings<Config>(elementwise_layer_norm::reference);

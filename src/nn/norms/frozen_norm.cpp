@@ -42,7 +42,7 @@ struct Moment {
 
 void describe(Fields& f, Moment& c) {
   f.field("at", c.at, "updates after which it happens", Rule{}.at_least(1).at_most(limits::kUpdates));
-  f.field("gap", c.gap, "further updates for each sub-layer before this one",
+  f.field("gap", c.gap, "how many updates later it happens for each further sub-layer",
           Rule{}.at_least(0).at_most(limits::kUpdates));
 }
 
@@ -60,9 +60,12 @@ void describe(Fields& f, Config& c) {
   f.choice("of", c.of, {{"layer_norm", Base::kLayerNorm}, {"rms_norm", Base::kRmsNorm}}, "the norm that is removed");
   f.field("freeze", c.freeze, "when every token is divided by the same number");
   f.field("merge", c.merge,
-          "when the first token of a document is divided by it too; until then by its own; absent: with the others");
-  f.field("momentum", c.momentum, "weight of the past in that number", Rule{}.at_least(0).below(1));
-  f.field("penalty", c.penalty, "weight of each token's squared distance from it in the loss", Rule{}.at_least(0));
+          "when the first token of a document is divided by that number too, until then by its own; absent: together "
+          "with the others");
+  f.field("momentum", c.momentum, "share of that number that each step keeps", Rule{}.at_least(0).below(1));
+  f.field("penalty", c.penalty,
+          "weight in the loss of the squared distance between each token's divisor and that number",
+          Rule{}.at_least(0));
   f.field("bias", c.bias, "whether a learned bias is added");
   f.field("eps", c.eps, "added to the variance or mean square before the root", Rule{}.above(0));
 }
@@ -217,8 +220,9 @@ std::string when(const Config& config, int depth) {
 
 void register_frozen_norm(Family<NormEntry>& family) {
   using frozen_norm::Base, frozen_norm::Config;
-  NormEntry& e = family.add<Config>("frozen_norm", "A trained norm whose divisor becomes one number, then removable.",
-                                    "Baroni et al. 2025, arXiv:2507.02559");
+  NormEntry& e = family.add<Config>(
+      "frozen_norm", "A norm whose divisor becomes one number during training, so that it can be removed.",
+      "Baroni et al. 2025, arXiv:2507.02559");
   e.make = norms::maker<frozen_norm::FrozenNorm, Config>();
   e.reference = with_settings<Config>(frozen_norm::reference);
   e.num_parameters =

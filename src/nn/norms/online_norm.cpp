@@ -29,9 +29,10 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("allow_leak", c.allow_leak, "accepts a norm with statistics pooled over tokens");
-  f.field("forward_decay", c.forward_decay, "weight of the past in mean and variance", Rule{}.at_least(0).below(1));
-  f.field("backward_decay", c.backward_decay, "1 less the strength of the control of gradients",
+  f.field("allow_leak", c.allow_leak, "true accepts that statistics are pooled over tokens");
+  f.field("forward_decay", c.forward_decay, "share of mean and variance that each step keeps",
+          Rule{}.at_least(0).below(1));
+  f.field("backward_decay", c.backward_decay, "the correction of gradients has the strength 1 - backward_decay",
           Rule{}.at_least(0).below(1));
   f.field("layer_scaling", c.layer_scaling, "whether each token is divided by its root mean square at the end");
   f.field("eps", c.eps, "added to variance and mean square before their roots", Rule{}.above(0));

@@ -21,7 +21,7 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("fraction", c.fraction, "part of the channels that the root mean square is taken of",
+  f.field("fraction", c.fraction, "share of the channels of which the root mean square is taken",
           Rule{}.above(0).at_most(1));
   f.field("eps", c.eps, "added to the root mean square", Rule{}.above(0));
 }

@@ -32,9 +32,10 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  norms::describe_warmup(f, c.running, "accepts that in warm-up a token sees later ones",
+  norms::describe_warmup(f, c.running, "true accepts that a token sees later ones during the warm-up",
                          "updates until the running statistic takes over");
-  f.field("groups", c.groups, "equal parts of the channels that are scaled first; 0: no scaling",
+  f.field("groups", c.groups,
+          "equal parts of the channels, each scaled by its own root mean square first; 0: no scaling",
           Rule{}.at_least(0).at_most(limits::kWidth));
   f.choice("divide_by", c.divide_by, {{"batch", DivideBy::kBatch}, {"running", DivideBy::kRunning}},
            "the statistic that gradients are divided by");

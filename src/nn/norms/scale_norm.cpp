@@ -17,9 +17,7 @@ struct Config {
   double eps = 1e-5;
 };
 
-void describe(Fields& f, Config& c) {
-  f.field("eps", c.eps, "the smallest length that is divided by", Rule{}.above(0));
-}
+void describe(Fields& f, Config& c) { f.field("eps", c.eps, "a smaller length counts as this", Rule{}.above(0)); }
 
 class ScaleNorm final : public norms::ClosedFormNorm {
  public:
@@ -53,8 +51,8 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 
 void register_scale_norm(Family<NormEntry>& family) {
   using scale_norm::Config;
-  NormEntry& e =
-      family.add<Config>("scale_norm", "Scales to a learned length.", "Nguyen & Salazar 2019, arXiv:1910.05895");
+  NormEntry& e = family.add<Config>("scale_norm", "Scales each vector to one learned length.",
+                                    "Nguyen & Salazar 2019, arXiv:1910.05895");
   e.make = norms::maker<scale_norm::ScaleNorm, Config>();
   e.reference = with_settings<Config>(scale_norm::reference);
   e.num_parameters = [](const ConfigObject&, std::int64_t) { return std::int64_t{1}; };

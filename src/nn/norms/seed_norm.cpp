@@ -83,8 +83,9 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 
 void register_seed_norm(Family<NormEntry>& family) {
   using seed_norm::Config;
-  NormEntry& e = family.add<Config>("seed_norm", "RMSNorm whose gain moves with the tanh of a product with x.",
-                                    "Cai et al. 2025, arXiv:2510.22777");
+  NormEntry& e =
+      family.add<Config>("seed_norm", "RMSNorm whose gain depends on x, through the tanh of a product with it.",
+                         "Cai et al. 2025, arXiv:2510.22777");
   e.make = norms::maker<seed_norm::SeedNorm, Config>();
   e.reference = with_settings<Config>(seed_norm::reference);
   e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 3 * width; };

@@ -34,7 +34,7 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  norms::describe_warmup(f, c.running, "accepts that in training a token sees later ones",
+  norms::describe_warmup(f, c.running, "true accepts that a token sees later ones in training",
                          "updates until the smoothing starts");
   f.field("window", c.window, "steps that the statistics are smoothed over; 1: those of the step alone, no smoothing",
           Rule{}.at_least(1).at_most(10'000));

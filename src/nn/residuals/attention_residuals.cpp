@@ -30,7 +30,8 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("blocks", c.blocks, "runs of sub-layers whose outputs are added up to one; absent: each output stands alone",
+  f.field("blocks", c.blocks,
+          "number of groups of successive sub-layers whose outputs are added up; absent: each output stands alone",
           Rule{}.at_least(1).at_most(limits::kWidth));
 }
 

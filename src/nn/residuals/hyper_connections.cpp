@@ -135,7 +135,7 @@ class HyperConnections final : public residuals::ManyStreams {
 void register_hyper_connections(Family<ResidualEntry>& family) {
   using hyper_connections::Config;
   ResidualEntry& e =
-      family.add<Config>("hyper_connections", "Several streams with learned weights of reading and joining.",
+      family.add<Config>("hyper_connections", "Several streams; learned weights say how branches read and join them.",
                          "Zhu et al. 2024, arXiv:2409.19606");
   e.make = residuals::maker<hyper_connections::HyperConnections, Config>();
   e.output_init_factor =

@@ -26,10 +26,10 @@ struct Config {
 void describe(Fields& f, Config& c) {
   f.field("stream_start", c.stream_start, "factor of the stream at the start, in the first block");
   f.field("stream_start_last", c.stream_start_last,
-          "the same in the last block, and on a line between; as the first if absent");
+          "the same in the last block, with a straight line between; absent: as in the first");
   f.field("embedding_start", c.embedding_start, "factor of the embedding at the start, in the first block");
   f.field("embedding_start_last", c.embedding_start_last,
-          "the same in the last block, and on a line between; as the first if absent");
+          "the same in the last block, with a straight line between; absent: as in the first");
 }
 
 class InputScalars final : public Residual {

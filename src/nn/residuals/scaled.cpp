@@ -24,7 +24,7 @@ struct Config {
 void describe(Fields& f, Config& c) {
   f.choice("by", c.by, {{"sqrt_depth", By::kSqrtDepth}, {"depth", By::kDepth}, {"nothing", By::kNothing}},
            "what the branch is divided by: the root of the number of sub-layers, that number, or 1");
-  f.field("factor", c.factor, "factor of the branch beside that", Rule{}.above(0));
+  f.field("factor", c.factor, "a further factor of the branch", Rule{}.above(0));
 }
 
 class Scaled final : public residuals::ScaledResidual {

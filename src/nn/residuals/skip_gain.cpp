@@ -17,7 +17,7 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("mixers", c.mixers, "whether the skip paths of mixers have a factor too, in place of those of ffns alone");
+  f.field("mixers", c.mixers, "whether the skip paths around mixers have a factor too");
 }
 
 class SkipGain final : public residuals::ScaledResidual {
@@ -45,7 +45,7 @@ class SkipGain final : public residuals::ScaledResidual {
 
 void register_skip_gain(Family<ResidualEntry>& family) {
   using skip_gain::Config;
-  ResidualEntry& e = family.add<Config>("skip_gain", "The skip path has a learned factor of each channel, at ffns.",
+  ResidualEntry& e = family.add<Config>("skip_gain", "A learned factor for each channel of the skip paths around ffns.",
                                         "Shleifer et al. 2021, arXiv:2110.09456, section 2");
   e.make = residuals::maker<skip_gain::SkipGain, Config>();
 }

@@ -22,7 +22,7 @@ at::Tensor reference(const at::Tensor& q, const at::Tensor& k) { return (q * k).
 
 void register_dot(Family<ScoreEntry>& family) {
   ScoreEntry& e =
-      family.add<dot::Config>("dot", "The dot product over the root of the head's width; nothing is learned.",
+      family.add<dot::Config>("dot", "The dot product divided by the root of the head's width; nothing is learned.",
                               "Vaswani et al. 2017, arXiv:1706.03762");
   e.make = [](const ConfigObject&, const ScoreContext&) { return std::unique_ptr<Score>(); };
   e.factor = [](std::int64_t head_dim) { return 1 / std::sqrt(static_cast<double>(head_dim)); };

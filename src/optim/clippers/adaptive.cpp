@@ -25,8 +25,8 @@ struct AdaptiveConfig {
 };
 
 void describe(Fields& f, AdaptiveConfig& c) {
-  f.field("ratio", c.ratio, "largest norm of a unit's gradient as a share of its weights' norm", Rule{}.above(0));
-  f.field("eps", c.eps, "least norm of weights that counts", Rule{}.above(0));
+  f.field("ratio", c.ratio, "largest norm of a unit's gradient, relative to the norm of its weights", Rule{}.above(0));
+  f.field("eps", c.eps, "a smaller norm of weights counts as this", Rule{}.above(0));
   f.field("head", c.head, "whether the head's rows are clipped too (a tied head always is: it is the embedding)");
 }
 
@@ -65,7 +65,8 @@ namespace ingot {
 
 void register_adaptive(Family<ClipperEntry>& family) {
   using namespace adaptive_clipping;
-  add_clipper<AdaptiveConfig, Adaptive>(family, "adaptive", "Bounds each unit's gradient by its weights' norm",
+  add_clipper<AdaptiveConfig, Adaptive>(family, "adaptive",
+                                        "Bounds the gradient of each unit relative to the norm of its weights.",
                                         "Brock et al. 2021, arXiv:2102.06171");
 }
 

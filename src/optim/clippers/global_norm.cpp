@@ -38,7 +38,7 @@ namespace ingot {
 void register_global_norm(Family<ClipperEntry>& family) {
   using namespace global_norm;
   add_clipper<GlobalNormConfig, GlobalNorm>(family, "global_norm",
-                                            "Scales all gradients so that their norm stays in bounds",
+                                            "Scales all gradients together so that their norm stays in bounds.",
                                             "Pascanu et al. 2013, arXiv:1211.5063");
 }
 

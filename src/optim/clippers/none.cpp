@@ -21,7 +21,7 @@ namespace ingot {
 
 void register_none(Family<ClipperEntry>& family) {
   using namespace no_clipping;
-  add_clipper<NoneConfig, None>(family, "none", "Gradients as they are", "");
+  add_clipper<NoneConfig, None>(family, "none", "Leaves gradients as they are.", "");
 }
 
 }  // namespace ingot

@@ -20,7 +20,7 @@ struct CautiousConfig {
 };
 
 void describe(Fields& f, CautiousConfig& c) {
-  f.field("eps", c.eps, "least mean of the mask that is divided by", Rule{}.above(0));
+  f.field("eps", c.eps, "the steps that remain are divided by the mean of the mask, at least by this", Rule{}.above(0));
 }
 
 class Cautious final : public Modifier {
@@ -45,8 +45,9 @@ namespace ingot {
 
 void register_cautious(Family<ModifierEntry>& family) {
   using namespace cautious;
-  add_modifier<CautiousConfig, Cautious>(family, "cautious", "Moves only what agrees with the newest gradient",
-                                         "Liang et al. 2024, arXiv:2411.16085");
+  add_modifier<CautiousConfig, Cautious>(
+      family, "cautious", "Leaves out those parts of a step whose sign disagrees with the newest gradient.",
+      "Liang et al. 2024, arXiv:2411.16085");
 }
 
 }  // namespace ingot

@@ -32,7 +32,8 @@ void describe(Fields& f, AdamwConfig& c) {
           Rule{}.at_least(0).below(1));
   f.field("eps", c.eps, "added to the root of the averaged square", Rule{}.above(0));
   f.field("weight_decay", c.weight_decay, "weight decay, times the learning rate", Rule{}.at_least(0));
-  f.field("decoupled", c.decoupled, "decay the weights themselves (AdamW) instead of adding it to the gradient (Adam)");
+  f.field("decoupled", c.decoupled,
+          "whether decay acts on the weights themselves (AdamW) or is added to the gradient (Adam)");
 }
 
 RuleStep<AdamRule> prepare(const AdamwConfig& c, const UpdateContext& context) {
@@ -48,7 +49,7 @@ namespace ingot {
 
 void register_adamw(Family<OptimizerEntry>& family) {
   using namespace adamw;
-  add_optimizer<AdamwConfig>(family, "adamw", "Adam with decoupled weight decay",
+  add_optimizer<AdamwConfig>(family, "adamw", "Adam with decoupled weight decay.",
                              "Loshchilov & Hutter 2019, arXiv:1711.05101", [](const AdamwConfig& c) {
                                check_betas("adamw", c.betas, 2);
                                return elementwise<AdamRule>(c, {"exp_avg", "exp_avg_sq"}, prepare,

@@ -25,7 +25,8 @@ struct LionConfig {
 
 void describe(Fields& f, LionConfig& c) {
   f.field("lr", c.lr, "peak learning rate", Rule{}.at_least(0));
-  f.field("betas", c.betas, "share of the average in the update, and what of it is kept", Rule{}.at_least(0).below(1));
+  f.field("betas", c.betas, "share of the average in the update, and share of the average that is kept",
+          Rule{}.at_least(0).below(1));
   f.field("weight_decay", c.weight_decay, "weight decay, times the learning rate", Rule{}.at_least(0));
 }
 
@@ -40,7 +41,7 @@ namespace ingot {
 
 void register_lion(Family<OptimizerEntry>& family) {
   using namespace lion;
-  add_optimizer<LionConfig>(family, "lion", "Sign of an average of gradients that leans on the newest",
+  add_optimizer<LionConfig>(family, "lion", "The sign of an average of gradients that leans on the newest.",
                             "Chen et al. 2023, arXiv:2302.06675", [](const LionConfig& c) {
                               check_betas("lion", c.betas, 2);
                               return elementwise<LionRule>(c, {"exp_avg"}, prepare);

@@ -33,7 +33,7 @@ void describe(Fields& f, SgdConfig& c) {
   f.field("momentum", c.momentum, "share of the buffer that is kept; 0: no buffer", Rule{}.at_least(0).below(1));
   f.field("dampening", c.dampening, "share of the gradient that is kept out of the buffer",
           Rule{}.at_least(0).at_most(1));
-  f.field("nesterov", c.nesterov, "look ahead along the buffer");
+  f.field("nesterov", c.nesterov, "whether the step looks ahead along the buffer (Nesterov)");
   f.field("weight_decay", c.weight_decay, "weight decay, added to the gradient", Rule{}.at_least(0));
 }
 
@@ -58,7 +58,7 @@ namespace ingot {
 
 void register_sgd(Family<OptimizerEntry>& family) {
   add_optimizer<sgd::SgdConfig>(
-      family, "sgd", "Stochastic gradient descent with momentum",
+      family, "sgd", "Stochastic gradient descent with momentum.",
       "Sutskever et al. 2013, \"On the importance of initialization and momentum in deep learning\"", sgd::make);
 }
 

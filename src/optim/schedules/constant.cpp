@@ -31,7 +31,7 @@ namespace ingot {
 
 void register_constant(Family<ScheduleEntry>& family) {
   using constant_schedule::ConstantConfig;
-  auto& entry = family.add<ConstantConfig>("constant", "The peak rate after a warm-up", "");
+  auto& entry = family.add<ConstantConfig>("constant", "A warm-up, then the peak rate.", "");
   entry.make = with_settings<ConstantConfig>([](const ConstantConfig& c, const ScheduleContext& context) {
     return std::make_unique<constant_schedule::Constant>(c, context);
   });

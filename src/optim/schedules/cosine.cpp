@@ -35,7 +35,7 @@ namespace ingot {
 
 void register_cosine(Family<ScheduleEntry>& family) {
   using cosine_schedule::CosineConfig;
-  auto& entry = family.add<CosineConfig>("cosine", "Half a cosine to the end of the run after a warm-up",
+  auto& entry = family.add<CosineConfig>("cosine", "A warm-up, then half a cosine down to the end of the run.",
                                          "Loshchilov & Hutter 2017, arXiv:1608.03983");
   entry.make = with_settings<CosineConfig>([](const CosineConfig& c, const ScheduleContext& context) {
     return std::make_unique<cosine_schedule::Cosine>(c, context);

@@ -47,7 +47,8 @@ namespace ingot {
 
 void register_inverse_sqrt(Family<ScheduleEntry>& family) {
   using namespace inverse_sqrt_schedule;
-  add_schedule<InverseSqrtConfig, InverseSqrt>(family, "inverse_sqrt", "Falls as the root of time after a warm-up",
+  add_schedule<InverseSqrtConfig, InverseSqrt>(family, "inverse_sqrt",
+                                               "A warm-up, then a fall with the square root of time.",
                                                "Vaswani et al. 2017, arXiv:1706.03762");
 }
 

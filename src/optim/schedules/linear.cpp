@@ -35,7 +35,7 @@ namespace ingot {
 
 void register_linear(Family<ScheduleEntry>& family) {
   using linear_schedule::LinearConfig;
-  auto& entry = family.add<LinearConfig>("linear", "Linear decay to the end of the run after a warm-up", "");
+  auto& entry = family.add<LinearConfig>("linear", "A warm-up, then a straight line down to the end of the run.", "");
   entry.make = with_settings<LinearConfig>([](const LinearConfig& c, const ScheduleContext& context) {
     return std::make_unique<linear_schedule::Linear>(c, context);
   });

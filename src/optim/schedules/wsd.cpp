@@ -62,8 +62,8 @@ namespace ingot {
 
 void register_wsd(Family<ScheduleEntry>& family) {
   using wsd_schedule::WsdConfig;
-  auto& entry =
-      family.add<WsdConfig>("wsd", "Warm-up, stable part, decay at the end", "Hägele et al. 2024, arXiv:2405.18392");
+  auto& entry = family.add<WsdConfig>("wsd", "A warm-up, a stable part, and a decay at the end of the run.",
+                                      "Hägele et al. 2024, arXiv:2405.18392");
   entry.make = with_settings<WsdConfig>([](const WsdConfig& c, const ScheduleContext& context) {
     return std::make_unique<wsd_schedule::Wsd>(c, context);
   });

@@ -52,8 +52,9 @@ class B2t final : public Init {
 
 void register_b2t(Family<InitEntry>& family) {
   using b2t_init::Config;
-  auto& entry = family.add<Config>("b2t", "Uniform values by the fans, divided by the root of the number of blocks.",
-                                   "Takase et al. 2022, arXiv:2206.00330, released code");
+  auto& entry =
+      family.add<Config>("b2t", "Uniform values as wide as the fans say, divided by the root of the number of blocks.",
+                         "Takase et al. 2022, arXiv:2206.00330, released code");
   entry.make = [](const ConfigObject&, const InitContext& context) -> std::unique_ptr<Init> {
     return std::make_unique<b2t_init::B2t>(context);
   };

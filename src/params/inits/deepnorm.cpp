@@ -44,8 +44,9 @@ class Deepnorm final : public inits::NormalBy {
 
 void register_deepnorm(Family<InitEntry>& family) {
   using deepnorm_init::Config;
-  auto& entry = family.add<Config>("deepnorm", "Xavier's rule with gain (4S)^-1/4 for values, outputs and the ffn.",
-                                   "Wang et al. 2022, arXiv:2203.00555");
+  auto& entry = family.add<Config>(
+      "deepnorm", "Xavier's rule with gain (4S)^-1/4 for values, outputs and the ffn; S: number of sub-layers.",
+      "Wang et al. 2022, arXiv:2203.00555");
   entry.make = [](const ConfigObject&, const InitContext& context) -> std::unique_ptr<Init> {
     return std::make_unique<deepnorm_init::Deepnorm>(context);
   };

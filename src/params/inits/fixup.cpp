@@ -44,9 +44,9 @@ class Fixup final : public inits::NormalBy {
 
 void register_fixup(Family<InitEntry>& family) {
   using fixup_init::Config;
-  auto& entry =
-      family.add<Config>("fixup", "Zeros where a branch ends, and less than Xavier's rule before, by the depth.",
-                         "Zhang et al. 2019, arXiv:1901.09321");
+  auto& entry = family.add<Config>(
+      "fixup", "Zeros in the last matrix of each branch; in the others Xavier's rule, smaller by the depth.",
+      "Zhang et al. 2019, arXiv:1901.09321");
   entry.make = [](const ConfigObject&, const InitContext& context) -> std::unique_ptr<Init> {
     return std::make_unique<fixup_init::Fixup>(context);
   };

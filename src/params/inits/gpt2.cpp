@@ -44,7 +44,7 @@ class Gpt2 final : public inits::NormalBy {
 void register_gpt2(Family<InitEntry>& family) {
   using gpt2::Gpt2Config;
   auto& entry = family.add<Gpt2Config>(
-      "gpt2", "Normal values, smaller by the root of the depth where a branch writes to the residual stream.",
+      "gpt2", "Normal values; in matrices that write to the residual stream divided by the root of the depth.",
       "Radford et al. 2019, section 2.3");
   entry.make =
       with_settings<Gpt2Config>([](const Gpt2Config& config, const InitContext& context) -> std::unique_ptr<Init> {

@@ -34,7 +34,7 @@ class Normal final : public Init {
 
 void register_normal(Family<InitEntry>& family) {
   using normal::NormalConfig;
-  auto& entry = family.add<NormalConfig>("normal", "Normal values of one standard deviation.", "");
+  auto& entry = family.add<NormalConfig>("normal", "Normal values with the same standard deviation everywhere.", "");
   entry.make = with_settings<NormalConfig>([](const NormalConfig& config, const InitContext&) -> std::unique_ptr<Init> {
     return std::make_unique<normal::Normal>(config);
   });

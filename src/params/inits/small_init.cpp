@@ -20,7 +20,8 @@ struct Config {
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("depth_scaled", c.depth_scaled, "divide by the root of the number of sub-layers what writes the stream");
+  f.field("depth_scaled", c.depth_scaled,
+          "whether matrices that write to the stream are divided by the root of the number of sub-layers");
 }
 
 class SmallInit final : public inits::NormalBy {

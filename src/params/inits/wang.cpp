@@ -35,8 +35,9 @@ class Wang final : public inits::NormalBy {
 
 void register_wang(Family<InitEntry>& family) {
   using wang::Config;
-  auto& entry = family.add<Config>("wang", "SmallInit, and 2 / (blocks sqrt(d_model)) where a branch ends.",
-                                   "Black et al. 2022, arXiv:2204.06745, section 2.1");
+  auto& entry = family.add<Config>(
+      "wang", "SmallInit, with deviation 2 / (blocks sqrt(d_model)) in the last matrix of each branch.",
+      "Black et al. 2022, arXiv:2204.06745, section 2.1");
   entry.make = [](const ConfigObject&, const InitContext& context) -> std::unique_ptr<Init> {
     return std::make_unique<wang::Wang>(context);
   };

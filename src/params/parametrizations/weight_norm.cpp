@@ -32,7 +32,7 @@ struct WeightNormConfig {
 void describe(Fields& f, WeightNormConfig& c) {
   f.choice("per", c.per, {{"row", Unit::kRow}, {"matrix", Unit::kMatrix}},
            "one length for each output (row), as published, or for the whole matrix");
-  f.field("embeddings", c.embeddings, "also embedding and head");
+  f.field("embeddings", c.embeddings, "whether embedding and head are included");
 }
 
 class WeightNorm final : public Parametrization {
