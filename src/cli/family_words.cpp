@@ -34,7 +34,7 @@ std::map<std::string, std::string> family_words() {
        "brings (`model.placement`)."},
       {"positions",
        "How the order of tokens enters the model (`model.position` at the embedding, `position` of an attention)."},
-      {"probes", "Measurements of the model while it trains, written to metrics.jsonl (`probes`, a list)."},
+      {"probes", "Measurements of the model while it trains, written to metrics.jsonl (`log.probes`, a list)."},
       {"residuals", "How the output of a sub-layer joins the residual stream (`model.residual`)."},
       {"scalings", "How learning rates, start values and forward factors follow width and depth (`weights.scaling`)."},
       {"schedules",
