@@ -6,7 +6,7 @@
 namespace ingot {
 
 void describe(Fields& f, MovingConfig& c) {
-  f.field("from", c.from, "value where the schedule's factor is 0; where it is 1 the setting itself");
+  f.field("from", c.from, "value at the schedule's factor 0; at factor 1 it is the setting itself");
   f.field("schedule", c.schedule, "factor over the run", Rule{}.required());
 }
 

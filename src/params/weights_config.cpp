@@ -13,10 +13,11 @@ void describe(Fields& f, WeightOverride& c) {
 
 void describe(Fields& f, WeightsConfig& c) {
   f.field("parametrization", c.parametrization, "how the weight that the model uses follows from what is trained");
-  f.field("constraints", c.constraints, "sets on which every update puts the weights back, applied in this order");
+  f.field("constraints", c.constraints, "rules that every update makes the weights obey again, in this order");
   f.field("init", c.init, "start values of parameters whose module does not fix them");
   f.field("output_init_factor", c.output_init_factor,
-          "factor of what `init` gives matrices that write the stream; hyper_connections brings its paper's",
+          "multiplies the start values of matrices that write to the stream; hyper_connections brings the factor of "
+          "its paper",
           Rule{}.at_least(0));
   f.choice("scaling", c.scaling, {{"standard", Scaling::kStandard}},
            "how learning rates and start values follow the width: standard leaves them as they are written");

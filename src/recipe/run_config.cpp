@@ -64,7 +64,8 @@ void describe(Fields& f, TrainSection& c) {
   f.field("threads", c.threads, "threads of the CPU's kernels", Rule{}.at_least(1).at_most(limits::kThreads).layout());
   f.choice("blas", c.blas, {{"auto", Blas::kAuto}, {"libtorch", Blas::kLibTorch}, {"openblas", Blas::kOpenBlas}},
            "library of fp32 matrix products on CPUs; auto: OpenBLAS where it is installed and faster", Rule{}.layout());
-  f.field("recompute", c.recompute, "what the backward pass computes again instead of keeping it", Rule{}.layout());
+  f.field("recompute", c.recompute,
+          "what the backward pass computes again instead of keeping it (activation checkpointing)", Rule{}.layout());
   f.choice("stream", c.stream, {{"fp32", StreamType::kFloat32}, {"bf16", StreamType::kBfloat16}},
            "type of the residual stream");
   f.field("z_loss", c.z_loss, "weight of the squared log-partition added to each token's loss", Rule{}.at_least(0));
@@ -74,7 +75,8 @@ void describe(Fields& f, TrainSection& c) {
   f.field("spikes", c.spikes,
           "what happens when the loss leaps; absent: only losses that are not finite count, by on_nonfinite");
   f.field("start_from", c.start_from, "a checkpoint that a new run begins with");
-  f.field("time_limit", c.time_limit, "wall time after which the run saves and leaves with 75", Rule{}.above(0).free());
+  f.field("time_limit", c.time_limit, "wall time after which the run saves and exits with code 75",
+          Rule{}.above(0).free());
 }
 
 void describe(Fields& f, EvaluationSection& c) {
@@ -100,17 +102,17 @@ void describe(Fields& f, DistributedSection& c) {
       "what the ranks share out, so that each holds less: nothing; optimizer state and fp32 masters; or gradients as "
       "well, which go out after each micro-batch");
   f.field("bucket", c.bucket,
-          "gradients that are added up over the ranks at a time, at most; an eighth of all if that is less",
+          "largest amount of gradients that is added up over the ranks at a time; an eighth of all gradients if that "
+          "is less",
           Rule{}.layout());
   f.choice("wire", c.wire, {{"fp32", Wire::kFloat32}, {"bf16", Wire::kBfloat16}}, "type of gradients on the network",
            Rule{}.numeric());
-  f.choice(
-      "reduction", c.reduction,
-      {{"auto", Reduction::kAuto}, {"rank_order", Reduction::kRankOrder}, {"all_reduce", Reduction::kAllReduce}},
-      "how gradients are added up: in rank order in fp32, bits depending on the number of ranks alone, as always where "
-      "masters are shared out; or as the network library does it, with less traffic between many nodes; auto: the "
-      "former on CPUs, the latter on GPUs",
-      Rule{}.numeric());
+  f.choice("reduction", c.reduction,
+           {{"auto", Reduction::kAuto}, {"rank_order", Reduction::kRankOrder}, {"all_reduce", Reduction::kAllReduce}},
+           "how gradients are added up over the ranks. rank_order: in fp32 in the order of the ranks, with bits that "
+           "depend on the number of ranks alone (always so where masters are shared out). all_reduce: as the network "
+           "library does it, with less traffic between many nodes. auto: rank_order on CPUs, all_reduce on GPUs",
+           Rule{}.numeric());
   f.field("timeout", c.timeout, "time after which a silent peer is given up", Rule{}.above(0).free());
   f.field("check_every", c.check_every, "steps after which the ranks compare checksums of their weights; null: never",
           Rule{}.at_least(1).free());
