@@ -9,23 +9,17 @@
 //   taps without bias, [HK, taps]; gain [K], shared by the heads. No position encoding.
 //   Yang et al. 2024, "Parallelizing Linear Transformers with the Delta Rule", arXiv:2406.06484; this form as in
 //   Nemotron-Flash, arXiv:2511.18890.
-//
-//   State: the convolution's last inputs [B, taps - 1, 3HK] and S [B, H, K, K] in fp32.
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/sigmoid.h>
-#include <ATen/ops/zeros.h>
 
 #include "base/text.h"
 #include "config/fields.h"
 #include "config/limits.h"
-#include "nn/branch.h"
-#include "nn/documents.h"
 #include "nn/heads.h"
 #include "nn/linear.h"
-#include "ops/chunk/step.h"
+#include "nn/recurrent_mixer.h"
 #include "ops/delta_rule/delta_rule.h"
 #include "ops/kernel_types.h"
 #include "ops/rms_norm/rms_norm.h"
@@ -71,115 +65,57 @@ std::vector<std::pair<std::string, std::string>> validate(const Config& c, std::
 
 double query_scale(const Sizes& sizes) { return 1 / std::sqrt(static_cast<double>(sizes.head_dim)); }
 
-class DeltaNet final : public Mixer {
+RecurrentParts parts_of(const Config& config, std::int64_t d_model) {
+  const Sizes sizes(config, d_model);
+  RecurrentConv conv{0, 3, {}, {}};
+  RecurrentParts parts{{}, {}, sizes.heads, sizes.head_dim, sizes.head_dim, config.chunk};
+  for (const char* part : {"q", "k", "v"}) {
+    parts.projections.push_back(reads_stream_spec(cat(part, ".weight"), part, sizes.width, d_model));
+    conv.weights.push_back(conv_weight_spec(cat(part, "_conv.weight"), part, sizes.width, config.conv_kernel));
+  }
+  parts.projections.push_back(reads_stream_spec("beta.weight", "beta", sizes.heads, d_model));
+  parts.conv = std::move(conv);
+  return parts;
+}
+
+class DeltaNet final : public RecurrentMixer {
  public:
   DeltaNet(const Config& config, const BranchContext& context)
-      : config_(config),
+      : RecurrentMixer(context, parts_of(config, context.d_model)),
+        config_(config),
         sizes_(config, context.d_model),
-        d_model_(context.d_model),
-        recompute_(context.recompute == Recompute::kSelective) {
-    const ParamScope& scope = context.scope;
-    qkv_beta_ = JoinedLinear(context, {reads_stream_spec("q.weight", "q", sizes_.width, d_model_),
-                                       reads_stream_spec("k.weight", "k", sizes_.width, d_model_),
-                                       reads_stream_spec("v.weight", "v", sizes_.width, d_model_),
-                                       reads_stream_spec("beta.weight", "beta", sizes_.heads, d_model_)});
-    std::vector<ParamSpec> convs;
-    for (const char* part : {"q", "k", "v"}) {
-      convs.push_back(conv_weight_spec(cat(part, "_conv.weight"), part, sizes_.width, config.conv_kernel));
-    }
-    conv_ = scope.leaf_of(scope.declare_joined(convs).front());
-    gain_ = scope.declare(gain_spec("output_norm.gain", sizes_.head_dim));
-    head_norm_ = make_site_norm(context, Site::kHead, "head_norm", sizes_.head_dim, sizes_.heads);
-    o_ = Linear(context, writes_stream_spec("o.weight", "o", d_model_, sizes_.width));
-  }
-
-  at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {
-    const StartTensors tails = start_tensors(context, states, 0), matrices = start_tensors(context, states, 1);
-    const at::Tensor origin = origin_of(context, states);
-    const auto core = [this, origin, chunks = chunks_of(context, states, config_.chunk),
-                       final = states.final](const std::vector<at::Tensor>& in) {
-      const ops::ConvTails starts{in[1], in[2]};
-      const Heads h = heads(in[0], starts, origin);
-      const ops::Recurrence out = ops::chunk_delta_rule(h.q, h.k, h.v, h.beta, {in[3], in[4]}, chunks, config_.chunk);
-      if (final != nullptr) {
-        *final = {{ops::short_conv_tail(h.conv_input, config_.conv_kernel, starts, origin), out.state}, 0};
-      }
-      return normed(out.y);
-    };
-    return o_.forward(core,
-                      {qkv_beta_.forward_joined(x), tails.incoming, tails.fresh, matrices.incoming, matrices.fresh},
-                      recompute_ && states.final == nullptr);
-  }
-
-  at::Tensor step(const at::Tensor& x, const SequenceContext& /*context*/, MixerState& state) const override {
-    at::Tensor &tail = state.tensors[0], &matrix = state.tensors[1];
-    const Heads h = heads(qkv_beta_.forward_joined(x), {tail, {}}, {});
-    tail = at::cat({tail.narrow(1, 1, tail.size(1) - 1), h.conv_input}, 1);
-    const auto token = [](const at::Tensor& t) { return t.select(1, 0); };
-    const at::Tensor o = ops::state_step({token(h.q), token(h.k), token(h.v), {}, token(h.beta)}, matrix);
-    return o_.forward(normed(o.unsqueeze(1)));
-  }
-
-  MixerState make_state(std::int64_t batch) const override {
-    const at::TensorOptions options = qkv_beta_.weight().options().requires_grad(false);
-    const at::ScalarType wide = ops::wide_type(qkv_beta_.weight().scalar_type());
-    return {{at::zeros({batch, config_.conv_kernel - 1, 3 * sizes_.width}, options),
-             at::zeros({batch, sizes_.heads, sizes_.head_dim, sizes_.head_dim}, options.dtype(wide))},
-            0};
-  }
-
-  std::int64_t state_bytes(std::int64_t /*length*/, int element_bytes) const override {
-    return (config_.conv_kernel - 1) * 3 * sizes_.width * element_bytes + 4 * sizes_.width * sizes_.head_dim;
-  }
-
-  std::vector<FlopItem> flops(std::int64_t /*seq_len*/, std::int64_t /*prefix*/) const override {
-    const auto d = static_cast<double>(d_model_), width = static_cast<double>(sizes_.width);
-    const auto dim = static_cast<double>(sizes_.head_dim), chunk = static_cast<double>(config_.chunk);
-    const double projection = 2 * d * width;
-    return {{"q", projection},
-            {"k", projection},
-            {"v", projection},
-            {"beta", 2 * d * static_cast<double>(sizes_.heads)},
-            {"conv", 6 * width * static_cast<double>(config_.conv_kernel)},
-            {"chunk", width * (2 * chunk + 2 * chunk + 2 * chunk + 2 * chunk)},
-            {"state", width * 6 * dim},
-            {"o", projection}};
+        gain_(context.scope.declare(gain_spec("output_norm.gain", sizes_.head_dim))) {
+    declare_output(context, "o");
   }
 
   std::vector<std::string> own_norms() const override {
     return {cat("q, k: l2, eps ", config_.qk_norm_eps), cat("output_norm: rms_norm, eps ", config_.output_norm_eps)};
   }
 
+ protected:
+  at::Tensor mix(const std::vector<at::Tensor>& parts, const Recur& recur) const override {
+    const auto heads = [&](std::size_t part) { return by_head(parts[part], sizes_.head_dim); };
+    const at::Tensor q = ops::l2_norm(heads(0), config_.qk_norm_eps, query_scale(sizes_));
+    const at::Tensor k = ops::l2_norm(heads(1), config_.qk_norm_eps);
+    const at::Tensor beta = at::sigmoid(parts[3].to(ops::wide_type(parts[3].scalar_type())));
+    const at::Tensor o = recur({q, k, heads(2), {}, beta});
+    return ops::rms_norm(o, gain_.compute(), config_.output_norm_eps).flatten(2);
+  }
+
+  ops::Recurrence parallel(const Tokens& t, const ops::RecurrentStates& starts,
+                           const RecurrentDocuments& documents) const override {
+    return ops::chunk_delta_rule(t.q, t.k, t.v, t.beta, starts, documents.chunks, config_.chunk);
+  }
+
+  std::vector<FlopItem> recurrence_flops() const override {
+    const auto width = static_cast<double>(sizes_.width), dim = static_cast<double>(sizes_.head_dim);
+    return {{"chunk", width * 8 * static_cast<double>(config_.chunk)}, {"state", width * 6 * dim}};
+  }
+
  private:
-  struct Heads {
-    at::Tensor q, k, v, beta;  // [B, T, H, K], beta [B, T, H]
-    at::Tensor conv_input;     // [B, T, 3HK]
-  };
-
-  /// projected [B, T, 3HK + H].
-  Heads heads(const at::Tensor& projected, const ops::ConvTails& tails, const at::Tensor& origin) const {
-    const std::vector<at::Tensor> parts = projected.split_with_sizes({3 * sizes_.width, sizes_.heads}, -1);
-    const at::Tensor mixed = ops::short_conv(parts[0], conv_.weight(), {}, tails, origin, /*silu=*/true);
-    const std::vector<at::Tensor> qkv =
-        mixed.view({mixed.size(0), mixed.size(1), 3 * sizes_.heads, sizes_.head_dim}).split(sizes_.heads, 2);
-    return {ops::l2_norm(qkv[0], config_.qk_norm_eps, query_scale(sizes_)), ops::l2_norm(qkv[1], config_.qk_norm_eps),
-            qkv[2], at::sigmoid(parts[1].to(ops::wide_type(parts[1].scalar_type()))), parts[0]};
-  }
-
-  /// o [B, T, H, K] -> [B, T, HK].
-  at::Tensor normed(const at::Tensor& o) const {
-    return normalised(head_norm_, ops::rms_norm(o, gain_.compute(), config_.output_norm_eps)).flatten(2);
-  }
-
   Config config_;
   Sizes sizes_;
-  std::int64_t d_model_;
-  bool recompute_;
-  JoinedLinear qkv_beta_;
-  WeightLeaf conv_;
   Param gain_;
-  std::unique_ptr<Norm> head_norm_;
-  Linear o_;
 };
 
 at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params, const at::Tensor& document) {

@@ -9,25 +9,19 @@
 //   W_z, W_x [I, d], W_b, W_c [GN, d], W_dt [H, d], W_out [d, I]; convolution [I + 2GN, taps] and bias; a_log, dt_bias, D [H];
 //   the norm runs over I / G channels, gain [I].
 //   Dao & Gu 2024, "Transformers are SSMs", arXiv:2405.21060; sizes as in Nemotron-Flash, arXiv:2511.18890.
-//
-//   State: the convolution's last inputs [B, taps - 1, I + 2GN] and S [B, H, N, P] in fp32.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/exp.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/softplus.h>
-#include <ATen/ops/zeros.h>
 
 #include "base/random.h"
 #include "base/text.h"
 #include "config/fields.h"
 #include "config/limits.h"
-#include "nn/branch.h"
-#include "nn/documents.h"
 #include "nn/linear.h"
-#include "ops/chunk/step.h"
-#include "ops/kernel_types.h"
+#include "nn/recurrent_mixer.h"
 #include "ops/rms_norm/rms_norm.h"
 #include "ops/scale_heads/scale_heads.h"
 #include "ops/short_conv/short_conv.h"
@@ -101,139 +95,73 @@ double draw_dt_bias(RandomStream& random) {
   return dt + std::log(-std::expm1(-dt));
 }
 
-class Mamba2 final : public Mixer {
+RecurrentParts parts_of(const Config& config, std::int64_t d_model) {
+  const Sizes sizes(config, d_model);
+  const auto reads = [&](const std::string& part, std::int64_t rows) {
+    return reads_stream_spec(part + ".weight", part, rows, d_model);
+  };
+  return {{reads("z", sizes.inner), reads("x", sizes.inner), reads("b", sizes.shared()), reads("c", sizes.shared()),
+           reads("dt", sizes.heads)},
+          RecurrentConv{1,
+                        3,
+                        {conv_weight_spec("conv.weight", "", sizes.conv_channels(), config.conv_kernel)},
+                        conv_bias_spec("conv.bias", sizes.conv_channels(), config.conv_kernel)},
+          sizes.heads,
+          sizes.state,
+          sizes.head_dim,
+          config.chunk};
+}
+
+class Mamba2 final : public RecurrentMixer {
  public:
   Mamba2(const Config& config, const BranchContext& context)
-      : config_(config),
-        sizes_(config, context.d_model),
-        d_model_(context.d_model),
-        recompute_(context.recompute == Recompute::kSelective) {
+      : RecurrentMixer(context, parts_of(config, context.d_model)), config_(config), sizes_(config, context.d_model) {
     const ParamScope& scope = context.scope;
-    in_ = JoinedLinear(context, {reads_stream_spec("z.weight", "z", sizes_.inner, d_model_),
-                                 reads_stream_spec("x.weight", "x", sizes_.inner, d_model_),
-                                 reads_stream_spec("b.weight", "b", sizes_.shared(), d_model_),
-                                 reads_stream_spec("c.weight", "c", sizes_.shared(), d_model_),
-                                 reads_stream_spec("dt.weight", "dt", sizes_.heads, d_model_)});
-    conv_ = scope.declare(conv_weight_spec("conv.weight", "", sizes_.conv_channels(), config.conv_kernel));
-    conv_bias_ = scope.declare(conv_bias_spec("conv.bias", sizes_.conv_channels(), config.conv_kernel));
     const auto log_uniform = [](RandomStream& random) { return std::log(random.uniform(1, 16)); };
     a_log_ = scope.declare(scalar_spec("a_log", sizes_.heads, elementwise_init(log_uniform), "log(uniform(1, 16))"));
     skip_ = scope.declare(scalar_spec("d", sizes_.heads, constant_init(1), "ones"));
     dt_bias_ = scope.declare(scalar_spec("dt_bias", sizes_.heads, elementwise_init(draw_dt_bias),
                                          "inverse_softplus(log_uniform(0.001, 0.1))"));
     gain_ = scope.declare(gain_spec("gated_norm.gain", sizes_.inner));
-    head_norm_ = make_site_norm(context, Site::kHead, "head_norm", sizes_.head_dim, sizes_.heads);
-    out_ = Linear(context, writes_stream_spec("out.weight", "out", d_model_, sizes_.inner));
-  }
-
-  at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const override {
-    const StartTensors tails = start_tensors(context, states, 0), matrices = start_tensors(context, states, 1);
-    const at::Tensor origin = origin_of(context, states);
-    const auto core = [this, origin, chunks = chunks_of(context, states, config_.chunk),
-                       final = states.final](const std::vector<at::Tensor>& inputs) {
-      const ops::ConvTails starts{inputs[1], inputs[2]};
-      const Inputs in = split(inputs[0], starts, origin);
-      const ops::Recurrence out =
-          ops::chunk_ssd(in.c, in.b, in.scaled, in.g, {inputs[3], inputs[4]}, chunks, config_.chunk);
-      if (final != nullptr) {
-        *final = {{ops::short_conv_tail(in.conv_input, config_.conv_kernel, starts, origin), out.state}, 0};
-      }
-      return head_outputs(out.y, in);
-    };
-    return out_.forward(core, {in_.forward_joined(x), tails.incoming, tails.fresh, matrices.incoming, matrices.fresh},
-                        recompute_ && states.final == nullptr);
-  }
-
-  at::Tensor step(const at::Tensor& x, const SequenceContext& /*context*/, MixerState& state) const override {
-    at::Tensor &tail = state.tensors[0], &matrix = state.tensors[1];
-    const Inputs in = split(in_.forward_joined(x), {tail, {}}, {});
-    tail = at::cat({tail.narrow(1, 1, tail.size(1) - 1), in.conv_input}, 1);
-    const auto token = [](const at::Tensor& t) { return t.select(1, 0); };
-    const at::Tensor y = ops::state_step({token(in.c), token(in.b), token(in.scaled), token(in.g), {}}, matrix);
-    return out_.forward(head_outputs(y.unsqueeze(1), in));
-  }
-
-  MixerState make_state(std::int64_t batch) const override {
-    const at::TensorOptions options = in_.weight().options().requires_grad(false);
-    const at::ScalarType wide = ops::wide_type(in_.weight().scalar_type());
-    return {{at::zeros({batch, config_.conv_kernel - 1, sizes_.conv_channels()}, options),
-             at::zeros({batch, sizes_.heads, sizes_.state, sizes_.head_dim}, options.dtype(wide))},
-            0};
-  }
-
-  std::int64_t state_bytes(std::int64_t /*length*/, int element_bytes) const override {
-    return (config_.conv_kernel - 1) * sizes_.conv_channels() * element_bytes + 4 * sizes_.inner * sizes_.state;
-  }
-
-  std::vector<FlopItem> flops(std::int64_t /*seq_len*/, std::int64_t /*prefix*/) const override {
-    const auto d = static_cast<double>(d_model_), inner = static_cast<double>(sizes_.inner);
-    const auto shared = static_cast<double>(sizes_.shared()), state = static_cast<double>(sizes_.state);
-    const auto chunk = static_cast<double>(config_.chunk), heads = static_cast<double>(sizes_.heads);
-    return {{"z", 2 * d * inner},
-            {"x", 2 * d * inner},
-            {"b", 2 * d * shared},
-            {"c", 2 * d * shared},
-            {"dt", 2 * d * heads},
-            {"conv", 2 * static_cast<double>(sizes_.conv_channels() * config_.conv_kernel)},
-            {"chunk", 2 * chunk * shared + chunk * heads + 2 * chunk * inner},
-            {"state", 4 * state * inner},
-            {"out", 2 * d * inner}};
+    declare_output(context, "out");
   }
 
   std::vector<std::string> own_norms() const override {
     return {cat("gated_norm: rms_norm after the gate, eps ", config_.norm_eps)};
   }
 
+ protected:
+  at::Tensor mix(const std::vector<at::Tensor>& parts, const Recur& recur) const override {
+    const at::Tensor &z = parts[0], x = by_head(parts[1], sizes_.head_dim);
+    const at::Tensor b = by_head(parts[2], sizes_.state), c = by_head(parts[3], sizes_.state);
+    const at::Tensor dt = at::softplus(parts[4].to(dt_bias_.compute().scalar_type()) + dt_bias_.compute());
+    const at::Tensor y = recur({c, b, ops::scale_heads(x, dt), dt * -at::exp(a_log_.compute()), {}});
+    return gated(ops::scale_heads(x, skip_.compute(), y).flatten(2), z);
+  }
+
+  ops::Recurrence parallel(const Tokens& t, const ops::RecurrentStates& starts,
+                           const RecurrentDocuments& documents) const override {
+    return ops::chunk_ssd(t.q, t.k, t.v, t.log_decay, starts, documents.chunks, config_.chunk);
+  }
+
+  std::vector<FlopItem> recurrence_flops() const override {
+    const auto inner = static_cast<double>(sizes_.inner), shared = static_cast<double>(sizes_.shared());
+    const auto chunk = static_cast<double>(config_.chunk), heads = static_cast<double>(sizes_.heads);
+    return {{"chunk", 2 * chunk * shared + chunk * heads + 2 * chunk * inner},
+            {"state", 4 * static_cast<double>(sizes_.state) * inner}};
+  }
+
  private:
-  struct Inputs {
-    at::Tensor z;           // [B, T, I]
-    at::Tensor conv_input;  // [B, T, I + 2GN]
-    at::Tensor x, scaled;   // [B, T, H, P]: x' and Δ x'
-    at::Tensor b, c;        // [B, T, G, N]
-    at::Tensor g;           // [B, T, H]: Δ A
-  };
-
-  /// projected [B, T, 2I + 2GN + H].
-  Inputs split(const at::Tensor& projected, const ops::ConvTails& tails, const at::Tensor& origin) const {
-    const std::int64_t batch = projected.size(0), length = projected.size(1);
-    const std::vector<at::Tensor> parts =
-        projected.split_with_sizes({sizes_.inner, sizes_.conv_channels(), sizes_.heads}, -1);
-    const at::Tensor mixed = ops::short_conv(parts[1], conv_.compute(), conv_bias_.compute(), tails, origin, true);
-    const std::vector<at::Tensor> xbc = mixed.split_with_sizes({sizes_.inner, sizes_.shared(), sizes_.shared()}, -1);
-    const at::Tensor dt = at::softplus(parts[2].to(dt_bias_.compute().scalar_type()) + dt_bias_.compute());
-    const at::Tensor heads = xbc[0].view({batch, length, sizes_.heads, sizes_.head_dim});
-    return {parts[0],
-            parts[1],
-            heads,
-            ops::scale_heads(heads, dt),
-            xbc[1].view({batch, length, sizes_.groups, sizes_.state}),
-            xbc[2].view({batch, length, sizes_.groups, sizes_.state}),
-            dt * -at::exp(a_log_.compute())};
-  }
-
-  /// recurrent [B, T, H, P] -> [B, T, I], as W_out reads it.
-  at::Tensor head_outputs(const at::Tensor& recurrent, const Inputs& in) const {
-    const at::Tensor y = gated(recurrent, in);
-    return head_norm_ ? head_norm_->forward(y.unflatten(2, {sizes_.heads, sizes_.head_dim})).flatten(2) : y;
-  }
-
-  /// recurrent [B, T, H, P] -> [B, T, I].
-  at::Tensor gated(const at::Tensor& recurrent, const Inputs& in) const {
-    const at::Tensor o = ops::scale_heads(in.x, skip_.compute(), recurrent).flatten(2);
-    if (sizes_.groups == 1) return ops::gated_rms_norm(o, in.z, gain_.compute(), config_.norm_eps);
+  /// o, z [B, T, I].
+  at::Tensor gated(const at::Tensor& o, const at::Tensor& z) const {
+    if (sizes_.groups == 1) return ops::gated_rms_norm(o, z, gain_.compute(), config_.norm_eps);
     const auto grouped = [&](const at::Tensor& t) { return t.unflatten(2, {sizes_.groups, -1}); };
-    const at::Tensor normed = ops::gated_rms_norm(grouped(o), grouped(in.z), {}, config_.norm_eps).flatten(2);
-    return normed * gain_.compute();
+    return ops::gated_rms_norm(grouped(o), grouped(z), {}, config_.norm_eps).flatten(2) * gain_.compute();
   }
 
   Config config_;
   Sizes sizes_;
-  std::int64_t d_model_;
-  bool recompute_;
-  JoinedLinear in_;
-  Param conv_, conv_bias_, a_log_, skip_, dt_bias_, gain_;
-  std::unique_ptr<Norm> head_norm_;
-  Linear out_;
+  Param a_log_, skip_, dt_bias_, gain_;
 };
 
 at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params, const at::Tensor& document) {
