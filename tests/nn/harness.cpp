@@ -8,6 +8,7 @@
 
 #include "nn/placement.h"
 #include "nn/residual.h"
+#include "nn/retention.h"
 #include "nn/score.h"
 
 namespace ingot::testing {
@@ -20,7 +21,9 @@ const Families& nn_families() {
     register_all_positions(families->add<PositionEntry>());
     register_all_linears(families->add<LinearEntry>());
     register_all_scores(families->add<ScoreEntry>());
-    register_all_mixers(families->add<MixerEntry>());
+    Family<MixerEntry>& mixers = families->add<MixerEntry>();
+    register_all_mixers(mixers);
+    register_retention(mixers);
     register_all_ffns(families->add<FfnEntry>());
     register_all_residuals(families->add<ResidualEntry>());
     register_all_placements(families->add<PlacementEntry>());

@@ -16,7 +16,7 @@
 
 namespace ingot::testing {
 
-/// The families that modules of nn and the store need.
+/// The families that modules of nn and the store need; among the mixers also `retention`, which is of the tests.
 const Families& nn_families();
 
 /// The settings that tests run an entry with: its samples, or its defaults.
