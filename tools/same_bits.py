@@ -9,6 +9,7 @@ configs of this checkout; a run that the old build refuses (a new variant) is pa
 
 import argparse
 import hashlib
+import json
 import pathlib
 import re
 import shutil
@@ -22,8 +23,8 @@ TINY_DATA = ["data.tokenizer=bytes", "data.seq_len=64", f"data.train.paths={TEXT
              "data.validation.fraction=0.1", "evaluation.tokens=1000"]
 RECIPE = ["model.d_model=96", "train.duration=4 steps", "train.global_batch=4 sequences", "train.micro_batch=2",
           "optim.schedule=constant"]
-FAMILIES = ["activations", "clippers", "constraints", "ffns", "inits", "linears", "mixers", "modifiers", "norms", "optimizers",
-            "parametrizations", "placements", "positions", "residuals", "schedules", "scores"]
+FAMILIES = ["activations", "clippers", "constraints", "ffns", "inits", "linears", "mixers", "modifiers", "norms", "objectives",
+            "optimizers", "parametrizations", "penalties", "placements", "positions", "residuals", "schedules", "scores"]
 
 
 def heads(config):
@@ -48,20 +49,33 @@ def jobs():
     for shard in ["none", "optimizer", "gradients"]:
         yield f"ranks/{shard}", tiny, [f"distributed.shard={shard}", "--nproc", "2"]
     yield "precision/bf16", tiny, ["train.precision=bf16"]
+    yield "recompute/full", tiny, ["train.recompute=full"]
+    yield "losses/z_loss", tiny, ["train.z_loss=1e-3"]
+    yield "losses/frozen_norm", tiny, ["model.norm={type: frozen_norm, freeze: {at: 3}, penalty: 0.1}"]
+
+
+def tensors(file):
+    """Hash of every tensor of a safetensors file, by name."""
+    data = file.read_bytes()
+    length = int.from_bytes(data[:8], "little")
+    body = data[8 + length:]
+    header = json.loads(data[8:8 + length])
+    return {name: hashlib.sha256(f"{about['dtype']}{about['shape']}".encode() + body[slice(*about["data_offsets"])]).hexdigest()
+            for name, about in header.items() if name != "__metadata__"}
 
 
 def weights(binary, config, overrides, run):
-    """Hash of the last checkpoint's weights, or the reason why there is none."""
+    """Hashes of the last checkpoint's tensors, or the reason why there is none."""
     shutil.rmtree(run, ignore_errors=True)
     command = [binary, "train", config, *SMALL, *overrides, f"run.dir={run}", "run.name=bits"]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace")
     if done.returncode != 0:
         return None, f"exit {done.returncode}: {(done.stderr.strip().splitlines() or [''])[-1][:160]}"
-    hashed = hashlib.sha256()
+    found = {}
     for file in sorted(sorted((run / "checkpoints").iterdir())[-1].glob("model-*.safetensors")):
-        hashed.update(file.read_bytes())
+        found.update(tensors(file))
     shutil.rmtree(run, ignore_errors=True)
-    return hashed.hexdigest(), ""
+    return found, ""
 
 
 def main():
@@ -69,6 +83,7 @@ def main():
     parser.add_argument("old")
     parser.add_argument("new")
     parser.add_argument("--only", default="", help="regular expression on a job's name")
+    parser.add_argument("--without", default="", help="regular expression: tensors of these names are not compared")
     parser.add_argument("--out", type=pathlib.Path, default=pathlib.Path("runs/same_bits"))
     parser.add_argument("--list", action="store_true", help="only name the jobs")
     args = parser.parse_args()
@@ -88,9 +103,10 @@ def main():
         elif old is None:
             passed_over.append(name)
             print(f"{name}: passed over, old build: {why_old}", flush=True)
-        elif old != new:
+        elif other := sorted(key for key in old.keys() | new.keys()
+                             if old.get(key) != new.get(key) and not (args.without and re.search(args.without, key))):
             differing.append(name)
-            print(f"{name}: the bits differ", flush=True)
+            print(f"{name}: {len(other)} tensors differ: {', '.join(other[:4])}", flush=True)
         else:
             same += 1
     if not args.list:

@@ -15,8 +15,8 @@ struct MemoryLimit {
   std::string file;            // that sets it, such as /sys/fs/cgroup/jobs/17/memory.max
 };
 
-/// Of all groups the one that leaves least; nullopt without a limit. Below `root` lie proc/self and the groups: tests make
-/// their own.
+/// Of all groups the one that leaves least; nullopt without a limit. Below `root` lie proc/self and the groups: tests
+/// make their own.
 std::optional<MemoryLimit> group_memory_limit(const fs::path& root = "/");
 
 /// The number of CPUs that quotas grant, the least of all groups; nullopt without one.

@@ -1,6 +1,7 @@
 #pragma once
-// JSON that others wrote: files and messages of other processes. None of it is trusted: size and depth have limits, every
-// value is checked where it is asked for, and what is wrong is said with the file and the dotted key, in one line.
+// JSON that others wrote: files and messages of other processes. None of it is trusted: size and depth have limits,
+// every value is checked where it is asked for, and what is wrong is said with the file and the dotted key, in one
+// line.
 
 #include <cstdint>
 #include <limits>
@@ -30,10 +31,12 @@ struct JsonLimits {
   int depth = 64;
 };
 
-/// A value of a JSON text and its place there, such as `splits.train.shards[0].tokens`. Keeps the whole text's values alive.
+/// A value of a JSON text and its place there, such as `splits.train.shards[0].tokens`. Keeps the whole text's values
+/// alive.
 class JsonValue {
  public:
-  /// Throws Error(source.code) for what is no JSON (with line and column), is nested too deep or too long, or has a key twice.
+  /// Throws Error(source.code) for what is no JSON (with line and column), is nested too deep or too long, or has a key
+  /// twice.
   static JsonValue parse(std::string_view text, JsonSource source, const JsonLimits& limits = {});
   /// The same of a file. Throws also what `read_file` throws.
   static JsonValue read(const fs::path& path, ExitCode code, const JsonLimits& limits = {});

@@ -13,7 +13,8 @@ void set_terminal_level(Level level);
 /// From now on lines also go to this file (appended, flushed on every line). Throws Error if it
 /// cannot be opened.
 void open_file(const std::string& path);
-/// The same, but the file and its folder are made when the first warning or error is to be written; until then nothing is.
+/// The same, but the file and its folder are made when the first warning or error is to be written; until then nothing
+/// is.
 void open_file_on_warning(const std::string& path);
 void close_file();
 

@@ -99,8 +99,8 @@ bool holds_cache(const fs::path& folder) {
          });
 }
 
-/// Too little to know a run by, but nothing of others: logs of a start that failed at once, and what ranks leave on a disk
-/// of their own.
+/// Too little to know a run by, but nothing of others: logs of a start that failed at once, and what ranks leave on a
+/// disk of their own.
 bool holds_traces(const fs::path& folder) {
   return !any_entry(folder, [&](const fs::path& path, const std::string& name) {
     if (name.starts_with('.')) return false;

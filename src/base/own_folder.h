@@ -1,7 +1,7 @@
 #pragma once
-// Folders that this program fills: run directories, caches of prepared data, folders of token shards. In them it writes,
-// replaces and removes files, so they must be its own: new (absent or empty), or made by it before. What lies in them is
-// never read as text to train on.
+// Folders that this program fills: run directories, caches of prepared data, folders of token shards. In them it
+// writes, replaces and removes files, so they must be its own: new (absent or empty), or made by it before. What lies
+// in them is never read as text to train on.
 
 #include <optional>
 
@@ -21,8 +21,8 @@ std::optional<FolderKind> folder_kind(const fs::path& folder);
 /// Whether the path leads to the file that is this process's stdout or stderr.
 bool is_own_output(const fs::path& path);
 
-/// Why the folder cannot become, or is not, this program's own for this use: the message of the error that FolderClaim throws,
-/// "" if nothing is in the way.
+/// Why the folder cannot become, or is not, this program's own for this use: the message of the error that FolderClaim
+/// throws, "" if nothing is in the way.
 std::string claim_problem(const fs::path& folder, FolderKind kind, const std::string& setting);
 
 /// Makes a folder this program's own. One that holds nothing else goes again with the claim, if this one made it.

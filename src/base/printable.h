@@ -1,5 +1,6 @@
 #pragma once
-// Text of others (file names, samples of a model, contents that an error quotes) on a terminal, in a log or in a message.
+// Text of others (file names, samples of a model, contents that an error quotes) on a terminal, in a log or in a
+// message.
 
 #include <string>
 #include <string_view>

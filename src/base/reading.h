@@ -10,8 +10,8 @@ struct ReadRule {
   bool pipes = false;                          // as `<(command)` is one; devices are never read
 };
 
-/// As read_file (base/files.h). Throws Error(code) also for a longer file than the rule says, and for what is no file: a pipe
-/// would make the caller wait, a device may never end.
+/// As read_file (base/files.h). Throws Error(code) also for a longer file than the rule says, and for what is no file:
+/// a pipe would make the caller wait, a device may never end.
 std::string read_file(const fs::path& path, ExitCode code, const ReadRule& rule);
 
 /// Opens a regular file for reading and returns its descriptor, which is the caller's. Throws as `read_file` does.

@@ -1,6 +1,6 @@
 #pragma once
-// SHA-256 (FIPS 180-4) and HMAC (RFC 2104) over it: for proofs that a message comes from somebody who knows a secret. No
-// library that the program has otherwise offers them; checksums of files are xxhash's.
+// SHA-256 (FIPS 180-4) and HMAC (RFC 2104) over it: for proofs that a message comes from somebody who knows a secret.
+// No library that the program has otherwise offers them; checksums of files are xxhash's.
 
 #include <array>
 #include <cstddef>

@@ -29,7 +29,8 @@ std::string prefix_for(const fs::path& target) {
 
 fs::path name_beside(const fs::path& target) { return target.parent_path() / (prefix_for(target) + random_hex()); }
 
-/// `.NAME.tmp-<hex digits>`, and as earlier versions wrote it, `NAME.tmp-<process>` and `NAME.tmp-<process>-<number>`: NAME.
+/// `.NAME.tmp-<hex digits>`, and as earlier versions wrote it, `NAME.tmp-<process>` and `NAME.tmp-<process>-<number>`:
+/// NAME.
 std::optional<std::string> final_name(const std::string& name) {
   const std::size_t mark = name.rfind(kMark);
   if (mark == std::string::npos || mark == 0) return std::nullopt;

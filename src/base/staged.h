@@ -1,8 +1,8 @@
 #pragma once
 // Files and folders on their way to their final names: whole or absent, never half, whatever is killed.
 //
-// They are made beside the final name, hidden, under a name that nobody can guess: in a folder that others write to, no link
-// that lies in wait under it can lead to another file.
+// They are made beside the final name, hidden, under a name that nobody can guess: in a folder that others write to, no
+// link that lies in wait under it can lead to another file.
 
 #include <functional>
 
@@ -12,8 +12,8 @@ namespace ingot {
 
 class Staged {
  public:
-  /// For `target`, where a file may be (it is replaced) or not; nothing is made yet. Throws Error(code) if something else
-  /// is there: a folder, a device, a pipe.
+  /// For `target`, where a file may be (it is replaced) or not; nothing is made yet. Throws Error(code) if something
+  /// else is there: a folder, a device, a pipe.
   Staged(fs::path target, ExitCode code);
   /// Removes what was not committed.
   ~Staged();
@@ -32,8 +32,8 @@ class Staged {
   bool committed_ = false;
 };
 
-/// A folder that appears under its final name with all that it holds. One that a killed process left goes when the next one
-/// is made for the same target.
+/// A folder that appears under its final name with all that it holds. One that a killed process left goes when the next
+/// one is made for the same target.
 class StagedFolder {
  public:
   /// Makes the folder, and those above `target`. Throws Error(code).
@@ -56,8 +56,8 @@ class StagedFolder {
 /// What a message calls a file: by its final name while it is staged.
 fs::path shown_path(const fs::path& path);
 
-/// Removes from `folder` what killed writers of files left there, for final names that `is_ours` knows. Only while nobody
-/// else writes these files.
+/// Removes from `folder` what killed writers of files left there, for final names that `is_ours` knows. Only while
+/// nobody else writes these files.
 void remove_abandoned_files(const fs::path& folder, const std::function<bool(const std::string& name)>& is_ours);
 
 }  // namespace ingot

@@ -8,8 +8,8 @@
 
 namespace ingot {
 
-/// Length of the valid code point that begins `text` (1..4), 0 if there is none: overlong forms, surrogates, values above
-/// U+10FFFF and cut sequences are not valid. Precondition: text is not empty.
+/// Length of the valid code point that begins `text` (1..4), 0 if there is none: overlong forms, surrogates, values
+/// above U+10FFFF and cut sequences are not valid. Precondition: text is not empty.
 std::size_t code_point_length(std::string_view text);
 
 /// The code point in the first `length` bytes, where length = code_point_length(text) > 0.

@@ -1,4 +1,5 @@
-// Fused operations of src/ops with inputs as mixers and heads give them: heads of 64, convolutions of 4 taps, chunks of 64.
+// Fused operations of src/ops with inputs as mixers and heads give them: heads of 64, convolutions of 4 taps, chunks of
+// 64.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/embedding.h>

@@ -58,7 +58,7 @@ double total(const std::vector<FlopItem>& items) {
 
 SequenceContext context_of(const BenchSizes& sizes) {
   auto context = plain_context(sizes.rows, sizes.seq_len, 0, 0, sizes.device);
-  context.training = true;
+  context.pass.training = true;
   return context;
 }
 
@@ -74,7 +74,7 @@ DifferentiableOperation build(const Case<NormEntry>& c, const BenchSizes& sizes)
   out.weights = weights_of(*owned->store);
   auto context = context_of(sizes);
   // The reference of a norm with running statistics is its form for evaluation.
-  if (c.entry.leaks) context.training = false;
+  if (c.entry.leaks) context.pass.training = false;
   out.forward = [owned, context](const std::vector<at::Tensor>& in) {
     return owned->module->forward(in[0], {{}, &context, {}});
   };

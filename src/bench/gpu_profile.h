@@ -21,8 +21,9 @@ struct GpuProfile {
   std::vector<KernelTime> kernels;  // largest first
 };
 
-/// Runs `work`, which must wait for the GPU before it returns, and records what ran. With a `trace_path`, everything recorded
-/// goes there as a Chrome trace (JSON), for perfetto or chrome://tracing; on machines without a GPU that has the CPU's operations.
+/// Runs `work`, which must wait for the GPU before it returns, and records what ran. With a `trace_path`, everything
+/// recorded goes there as a Chrome trace (JSON), for perfetto or chrome://tracing; on machines without a GPU that has
+/// the CPU's operations.
 GpuProfile profile_gpu(const std::function<void()>& work, const std::string& trace_path = "");
 
 /// "void at::native::(anonymous namespace)::f<float, int>(int, float*)" -> "f<float, int>", at most 72 characters.

@@ -11,8 +11,8 @@
 namespace ingot {
 
 struct OpBenchOptions {
-  /// "rms_norm" (in any family), "norms/rms_norm", "attention/window" (a sample), "attention {num_heads: 8}" (settings),
-  /// with * and ? ; empty: everything.
+  /// "rms_norm" (in any family), "norms/rms_norm", "attention/window" (a sample), "attention {num_heads: 8}"
+  /// (settings), with * and ? ; empty: everything.
   std::vector<std::string> names;
   BenchSizes sizes;  // device and dtype follow from the two below
   DeviceKind device = DeviceKind::kAuto;

@@ -1,5 +1,6 @@
 #pragma once
-// Where the time of training steps goes, by operation and by sub-layer operator, from LibTorch's own record of what runs.
+// Where the time of training steps goes, by operation and by sub-layer operator, from LibTorch's own record of what
+// runs.
 
 #include <cstdint>
 #include <memory>
@@ -17,10 +18,11 @@ struct ProfiledOperation {
   std::int64_t calls = 0;
 };
 
-/// Listens to the calling thread from each `begin_*` to the next `end`, and charges each stretch of time to one operation:
-///   forward    the outermost ATen operation; within a torch::autograd::Function, that function. It has no record of its
-///              own, but its node takes the next sequence number and its forward runs with gradients off; the node's name is
-///              known once backward runs it
+/// Listens to the calling thread from each `begin_*` to the next `end`, and charges each stretch of time to one
+/// operation:
+///   forward    the outermost ATen operation; within a torch::autograd::Function, that function. It has no record of
+///              its own, but its node takes the next sequence number and its forward runs with gradients off; the
+///              node's name is known once backward runs it
 ///   backward   the node, whatever it calls; it belongs to the place where its forward ran
 ///   update     as a whole
 /// CPU only: elsewhere operations are queued, and their time passes later.

@@ -44,7 +44,8 @@ void clear_gradients(DifferentiableOperation& operation) {
   }
 }
 
-/// Gradients round every term of sums over rows too; a norm-wise bound of twice the tolerance sees each mistake of a formula.
+/// Gradients round every term of sums over rows too; a norm-wise bound of twice the tolerance sees each mistake of a
+/// formula.
 std::string compare_gradient(const std::string& name, const at::Tensor& actual, const at::Tensor& expected,
                              const Tolerance& tolerance) {
   if (!expected.defined()) return "";

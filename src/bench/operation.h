@@ -1,6 +1,6 @@
 #pragma once
-// Operations that `bench op` times: every variant of the families that has a reference, and the fused operations that no
-// family reaches. A new variant needs no line here.
+// Operations that `bench op` times: every variant of the families that has a reference, and the fused operations that
+// no family reaches. A new variant needs no line here.
 
 #include <ATen/core/Tensor.h>
 
@@ -45,8 +45,8 @@ struct Operation {
   std::function<Workload(const BenchSizes& sizes)> workload;
 };
 
-/// A tensor that an operation multiplies with, and where its gradient goes: a buffer that is added to, or, if undefined,
-/// the tensor's own grad().
+/// A tensor that an operation multiplies with, and where its gradient goes: a buffer that is added to, or, if
+/// undefined, the tensor's own grad().
 struct BenchWeight {
   std::string name;
   at::Tensor value;
@@ -68,8 +68,8 @@ struct DifferentiableOperation {
   std::shared_ptr<void> owner;  // keeps what `forward` uses alive
 };
 
-/// An operation out of `make`, which builds it at given sizes. It is timed forward and backward; backward counts twice the
-/// forward FLOPs.
+/// An operation out of `make`, which builds it at given sizes. It is timed forward and backward; backward counts twice
+/// the forward FLOPs.
 Operation differentiable(std::string family, std::string name,
                          std::function<DifferentiableOperation(const BenchSizes& sizes)> make);
 
@@ -79,8 +79,8 @@ std::string check_against_reference(DifferentiableOperation& operation);
 /// N(0, 1) values in the sizes' type and place, requiring grad.
 at::Tensor random_input(at::IntArrayRef shape, const BenchSizes& sizes, std::uint64_t seed);
 
-/// Operations of the registry: for every entry its default settings, or its first sample where a setting has no default or
-/// where the defaults do not suit d_model; with `all_samples` every sample that does.
+/// Operations of the registry: for every entry its default settings, or its first sample where a setting has no default
+/// or where the defaults do not suit d_model; with `all_samples` every sample that does.
 std::vector<Operation> family_operations(const Families& families, std::int64_t d_model, bool all_samples);
 /// The one that a text such as "attention {num_heads: 8, window: 128}" describes. Throws ConfigError.
 Operation described_operation(const Families& families, const std::string& text);

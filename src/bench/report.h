@@ -30,8 +30,8 @@ struct BenchMachine {
   Precision fastest_precision();
 };
 
-/// Sets LibTorch's threads (0: all cores) and the library of products, and keeps freed memory as training does. `device` auto is replaced by what is
-/// there; throws ConfigError if it is not there.
+/// Sets LibTorch's threads (0: all cores) and the library of products, and keeps freed memory as training does.
+/// `device` auto is replaced by what is there; throws ConfigError if it is not there.
 BenchMachine prepare_machine(DeviceKind device, int threads, Blas blas = Blas::kAuto);
 BenchMachine prepare_machine(const TrainSection& train);
 
@@ -67,8 +67,8 @@ struct ChangedResult {
 inline constexpr double kLeastBand = 0.05;
 
 /// Results of both, in the order of `report`, then what only the baseline has. The band is the baseline's interquartile
-/// range over its median, at least kLeastBand. Throws ConfigError in one line if the baseline is of another kind, machine or
-/// setting; `source` names it.
+/// range over its median, at least kLeastBand. Throws ConfigError in one line if the baseline is of another kind,
+/// machine or setting; `source` names it.
 std::vector<ChangedResult> compare_with_baseline(const BenchReport& report, const nlohmann::json& baseline,
                                                  const std::string& source);
 bool got_slower(const std::vector<ChangedResult>& changes);

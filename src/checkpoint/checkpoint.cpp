@@ -79,8 +79,8 @@ fs::path temporary_path(const fs::path& folder, const std::string& purpose) {
   return folder / cat(kTemporaryMark, purpose, "-", random_hex());
 }
 
-/// Puts the complete folder `from` at `to`. Where the file system can, an old folder there is swapped, so that no moment
-/// is without one.
+/// Puts the complete folder `from` at `to`. Where the file system can, an old folder there is swapped, so that no
+/// moment is without one.
 void commit(const fs::path& from, const fs::path& to) {
   if (!fs::exists(to)) return rename_durably(from, to, ExitCode::kCheckpoint);
   if (::renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) {

@@ -7,8 +7,8 @@
 //   model-00001.safetensors      masters and buffers
 //   optimizer-00001.safetensors  moments
 //
-// Where the ranks share masters out, rank r writes what it owns into files numbered r + 1. A part of tensor X from element b
-// on is called X@b there and is flat, and the entry "shapes" of the file's metadata has the whole shape.
+// Where the ranks share masters out, rank r writes what it owns into files numbered r + 1. A part of tensor X from
+// element b on is called X@b there and is flat, and the entry "shapes" of the file's metadata has the whole shape.
 //
 // It is written beside, as .tmp-*, and committed by one rename: a folder with the final name is complete.
 
@@ -58,8 +58,8 @@ void check_space(const fs::path& folder, const CheckpointState& state);
 void check_file_size(const fs::path& folder, const CheckpointState& state);
 
 /// Writes, fsyncs and commits; returns the final path. Throws CheckpointError, with nothing left behind, if there is
-/// too little space (checked beforehand: says how much is needed and free) or the file system fails. With `ranks` all of
-/// them save together, each what it owns of its state; then all succeed or none.
+/// too little space (checked beforehand: says how much is needed and free) or the file system fails. With `ranks` all
+/// of them save together, each what it owns of its state; then all succeed or none.
 fs::path save_checkpoint(const fs::path& run_dir, const CheckpointState& state, const SaveOptions& options = {},
                          SavingRanks* ranks = nullptr);
 
@@ -101,9 +101,9 @@ std::vector<CheckpointInfo> set_aside_newer(const fs::path& run_dir, std::int64_
 
 enum class LoadWhat { kWeights, kAll };
 
-/// Copies into the given tensors, as far as they are owned (with kWeights `optimizer` is left alone), whoever wrote which
-/// part. The checkpoint must have exactly these names, shapes and types; else CheckpointError lists all that is missing,
-/// extra or different, and nothing is changed. Verifies checksums first, unless told that the caller just did.
+/// Copies into the given tensors, as far as they are owned (with kWeights `optimizer` is left alone), whoever wrote
+/// which part. The checkpoint must have exactly these names, shapes and types; else CheckpointError lists all that is
+/// missing, extra or different, and nothing is changed. Verifies checksums first, unless told that the caller just did.
 void load_checkpoint(const fs::path& dir, LoadWhat what, const StateTensors& model, const StateTensors& optimizer,
                      bool already_verified = false);
 

@@ -1,5 +1,6 @@
 #pragma once
-// Errors of the file system arrive as `Error` or std::filesystem::filesystem_error; callers of this module catch one type.
+// Errors of the file system arrive as `Error` or std::filesystem::filesystem_error; callers of this module catch one
+// type.
 
 #include <filesystem>
 #include <system_error>

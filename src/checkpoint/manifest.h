@@ -34,8 +34,8 @@ constexpr const char* kOptimizerPrefix = "optimizer-";
 constexpr const char* kTemporaryMark = ".tmp-";
 constexpr const char* kEvaluationsFile = "evaluations.json";  // beside the checkpoints: what the best is chosen by
 
-/// Why a checkpoint cannot be used: one clause without the checkpoint's path. Reading names the checkpoint, and a save that
-/// finds damage in what it has just written fails like any other.
+/// Why a checkpoint cannot be used: one clause without the checkpoint's path. Reading names the checkpoint, and a save
+/// that finds damage in what it has just written fails like any other.
 class Damage : public CheckpointError {
  public:
   using CheckpointError::CheckpointError;

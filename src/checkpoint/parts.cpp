@@ -129,6 +129,14 @@ std::set<std::string> TensorGroup::names() const {
   return out;
 }
 
+namespace {
+
+/// Counters of updates, which earlier programs saved with every norm and residual rule that goes by their number;
+/// state.json has it.
+bool is_retired(const std::string& name) { return name.ends_with("_norm.steps") || name == "residual.steps"; }
+
+}  // namespace
+
 void TensorGroup::compare(const StateTensors& wanted, std::vector<std::string>& missing,
                           std::vector<std::string>& extra, std::vector<std::string>& different) const {
   auto rest = tensors_;
@@ -145,7 +153,9 @@ void TensorGroup::compare(const StateTensors& wanted, std::vector<std::string>& 
     different.push_back(cat("'", state.name, "' is ", describe_tensor(there.shape, there.dtype), " there, ",
                             describe_tensor(state.shape, dtype(there.dtype)), " here"));
   }
-  for (const auto& entry : rest) extra.push_back(cat("'", entry.first, "'"));
+  for (const auto& entry : rest) {
+    if (!is_retired(entry.first)) extra.push_back(cat("'", entry.first, "'"));
+  }
 }
 
 void TensorGroup::copy_to(const StateTensors& targets) const {

@@ -1,6 +1,7 @@
 #pragma once
 // The safetensors format: u64 length N (little-endian), N bytes of JSON, then the tensors' bytes, row-major, without
-// holes. Entry: {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, offsets relative to the end of the header.
+// holes. Entry: {"dtype": "F32", "shape": [..], "data_offsets": [begin, end]}, offsets relative to the end of the
+// header.
 
 #include <ATen/core/Tensor.h>
 

@@ -1,6 +1,7 @@
 #pragma once
-// A save in which every rank writes what it owns, into files of its own in one folder that all of them see. Rank 0 leads: it
-// makes the folder, hears of all files, vouches for them in the manifest and commits. Nobody takes a save for done before.
+// A save in which every rank writes what it owns, into files of its own in one folder that all of them see. Rank 0
+// leads: it makes the folder, hears of all files, vouches for them in the manifest and commits. Nobody takes a save for
+// done before.
 
 #include <map>
 #include <memory>

@@ -81,8 +81,8 @@ int parse_and_run(int argc, char** argv) {
   return static_cast<int>(code);
 }
 
-// LibTorch's libraries take a quarter of a second to initialise themselves before `main`, and a request to stop may come
-// then. The loader calls this first, save under AddressSanitizer, which wants that place for itself.
+// LibTorch's libraries take a quarter of a second to initialise themselves before `main`, and a request to stop may
+// come then. The loader calls this first, save under AddressSanitizer, which wants that place for itself.
 #ifndef __SANITIZE_ADDRESS__
 __attribute__((section(".preinit_array"), used)) void (*const listen_first)() = ingot::StopSignals::listen;
 #endif

@@ -6,8 +6,8 @@
 
 namespace ingot {
 
-/// Opens what the run prepared, whatever became of the text, and builds nothing. Throws DataError naming what is missing or
-/// has changed.
+/// Opens what the run prepared, whatever became of the text, and builds nothing. Throws DataError naming what is
+/// missing or has changed.
 DataModule open_run_data(const RunConfig& config, const fs::path& run_dir, const Families& families);
 
 }  // namespace ingot

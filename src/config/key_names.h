@@ -12,7 +12,8 @@ namespace ingot {
 /// Keys of a struct or a variant, its own only.
 std::vector<std::string> key_names(const std::function<void(Fields&)>& describe);
 
-/// Dotted paths of every key that a config can hold now: of absent optional parts too, of variants those that are chosen.
+/// Dotted paths of every key that a config can hold now: of absent optional parts too, of variants those that are
+/// chosen.
 std::vector<std::string> all_key_paths(const std::function<void(Fields&)>& describe);
 
 }  // namespace ingot

@@ -13,8 +13,8 @@ struct ExpandedPath {
   std::string problem;  // what is wrong with the text itself
 };
 
-/// Expands `$NAME` (also `${NAME}` in quotes), takes `$$` for a '$', and makes the path absolute, relative to `folder`. With
-/// an unset name the text stays as it is.
+/// Expands `$NAME` (also `${NAME}` in quotes), takes `$$` for a '$', and makes the path absolute, relative to `folder`.
+/// With an unset name the text stays as it is.
 ExpandedPath expand_path(const Scalar& scalar, const fs::path& folder);
 /// The text that expands to `path`.
 std::string written_path(const std::string& path);

@@ -1,5 +1,6 @@
 #pragma once
-// A described struct as a tree of texts: what dump, flatten, docs and schema defaults are made from; internal to config.
+// A described struct as a tree of texts: what dump, flatten, docs and schema defaults are made from; internal to
+// config.
 
 #include <functional>
 #include <string>

@@ -27,8 +27,8 @@ namespace {
 
 constexpr const char* kHead = "head.weight";
 
-/// A model on its way from one form to another: effective weights in fp64 by parameter name, and the config that they suit.
-/// `model` and `infos` are those of the model that was trained.
+/// A model on its way from one form to another: effective weights in fp64 by parameter name, and the config that they
+/// suit. `model` and `infos` are those of the model that was trained.
 class Conversion {
  public:
   Conversion(const TrainedModel& trained, const Families& families)
@@ -196,7 +196,7 @@ bool Conversion::remove_site(const std::string& scope, Site site, int depth, dou
   for (const auto& [name, value] : buffers) {
     if (name.compare(0, prefix.size(), prefix) == 0) state[name.substr(prefix.size())] = value;
   }
-  const auto linear = norm->entry().linear_form(norm->settings(), depth, state);
+  const auto linear = norm->entry().linear_form(norm->settings(), depth, model_.point().updates, state);
   if (!linear.reason.empty()) refuse(scope, linear.reason);
   fold_site(scope, site, depth, scale);
   for (const auto& name : readers(depth)) {

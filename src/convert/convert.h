@@ -20,18 +20,20 @@ struct Converted {
   std::int64_t parameters_before = 0, parameters_after = 0;
 };
 
-/// Writes a run directory with one checkpoint, without optimizer state, that commands open like any other. Weights are fp32 and
-/// `plain`, without constraints; a tied head becomes one of its own. `out` must not exist or be empty.
+/// Writes a run directory with one checkpoint, without optimizer state, that commands open like any other. Weights are
+/// fp32 and `plain`, without constraints; a tied head becomes one of its own. `out` must not exist or be empty.
 ///
 ///   folded     y = W (gain ⊙ n(x) + bias):  W <- W diag(gain), its bias <- bias + W b
-///   rms_norm   rows of the embedding, of meta tokens and of learned positions minus their means; W_out minus its mean over the
-///              outputs; then LayerNorm(x) = RMSNorm(x). Pre-norm alone: nothing else may act on the stream.
-///   crms_norm  both of these; then without the last channel: W_in <- W_in[:, :d-1] - W_in[:, d-1], W_out <- W_out[:d-1]
-///   norm_free  y = W (gain ⊙ (x - mean x) / s + bias):  W <- W diag(gain) / s minus its mean over the inputs, its bias <-
+///   rms_norm   rows of the embedding, of meta tokens and of learned positions minus their means; W_out minus its mean
+///              over the outputs; then LayerNorm(x) = RMSNorm(x). Pre-norm alone: nothing else may act on the stream.
+///   crms_norm  both of these; then without the last channel: W_in <- W_in[:, :d-1] - W_in[:, d-1], W_out <-
+///              W_out[:d-1]
+///   norm_free  y = W (gain ⊙ (x - mean x) / s + bias):  W <- W diag(gain) / s minus its mean over the inputs, its bias
+///                                                       <-
 ///              bias + W b; the site's norm is `none`. Norms of other kinds stay.
 ///
-/// Jiang et al. 2023, "Pre-RMSNorm and Pre-CRMSNorm Transformers", arXiv:2305.14858, section 3. Throws ConfigError where the model
-/// has no such form, CheckpointError and DataError as open_trained_model does.
+/// Jiang et al. 2023, "Pre-RMSNorm and Pre-CRMSNorm Transformers", arXiv:2305.14858, section 3. Throws ConfigError
+/// where the model has no such form, CheckpointError and DataError as open_trained_model does.
 Converted convert_model(const fs::path& run_or_checkpoint, ConvertTo form, const fs::path& out,
                         const Families& families);
 

@@ -2,7 +2,8 @@
 // The section `data` of a config:
 //
 //   data:
-//     train: {paths: [../text], documents: blank_line}   # text, JSONL (both also .gz, .zst), folders, globs, token shards
+//     train: {paths: [../text], documents: blank_line}   # text, JSONL (both also .gz, .zst), folders, globs, token
+//                                                        shards
 //     validation: {fraction: 0.01}
 //     tokenizer: {type: sentencepiece, model_type: bpe, vocab_size: 4096}
 //     seq_len: 256
@@ -40,8 +41,8 @@ struct DocumentRule {
 void describe(Fields& f, DocumentRule& rule);
 INGOT_DECLARE_CODEC(DocumentRule);
 
-/// kAuto: by extension in any case (`.jsonl`, `.ndjson`, `.jsonlines`, also before `.gz` and `.zst`), `.json` by its first
-/// line, else text.
+/// kAuto: by extension in any case (`.jsonl`, `.ndjson`, `.jsonlines`, also before `.gz` and `.zst`), `.json` by its
+/// first line, else text.
 enum class TextFormat { kAuto, kText, kJsonl };
 
 template <>

@@ -73,8 +73,8 @@ class Message {
   bool is_good_ = true;
 };
 
-/// A double-array trie as Darts-clone writes it: units of 32 bits. From unit p, whose offset is o, the byte c leads to unit
-/// p ^ o ^ c if that bears the label c; if a key ends in p, its value is in unit p ^ o.
+/// A double-array trie as Darts-clone writes it: units of 32 bits. From unit p, whose offset is o, the byte c leads to
+/// unit p ^ o ^ c if that bears the label c; if a key ends in p, its value is in unit p ^ o.
 class Trie {
  public:
   explicit Trie(std::string_view bytes) : units_(bytes.size() / sizeof(std::uint32_t)) {

@@ -12,10 +12,10 @@
 namespace ingot {
 
 /// Blocks from one stretch of address space: the smallest free block that fits, lowest address first, split; freed
-/// neighbours become one. Small objects lie elsewhere, so that nothing keeps holes between large ones apart: what is taken
-/// from the system stays within a few per cent of what is in use at most (malloc, whose blocks of all sizes and lifetimes lie
-/// side by side, takes 15-30 % more). Nothing is given back to the system: once a step's pattern has been seen, steps cause
-/// no page faults. Thread-safe.
+/// neighbours become one. Small objects lie elsewhere, so that nothing keeps holes between large ones apart: what is
+/// taken from the system stays within a few per cent of what is in use at most (malloc, whose blocks of all sizes and
+/// lifetimes lie side by side, takes 15-30 % more). Nothing is given back to the system: once a step's pattern has been
+/// seen, steps cause no page faults. Thread-safe.
 class Arena {
  public:
   static constexpr std::size_t kAlignment = 64;  // of a cache line, and what LibTorch's kernels expect

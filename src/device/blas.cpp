@@ -35,9 +35,10 @@ Function* symbol(void* library, const char* name) {
   return reinterpret_cast<Function*>(dlsym(library, name));
 }
 
-/// Loaded for itself alone (RTLD_LOCAL), so that LibTorch's products stay with its own library. It multiplies on the threads
-/// that run everything else, each calling it for a piece, so it must be the form on POSIX threads with its own ones turned
-/// off: the serial form (0) hands two callers the same buffer, that on OpenMP (2) sets the number of everybody's threads.
+/// Loaded for itself alone (RTLD_LOCAL), so that LibTorch's products stay with its own library. It multiplies on the
+/// threads that run everything else, each calling it for a piece, so it must be the form on POSIX threads with its own
+/// ones turned off: the serial form (0) hands two callers the same buffer, that on OpenMP (2) sets the number of
+/// everybody's threads.
 OpenBlas load_openblas() {
   OpenBlas out;
   void* const library = dlopen(kFile, RTLD_NOW | RTLD_LOCAL);
@@ -85,8 +86,8 @@ bool suits_openblas() {
 
 std::atomic<Sgemm*> in_use = nullptr;
 
-/// How a result of m x n is shared out: rectangles of `rows` x `columns`, at most one for each thread. The nearer to squares,
-/// the less each thread reads and packs.
+/// How a result of m x n is shared out: rectangles of `rows` x `columns`, at most one for each thread. The nearer to
+/// squares, the less each thread reads and packs.
 struct Grid {
   std::int64_t rows, columns;
 

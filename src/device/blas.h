@@ -11,9 +11,9 @@ namespace ingot {
 
 enum class Blas { kAuto, kLibTorch, kOpenBlas };
 
-/// Sets the library for the whole process and returns which it is; without a call it is LibTorch's. Automatic: OpenBLAS on
-/// AMD's processors without AVX-512, where it was measured to be the faster one, if it is installed. Throws ConfigError if
-/// OpenBLAS is asked for and can't be used.
+/// Sets the library for the whole process and returns which it is; without a call it is LibTorch's. Automatic: OpenBLAS
+/// on AMD's processors without AVX-512, where it was measured to be the faster one, if it is installed. Throws
+/// ConfigError if OpenBLAS is asked for and can't be used.
 Blas use_blas(Blas wanted);
 
 /// "LibTorch" or "OpenBLAS 0.3.21 (Zen)". Bits of a product depend on it.
@@ -23,9 +23,9 @@ bool has_openblas();
 /// Why OpenBLAS is not used though automatic choice wants it here; "" otherwise.
 std::string openblas_missing();
 
-/// c <- a b or c <- c + a b by OpenBLAS; false, with nothing done, if it is LibTorch's turn: it is the library in use, the
-/// tensors are not fp32 on a CPU, or the product is too small to gain. a [m, k] and b [k, n], either may be a transposed view;
-/// c [m, n] with rows of unit stride.
+/// c <- a b or c <- c + a b by OpenBLAS; false, with nothing done, if it is LibTorch's turn: it is the library in use,
+/// the tensors are not fp32 on a CPU, or the product is too small to gain. a [m, k] and b [k, n], either may be a
+/// transposed view; c [m, n] with rows of unit stride.
 bool openblas_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, bool accumulate);
 
 }  // namespace ingot

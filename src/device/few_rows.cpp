@@ -23,7 +23,8 @@ struct FewRows {
   void run(std::int64_t begin, std::int64_t end) const { INGOT_MULTIVERSION(columns(begin, end)); }
 
  private:
-  /// One column after the other, each a run of memory: prefetchers follow that better than several at once (1.3 times as fast).
+  /// One column after the other, each a run of memory: prefetchers follow that better than several at once (1.3 times
+  /// as fast).
   INGOT_INLINE void columns(std::int64_t begin, std::int64_t end) const {
     for (auto column = begin; column < end; ++column) {
       const T* const weights = w + column * w_stride;

@@ -9,8 +9,8 @@
 
 namespace ingot {
 
-/// Cores that this process may use: its affinity mask and the control group's CPU quota, hyper-threads counted once where
-/// the topology is known.
+/// Cores that this process may use: its affinity mask and the control group's CPU quota, hyper-threads counted once
+/// where the topology is known.
 int usable_cores();
 
 /// Threads of LibTorch's pool. Results of some sums depend on it, so it is part of a run's layout.
@@ -20,7 +20,8 @@ void set_threads(int threads);
 std::string cpu_vendor();
 /// The CPU's name as the kernel gives it.
 std::string cpu_name();
-/// Features that matter here, in order of strength: "avx2", "avx512f", "avx512_bf16", "amx_bf16"; "neon", "bf16" on ARM.
+/// Features that matter here, in order of strength: "avx2", "avx512f", "avx512_bf16", "amx_bf16"; "neon", "bf16" on
+/// ARM.
 std::vector<std::string> cpu_features();
 bool has_cpu_feature(const std::string& name);
 /// What LibTorch's kernels chose: "AVX512", "AVX2", "DEFAULT", …
@@ -34,8 +35,8 @@ struct MemoryUse {
 };
 MemoryUse memory_use();
 
-/// Keeps freed memory in the process: large activations are then reused instead of being mapped anew each step. Sets malloc
-/// for that and LibTorch's allocator of tensors (device/tensor_memory.h). Once, at the start of the program.
+/// Keeps freed memory in the process: large activations are then reused instead of being mapped anew each step. Sets
+/// malloc for that and LibTorch's allocator of tensors (device/tensor_memory.h). Once, at the start of the program.
 void keep_freed_memory();
 
 /// Measured speed of square products in GFLOP/s, best of a few runs of about `milliseconds`.

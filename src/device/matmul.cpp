@@ -12,8 +12,8 @@
 #include "device/few_rows.h"
 #include "device/machine.h"
 
-// oneMKL's product of bfloat16 bits into fp32, which libtorch_cpu exports on x86-64. Weak: other builds lack it. Sizes as
-// 64 bits suit both of MKL's integer widths on this calling convention.
+// oneMKL's product of bfloat16 bits into fp32, which libtorch_cpu exports on x86-64. Weak: other builds lack it. Sizes
+// as 64 bits suit both of MKL's integer widths on this calling convention.
 extern "C" __attribute__((weak)) void cblas_gemm_bf16bf16f32(int layout, int transpose_a, int transpose_b,
                                                              std::int64_t m, std::int64_t n, std::int64_t k,
                                                              float alpha, const void* a, std::int64_t lda,

@@ -1,6 +1,6 @@
 #pragma once
-// How much memory the process can still get, and what limits it. Where a control group is exceeded, the kernel kills without
-// a word, so that what needs much asks before.
+// How much memory the process can still get, and what limits it. Where a control group is exceeded, the kernel kills
+// without a word, so that what needs much asks before.
 
 #include <cstdint>
 #include <string>

@@ -28,10 +28,10 @@ struct Comparison {
   std::string message;  // the worst element, or what is wrong with the tensors
 };
 
-/// Whether shapes are equal, `actual` has the tolerance's dtype, `expected` is at least as wide, every element is finite on
-/// both sides and close. `expected` may be infinite where `actual` is the same infinity. `terms`, of the same shape: the sum of
-/// the absolute terms of each element, where a formula adds terms that cancel within one element (1 + erf x); the bound is
-/// then relative to it where it is larger than the element and the scale.
+/// Whether shapes are equal, `actual` has the tolerance's dtype, `expected` is at least as wide, every element is
+/// finite on both sides and close. `expected` may be infinite where `actual` is the same infinity. `terms`, of the same
+/// shape: the sum of the absolute terms of each element, where a formula adds terms that cancel within one element (1 +
+/// erf x); the bound is then relative to it where it is larger than the element and the scale.
 Comparison compare(const at::Tensor& actual, const at::Tensor& expected, Tolerance tolerance,
                    const at::Tensor& terms = {});
 

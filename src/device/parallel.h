@@ -11,8 +11,8 @@ using RangeFunction = void (*)(std::int64_t begin, std::int64_t end, void* conte
 void run(std::int64_t begin, std::int64_t end, std::int64_t grain, RangeFunction function, void* context);
 }  // namespace parallel_detail
 
-/// Calls f(b, e) for disjoint ranges that cover [begin, end), each of at least `grain` elements except the last, on as many
-/// threads as LibTorch is set to. `f` must not throw.
+/// Calls f(b, e) for disjoint ranges that cover [begin, end), each of at least `grain` elements except the last, on as
+/// many threads as LibTorch is set to. `f` must not throw.
 template <class F>
 void parallel_for(std::int64_t begin, std::int64_t end, std::int64_t grain, F&& f) {
   if (end - begin <= grain) {

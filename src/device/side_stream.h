@@ -13,7 +13,8 @@ namespace ingot {
 class SideStream {
  public:
   explicit SideStream(c10::Device device);
-  /// What is queued here from now on waits for all that the calling thread has queued in its current stream. From any thread.
+  /// What is queued here from now on waits for all that the calling thread has queued in its current stream. From any
+  /// thread.
   void follow_current() const;
   /// Returns when all that was queued here is done.
   void wait() const;

@@ -1,6 +1,7 @@
 #pragma once
-// Plain loops compiled for several instruction sets, of which `level` is taken at run time: AVX-512, AVX2 and the baseline on
-// x86-64, the baseline elsewhere. The build itself has no -march, so that it runs on another CPU than the build's.
+// Plain loops compiled for several instruction sets, of which `level` is taken at run time: AVX-512, AVX2 and the
+// baseline on x86-64, the baseline elsewhere. The build itself has no -march, so that it runs on another CPU than the
+// build's.
 
 #include <bit>
 #include <cmath>
@@ -22,8 +23,8 @@ namespace ingot::simd {
 /// Instruction sets, each with all of the one before: the baseline, AVX2 with FMA (x86-64-v3), AVX-512 (x86-64-v4).
 enum class Level { kBaseline, kV3, kV4 };
 
-/// The widest that this CPU has, or what ATEN_CPU_CAPABILITY (default, avx2, avx512) names if that is less: the variable that
-/// LibTorch's own kernels follow. Read once.
+/// The widest that this CPU has, or what ATEN_CPU_CAPABILITY (default, avx2, avx512) names if that is less: the
+/// variable that LibTorch's own kernels follow. Read once.
 Level level();
 
 #ifdef INGOT_SIMD_LEVELS
@@ -47,8 +48,8 @@ auto at_level(const F& f) {
   return f();
 }
 
-/// Independent partial sums: the width of an AVX-512 register in floats, so sums are the same on every instruction set up to
-/// fused multiply-add.
+/// Independent partial sums: the width of an AVX-512 register in floats, so sums are the same on every instruction set
+/// up to fused multiply-add.
 inline constexpr int kLanes = 16;
 
 /// The value in the type that sums are taken in. bfloat16 comes as its bits.
@@ -87,8 +88,8 @@ INGOT_INLINE A lane_sum(std::int64_t n, F f) {
   return total(lanes) + rest;
 }
 
-/// e^x to about 1e-7 relative, without a branch or a call, so that loops over it vectorise (std::exp does not). Saturates
-/// below -87.3 and above 88.3. x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 7 in r.
+/// e^x to about 1e-7 relative, without a branch or a call, so that loops over it vectorise (std::exp does not).
+/// Saturates below -87.3 and above 88.3. x = n ln 2 + r, |r| <= ln 2 / 2, and a polynomial of degree 7 in r.
 INGOT_INLINE float exp(float x) {
   constexpr float kRound = 12582912.0f;  // 1.5 · 2^23: adding it rounds to an integer in the low bits
   x = x < -87.3f ? -87.3f : x;
@@ -109,8 +110,8 @@ INGOT_INLINE float exp(float x) {
 }
 INGOT_INLINE double exp(double x) { return std::exp(x); }
 
-/// tanh x to about 4e-7 relative, likewise: x times a quotient of polynomials of degree 4 in x², fitted to the least relative
-/// error on [-9, 9]; beyond, 1 is the nearest float.
+/// tanh x to about 4e-7 relative, likewise: x times a quotient of polynomials of degree 4 in x², fitted to the least
+/// relative error on [-9, 9]; beyond, 1 is the nearest float.
 INGOT_INLINE float tanh(float x) {
   x = x < -9.0f ? -9.0f : x;
   x = x > 9.0f ? 9.0f : x;

@@ -14,12 +14,12 @@ struct TensorMemory {
   std::int64_t reserved = 0;  // addresses kept for more tensors on the CPU, without memory behind them
 };
 
-/// From the first call on, LibTorch takes the memory of CPU tensors from an allocator of ours: it counts, and large blocks
-/// come from an Arena. The program's start calls it.
+/// From the first call on, LibTorch takes the memory of CPU tensors from an allocator of ours: it counts, and large
+/// blocks come from an Arena. The program's start calls it.
 void use_tensor_allocator();
 
-/// On the CPU calls `use_tensor_allocator`; tensors made before it are not counted, so differences are what counts. On a GPU
-/// LibTorch's own count is read.
+/// On the CPU calls `use_tensor_allocator`; tensors made before it are not counted, so differences are what counts. On
+/// a GPU LibTorch's own count is read.
 TensorMemory tensor_memory(c10::Device device);
 void reset_tensor_peak(c10::Device device);
 

@@ -13,8 +13,9 @@
 #include "base/text.h"
 #include "dist/socket.h"
 
-/// c10d asks the DNS for the name of each address it connects to, only to log it: a name server that does not answer would
-/// cost every start 5 s or more. In this program addresses have no names: this definition goes before the C library's.
+/// c10d asks the DNS for the name of each address it connects to, only to log it: a name server that does not answer
+/// would cost every start 5 s or more. In this program addresses have no names: this definition goes before the C
+/// library's.
 extern "C" __attribute__((visibility("default"))) int getnameinfo(const sockaddr* address, socklen_t address_size,
                                                                   char* host, socklen_t host_size, char* service,
                                                                   socklen_t service_size, int flags) {

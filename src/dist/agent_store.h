@@ -1,6 +1,6 @@
 #pragma once
-// torchrun's agents keep a store of c10d's at MASTER_PORT, which knows no secrets. One thing is left there and read: where
-// rank 0's own rendezvous is. Private to src/dist.
+// torchrun's agents keep a store of c10d's at MASTER_PORT, which knows no secrets. One thing is left there and read:
+// where rank 0's own rendezvous is. Private to src/dist.
 
 #include <optional>
 #include <string>

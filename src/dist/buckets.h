@@ -22,11 +22,12 @@ struct Bucket {
   at::Tensor tensor(const ParameterStore& store) const;
 };
 
-/// Buckets of about `bytes` in the order in which a backward pass fills them: from the last declared leaf to the first, then
-/// the buffers' accumulators. The same on every rank, since it depends on the layout alone.
+/// Buckets of about `bytes` in the order in which a backward pass fills them: from the last declared leaf to the first,
+/// then the buffers' accumulators. The same on every rank, since it depends on the layout alone.
 std::vector<Bucket> make_buckets(const ParameterStore& store, std::int64_t bytes);
 
-/// Where the shares of n elements begin for the ranks of a world, and their end: equal up to rounding to 64 bytes of fp32.
+/// Where the shares of n elements begin for the ranks of a world, and their end: equal up to rounding to 64 bytes of
+/// fp32.
 std::vector<std::int64_t> even_bounds(std::int64_t n, int world_size);
 /// What lies between the bounds.
 std::vector<std::int64_t> sizes_of(const std::vector<std::int64_t>& bounds);

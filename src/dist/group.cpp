@@ -29,8 +29,8 @@ std::chrono::milliseconds milliseconds(double seconds) {
   return std::chrono::milliseconds(static_cast<std::int64_t>(seconds * 1000));
 }
 
-/// c10d notes every collective in a recorder shared by the groups of a process, and adds a group to it without a lock: the
-/// first operations of two groups on two threads crash now and then. The recorder looks at this variable once.
+/// c10d notes every collective in a recorder shared by the groups of a process, and adds a group to it without a lock:
+/// the first operations of two groups on two threads crash now and then. The recorder looks at this variable once.
 void switch_off_flight_recorder() {
   static std::once_flag once;
   std::call_once(once, [] { setenv("TORCH_FR_BUFFER_SIZE", "0", 1); });
@@ -144,8 +144,8 @@ void Group::linger() {
   }
 }
 
-/// Looks after the other ranks while something is awaited, once a second: whoever it is awaited from may be waiting for one
-/// of them.
+/// Looks after the other ranks while something is awaited, once a second: whoever it is awaited from may be waiting for
+/// one of them.
 class Group::Vigil {
  public:
   explicit Vigil(Group& group)

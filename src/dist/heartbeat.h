@@ -43,7 +43,8 @@ class Heartbeat {
   std::optional<LastSeen> first_rank() const;
   /// Seconds since the rendezvous last answered.
   double silence() const;
-  /// Who was asked to stop first, "SIGTERM to rank 3": a signal may come to one rank while all wait for another. "" so far.
+  /// Who was asked to stop first, "SIGTERM to rank 3": a signal may come to one rank while all wait for another. "" so
+  /// far.
   std::string stop_request() const;
 
  private:

@@ -37,13 +37,13 @@ using Environment = std::function<std::optional<std::string>(const std::string& 
 /// The process's own. An empty variable counts as unset.
 Environment process_environment();
 
-/// torchrun's variables win, then those of mpirun, then those of srun: mpirun inside a Slurm job inherits the latter. Throws
-/// DistributedError for a launch that contradicts itself, or whose rendezvous cannot be told.
+/// torchrun's variables win, then those of mpirun, then those of srun: mpirun inside a Slurm job inherits the latter.
+/// Throws DistributedError for a launch that contradicts itself, or whose rendezvous cannot be told.
 LaunchPlace detect_launch(const Environment& environment);
 
-/// What CUDA_VISIBLE_DEVICES has to be, before CUDA is asked anything, so that this rank sees one GPU, its own; none if it may
-/// stay as it is: `visible` (absent: unset, every GPU). Throws DistributedError where it lists fewer GPUs than the machine has
-/// ranks; a list of one is left alone, as a launcher sets it for each rank.
+/// What CUDA_VISIBLE_DEVICES has to be, before CUDA is asked anything, so that this rank sees one GPU, its own; none if
+/// it may stay as it is: `visible` (absent: unset, every GPU). Throws DistributedError where it lists fewer GPUs than
+/// the machine has ranks; a list of one is left alone, as a launcher sets it for each rank.
 std::optional<std::string> own_gpu(const LaunchPlace& place, const std::optional<std::string>& visible);
 
 /// Characters of the job's secret (kSecretVariable), at least.

@@ -1,6 +1,6 @@
 #pragma once
-// Lists of hosts and of tasks per node as Slurm writes them. `scontrol show hostnames` does the same, but is often missing
-// inside containers.
+// Lists of hosts and of tasks per node as Slurm writes them. `scontrol show hostnames` does the same, but is often
+// missing inside containers.
 
 #include <string>
 #include <string_view>

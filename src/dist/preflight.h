@@ -18,8 +18,8 @@ struct Preflight {
   std::string text() const;
 };
 
-/// All ranks together, in a world of two or more, with tensors of the device; each figure is the best of three tries. The same
-/// result on all.
+/// All ranks together, in a world of two or more, with tensors of the device; each figure is the best of three tries.
+/// The same result on all.
 Preflight preflight(World& world, at::Device device);
 
 /// Ranks whose `with_first` is over three times the median of the others.

@@ -1,14 +1,14 @@
 #pragma once
 // Sums gradients over the ranks, bucket by bucket, while the backward pass of the last micro-batch still runs.
 //
-// In rank order the sum is deterministic: every rank gets all ranks' values of its share of a bucket, adds them up in rank
-// order, and hands the result round. Its bits depend on the world size alone, neither on the size of buckets nor on timing.
-// Where the masters are shared out, it is always made so; each rank keeps the sum of what it owns and nothing is handed
-// round: only those gradients are sums then.
+// In rank order the sum is deterministic: every rank gets all ranks' values of its share of a bucket, adds them up in
+// rank order, and hands the result round. Its bits depend on the world size alone, neither on the size of buckets nor
+// on timing. Where the masters are shared out, it is always made so; each rank keeps the sum of what it owns and
+// nothing is handed round: only those gradients are sums then.
 //
-// Gradients can be shared out as well (ZeRO, stage 2): then each micro-batch is a round, in which a bucket goes out as soon
-// as it is complete and all but the rank's own stretch of it, to which the round's sum is added, is given back to the
-// system. The backward pass waits where the network falls behind, so that few buckets are held at a time.
+// Gradients can be shared out as well (ZeRO, stage 2): then each micro-batch is a round, in which a bucket goes out as
+// soon as it is complete and all but the rank's own stretch of it, to which the round's sum is added, is given back to
+// the system. The backward pass waits where the network falls behind, so that few buckets are held at a time.
 
 #include <condition_variable>
 #include <cstdint>
@@ -54,11 +54,11 @@ class GradientReducer {
   GradientReducer(const GradientReducer&) = delete;
   GradientReducer& operator=(const GradientReducer&) = delete;
 
-  /// Before the backward pass of the step's last micro-batch (of each, where gradients are shared out): from now on a bucket
-  /// whose gradients are complete goes out.
+  /// Before the backward pass of the step's last micro-batch (of each, where gradients are shared out): from now on a
+  /// bucket whose gradients are complete goes out.
   void arm();
-  /// After the last, or instead of it where a rank had no micro-batch: returns when the gradients are sums over the ranks.
-  /// Throws DistributedError.
+  /// After the last, or instead of it where a rank had no micro-batch: returns when the gradients are sums over the
+  /// ranks. Throws DistributedError.
   void finish();
   /// Where gradients are shared out: likewise for each micro-batch before the last one of the rank that has most.
   void finish_round();
@@ -87,8 +87,8 @@ class GradientReducer {
   std::vector<Job> jobs_;          // those of accumulators come last
   std::size_t gradient_jobs_ = 0;  // the others
   std::vector<std::size_t> job_of_leaf_;
-  // How often a leaf's gradient is added to in one backward pass (recomputed parts run passes of their own): counted in the
-  // first armed pass, after which buckets go out early.
+  // How often a leaf's gradient is added to in one backward pass (recomputed parts run passes of their own): counted in
+  // the first armed pass, after which buckets go out early.
   std::vector<int> expected_, seen_;
   std::vector<std::size_t> open_leaves_;  // of each job, not complete
   bool armed_ = false;

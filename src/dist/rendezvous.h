@@ -1,6 +1,6 @@
 #pragma once
-// How the ranks of a launch find each other: at a rendezvous that rank 0 opens, each introduces itself and learns whether
-// all fit together. Private to src/dist.
+// How the ranks of a launch find each other: at a rendezvous that rank 0 opens, each introduces itself and learns
+// whether all fit together. Private to src/dist.
 
 #include <c10/util/intrusive_ptr.h>
 

@@ -31,8 +31,8 @@ using File = dist_detail::Socket;  // a descriptor that is closed with it
 
 std::string reason() { return std::generic_category().message(errno); }
 
-/// The secret in the file; none if there is no file or it is not whole. Throws DistributedError if another user could know
-/// what is in it.
+/// The secret in the file; none if there is no file or it is not whole. Throws DistributedError if another user could
+/// know what is in it.
 std::optional<std::string> read_secret(const fs::path& path) {
   const File file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
   if (file.fd() < 0 && errno == ENOENT) return std::nullopt;

@@ -1,5 +1,6 @@
 #pragma once
-// The secret by which the ranks of a job know each other, where the launcher gave none: in a file that only their user reads.
+// The secret by which the ranks of a job know each other, where the launcher gave none: in a file that only their user
+// reads.
 
 #include <string>
 
@@ -10,9 +11,9 @@ namespace ingot {
 /// 64 hex digits of the system's generator.
 std::string make_secret();
 
-/// FOLDER/.meeting-secret. Rank 0 makes it with mode 600 and takes it away with this object, when all have met; the others
-/// wait for it. One that a killed start left serves again. Throws DistributedError: it cannot be made, does not come within
-/// `timeout` seconds, or might be another user's.
+/// FOLDER/.meeting-secret. Rank 0 makes it with mode 600 and takes it away with this object, when all have met; the
+/// others wait for it. One that a killed start left serves again. Throws DistributedError: it cannot be made, does not
+/// come within `timeout` seconds, or might be another user's.
 class SecretFile {
  public:
   SecretFile(const fs::path& folder, int rank, double timeout);

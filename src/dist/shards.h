@@ -1,10 +1,11 @@
 #pragma once
-// How the ranks share masters and optimizer state out among them: Rajbhandari et al. 2020 (ZeRO, arXiv:1910.02054), stage 1.
+// How the ranks share masters and optimizer state out among them: Rajbhandari et al. 2020 (ZeRO, arXiv:1910.02054),
+// stage 1.
 //
-// Each rank owns a stretch of every bucket of gradients: of all buckets at a time each rank receives its share, so that no
-// rank's network waits for another's. Cuts lie where every update may be cut: between parameters; within one at rows or
-// anywhere, as far as its parametrization, constraints and optimizer look at no more; a parameter that is looked at as a
-// whole has one owner. Shares even out over the buckets.
+// Each rank owns a stretch of every bucket of gradients: of all buckets at a time each rank receives its share, so that
+// no rank's network waits for another's. Cuts lie where every update may be cut: between parameters; within one at rows
+// or anywhere, as far as its parametrization, constraints and optimizer look at no more; a parameter that is looked at
+// as a whole has one owner. Shares even out over the buckets.
 
 #include <cstdint>
 #include <vector>

@@ -41,13 +41,14 @@ struct Endpoint {
   std::string text() const;
 };
 
-/// The addresses that a host's name or number stands for on this machine; empty, with `*problem` set, if there are none.
+/// The addresses that a host's name or number stands for on this machine; empty, with `*problem` set, if there are
+/// none.
 std::vector<Endpoint> resolve(const std::string& host, int port, std::string* problem);
 Endpoint local_end(const Socket& socket);
 Endpoint remote_end(const Socket& socket);
 
-/// Waits until the socket is ready for `events` (of poll), until `deadline` at most: what is ready already counts even after
-/// it. False if it is not.
+/// Waits until the socket is ready for `events` (of poll), until `deadline` at most: what is ready already counts even
+/// after it. False if it is not.
 bool wait_ready(int fd, short events, Clock::time_point deadline);
 /// A connection, or none, with `*problem` set.
 Socket connect_to(const Endpoint& endpoint, Clock::time_point deadline, std::string* problem);

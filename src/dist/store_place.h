@@ -18,8 +18,8 @@ struct OpenPlace {
   Endpoint at;  // for rank 0 itself
 };
 
-/// Opens the rendezvous at those of this machine's addresses that MASTER_ADDR stands for; at all of them where it stands
-/// for none, or where ranks on other machines know it by another address. Throws DistributedError.
+/// Opens the rendezvous at those of this machine's addresses that MASTER_ADDR stands for; at all of them where it
+/// stands for none, or where ranks on other machines know it by another address. Throws DistributedError.
 OpenPlace open_place(const LaunchPlace& place, double timeout);
 
 /// Tries until it can be reached, for `timeout` seconds. Throws DistributedError that says what is at the address.

@@ -7,9 +7,10 @@
 //   place     HMAC(secret, "place" + both nonces)
 //   then      frames: size (4 bytes, little-endian), HMAC, payload
 //
-// A frame's HMAC is keyed by HMAC(secret, "session" + both nonces) and covers its direction, its number and its payload, so
-// that nothing can be made up, changed, left out, repeated or taken from another connection. Nothing is encrypted. Before
-// the visitor's proof the place stores 80 bytes of it, and tells it nothing from which a secret could be guessed.
+// A frame's HMAC is keyed by HMAC(secret, "session" + both nonces) and covers its direction, its number and its
+// payload, so that nothing can be made up, changed, left out, repeated or taken from another connection. Nothing is
+// encrypted. Before the visitor's proof the place stores 80 bytes of it, and tells it nothing from which a secret could
+// be guessed.
 
 #include <cstdint>
 #include <stdexcept>

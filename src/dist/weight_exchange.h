@@ -1,6 +1,6 @@
 #pragma once
-// Where the masters are shared out: after an update each rank sends the compute weights that it made from its masters to all
-// others.
+// Where the masters are shared out: after an update each rank sends the compute weights that it made from its masters
+// to all others.
 
 #include <ATen/core/Tensor.h>
 

@@ -2,8 +2,8 @@
 // The ranks that train together, and what they do in common. A world of one process does all of it at once, without any
 // network, so that nobody has to ask.
 //
-// Two planes: small agreements between hosts (through the store and a Gloo group of their own), and tensors (Gloo on CPUs,
-// NCCL on GPUs).
+// Two planes: small agreements between hosts (through the store and a Gloo group of their own), and tensors (Gloo on
+// CPUs, NCCL on GPUs).
 // A peer that fails makes every call here throw DistributedError that says which rank was last seen where.
 
 #include <ATen/core/Tensor.h>
@@ -57,16 +57,16 @@ class World {
   /// Where this rank is, for messages about hang-ups. `phase` is a literal.
   void set_phase(std::int64_t step, const char* phase);
 
-  /// Which signal asked which rank to stop, as this rank has heard, sooner or later than others: "SIGTERM to rank 3"; "" so
-  /// far. For ending work early; what is done about it is agreed upon elsewhere.
+  /// Which signal asked which rank to stop, as this rank has heard, sooner or later than others: "SIGTERM to rank 3";
+  /// "" so far. For ending work early; what is done about it is agreed upon elsewhere.
   std::string stop_request() const;
 
   // -- Agreements. Each is called by all ranks in the same order, from one thread.
 
   /// Everyone's values, by rank. All give the same count.
   std::vector<std::vector<double>> all_gather(const std::vector<double>& values);
-  /// Adds up a flat fp64 tensor over the ranks, in place. Exact where each element is zero on all ranks but one; else the
-  /// order of additions is not defined.
+  /// Adds up a flat fp64 tensor over the ranks, in place. Exact where each element is zero on all ranks but one; else
+  /// the order of additions is not defined.
   void sum(at::Tensor& values);
   /// Rank 0's text. Patient: waits as long as all ranks show signs of life, however long rank 0's work takes.
   std::string broadcast(const std::string& text);
@@ -78,8 +78,8 @@ class World {
   /// From now on tensors may lie on this process's GPU, each rank having one of its own. Called by all ranks.
   void connect_gpus();
 
-  // -- Tensors on the CPU, or on the GPU in the current stream: contiguous. From one thread at a time. Where they return, the
-  // work is done.
+  // -- Tensors on the CPU, or on the GPU in the current stream: contiguous. From one thread at a time. Where they
+  // return, the work is done.
 
   /// Rank 0's values, in place.
   void broadcast(at::Tensor tensor);

@@ -35,14 +35,14 @@ struct EvaluationOptions {
 EvaluationResult evaluate(const LanguageModel& model, const ValidationSet& set, const EvaluationOptions& options,
                           World& world);
 
-/// Ids of one document as consecutive windows of `seq_len`, each but the first scored once, with `seq_len` tokens of fresh
-/// context a window. No token is added. Bytes are those of the tokens' pieces.
+/// Ids of one document as consecutive windows of `seq_len`, each but the first scored once, with `seq_len` tokens of
+/// fresh context a window. No token is added. Bytes are those of the tokens' pieces.
 EvaluationResult evaluate_ids(const LanguageModel& model, const std::vector<TokenId>& ids, std::int64_t seq_len,
                               const Tokenizer& tokenizer);
 
-/// A text as one document: behind the token that opens documents (`opener`), if there is one, every token is scored, and
-/// the bytes are those of the text. Without, the first token is not scored, nor are its bytes counted. The end of the
-/// document is not scored: a text need not end there. Throws DataError if no token is left to score.
+/// A text as one document: behind the token that opens documents (`opener`), if there is one, every token is scored,
+/// and the bytes are those of the text. Without, the first token is not scored, nor are its bytes counted. The end of
+/// the document is not scored: a text need not end there. Throws DataError if no token is left to score.
 EvaluationResult evaluate_text(const LanguageModel& model, const std::string& text, std::optional<TokenId> opener,
                                std::int64_t seq_len, const Tokenizer& tokenizer);
 

@@ -30,8 +30,8 @@ std::vector<TokenId> sample_start(const Tokenizer& tokenizer, std::optional<Toke
 /// Tokens that can follow `start` by the model's positions (the last one is not fed); absent: any number.
 std::optional<std::int64_t> room_after(const LanguageModel& model, const std::vector<TokenId>& start);
 
-/// Ids after `start`, which is not empty, as many as the model has positions for. `on_token` (may be empty) sees each id as
-/// it comes.
+/// Ids after `start`, which is not empty, as many as the model has positions for. `on_token` (may be empty) sees each
+/// id as it comes.
 std::vector<TokenId> generate(const LanguageModel& model, const std::vector<TokenId>& start, std::optional<TokenId> eos,
                               const GenerateOptions& options, const std::function<void(TokenId)>& on_token = {});
 

@@ -12,6 +12,7 @@
 #include "recipe/load.h"
 #include "recipe/options.h"
 #include "registry/lookup.h"
+#include "run/counters.h"
 
 namespace ingot {
 namespace {
@@ -58,6 +59,8 @@ TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Familie
   out.store->allocate();
   load_checkpoint(out.checkpoint, LoadWhat::kWeights, out.store->state(), {});
   out.store->materialise();
+  const auto counters = counters_from_json(state);
+  out.model->set_point({counters.model_updates(), 0, static_cast<std::uint64_t>(out.config.run.seed)});
   return out;
 }
 

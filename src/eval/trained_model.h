@@ -22,8 +22,9 @@ struct TrainedModel {
   std::unique_ptr<LanguageModel> model;
 };
 
-/// The newest valid checkpoint of a run, or the one given. Weights only: no optimizer state, no data is opened. In the precision
-/// that the run had, unless another is given. Throws CheckpointError or DataError (no tokenizer beside the run).
+/// The newest valid checkpoint of a run, or the one given. Weights only: no optimizer state, no data is opened. In the
+/// precision that the run had, unless another is given. Throws CheckpointError or DataError (no tokenizer beside the
+/// run).
 TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families,
                                 std::optional<Precision> precision = {});
 

@@ -138,7 +138,7 @@ void LanguageModel::Impl::declare_sublayer(int depth, const std::string& op_name
                         {},
                         layer.recompute,
                         &families,
-                        first_values,
+                        channel,
                         op.linear ? &*op.linear : &config.linear};
   context.site_norm = [this](Site site, const ParamScope& at, std::int64_t width, std::int64_t heads) {
     return norms->make(site, at, width, heads);

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "model/model_impl.h"
+#include "nn/value_residual.h"
 #include "registry/variant_text.h"
 
 namespace ingot {
@@ -16,9 +17,14 @@ void add_norm(std::vector<std::string>& parts, Site site, int depth, const Varia
 
 }  // namespace
 
+bool LanguageModel::Impl::mixes_values() const {
+  const auto* values = channel->find(ValueResidual::kName);
+  return values != nullptr && !values->readers.empty();
+}
+
 std::string LanguageModel::Impl::branch_text(int depth) const {
   const auto& op = operator_at(depth);
-  const SettingsContext context{config.d_model, config.meta_tokens > 0, first_values->readers > 0,
+  const SettingsContext context{config.d_model, config.meta_tokens > 0, mixes_values(),
                                 [&](Site site) {
                                   const auto* norm =
                                       norms->choose(site, depth, pattern[static_cast<std::size_t>(depth)]);
@@ -97,9 +103,9 @@ double LanguageModel::input_scale(int depth) const { return impl_->placement->in
 std::vector<std::string> LanguageModel::warnings() const {
   std::vector<std::string> out;
   const auto& placement = impl_->config.placement;
-  if (const auto& source = *impl_->first_values; source.depth >= 0 && source.readers == 0) {
-    out.push_back(cat("model.operators.", pattern().at(static_cast<std::size_t>(source.depth)),
-                      ".mixer.value_residual: without effect, since no sub-layer behind ", source.depth, " has one"));
+  if (const auto* values = impl_->channel->find(ValueResidual::kName); values != nullptr && values->readers.empty()) {
+    out.push_back(cat("model.operators.", pattern().at(static_cast<std::size_t>(values->writer)),
+                      ".mixer.value_residual: without effect, since no sub-layer behind ", values->writer, " has one"));
   }
   for (const auto& layer : impl_->layers) {
     const auto lacks = impl_->placement->lacks(layer.depth);

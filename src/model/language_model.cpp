@@ -4,6 +4,7 @@
 #include <ATen/ops/arange.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/cummax.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/where.h>
 #include <ATen/ops/zeros_like.h>
 #include <ATen/record_function.h>
@@ -50,14 +51,13 @@ std::optional<std::int64_t> LanguageModel::Impl::max_document_length() const {
 }
 
 SequenceContext LanguageModel::Impl::context(std::int64_t rows, std::int64_t length, std::int64_t first_position,
-                                             const at::Tensor& documents, bool training) const {
+                                             const at::Tensor& documents) const {
   SequenceContext context;
   context.batch = rows;
   context.seq_len = length;
-  context.training = training;
-  context.record_buffers = training;
+  context.pass.point = point;
   context.prefix = meta_tokens();
-  context.first_values = std::make_shared<FirstValues>();
+  context.channel = std::make_shared<Channel>();
   if (documents.defined()) {
     context.may_reset = true;
     context.document = documents;
@@ -68,6 +68,24 @@ SequenceContext LanguageModel::Impl::context(std::int64_t rows, std::int64_t len
                                   at::TensorOptions().dtype(at::kLong).device(store.options().device));
     context.position = index.unsqueeze(0).expand({rows, length});
   }
+  return context;
+}
+
+SequenceContext LanguageModel::Impl::training_context(const at::Tensor& tokens, const at::Tensor& documents,
+                                                      const TrainingPass& training) const {
+  auto context = this->context(tokens.size(0), tokens.size(1), meta_tokens(), documents);
+  context.pass.training = true;
+  context.pass.samples = training.samples;
+  context.is_batch = true;
+  context.losses = training.losses;
+  return context;
+}
+
+SequenceContext LanguageModel::Impl::prefix_context(const Pass& pass) const {
+  auto context = this->context(1, meta_tokens(), 0, {});
+  context.prefix = 0;
+  context.pass = pass;
+  if (pass.samples.defined()) context.pass.samples = at::full({1}, -1, pass.samples.options());
   return context;
 }
 
@@ -116,19 +134,27 @@ at::Tensor LanguageModel::Impl::recomputed_branch(const SubLayer& layer, const a
   std::vector<at::Tensor> inputs{x};
   if (fresh != nullptr) inputs.insert(inputs.end(), fresh->tensors.begin(), fresh->tensors.end());
   const auto length = fresh != nullptr ? fresh->length : 0;
-  const bool has_values = layer.mixer && context.first_values->v.defined();
-  if (has_values) inputs.push_back(context.first_values->v);
-  return ops::recomputed(
-      [this, &layer, context, length, has_values](const std::vector<at::Tensor>& in) {
-        const MixerState state{{in.begin() + 1, in.end() - (has_values ? 1 : 0)}, length};
-        StateFlow states;
-        if (!state.empty()) states.fresh = &state;
-        auto inner = context;
-        inner.first_values = std::make_shared<FirstValues>();
-        if (has_values) inner.first_values->v = in.back();
-        return parallel_branch(layer, in[0], inner, states);
-      },
-      inputs);
+  const auto first_read = static_cast<std::ptrdiff_t>(inputs.size());
+  const auto read = channel->read_by(layer.depth), left = channel->left_by(layer.depth);
+  for (const auto& name : read) inputs.push_back(context.channel->get(name));
+  // The channel holds what this piece leaves: kept by it, neither would ever be freed.
+  auto bare = context;
+  bare.channel = nullptr;
+  const ops::WidePiece piece = [this, &layer, bare, length, first_read, read, left](const std::vector<at::Tensor>& in) {
+    const MixerState state{{in.begin() + 1, in.begin() + first_read}, length};
+    StateFlow states;
+    if (!state.empty()) states.fresh = &state;
+    auto inner = bare;
+    inner.channel = std::make_shared<Channel>();
+    auto value = in.begin() + first_read;
+    for (const auto& name : read) inner.channel->put(name, *value++);
+    std::vector<at::Tensor> out{parallel_branch(layer, in[0], inner, states)};
+    for (const auto& name : left) out.push_back(inner.channel->get(name));
+    return out;
+  };
+  const auto out = ops::recomputed(piece, inputs);
+  for (std::size_t i = 0; i < left.size(); ++i) context.channel->put(left[i], out[i + 1]);
+  return out[0];
 }
 
 at::Tensor LanguageModel::Impl::step_branch(const SubLayer& layer, const at::Tensor& x, const SequenceContext& context,
@@ -149,7 +175,7 @@ Stream LanguageModel::Impl::sublayer(std::size_t index, const Stream& stream, co
   RECORD_USER_SCOPE(layer.op);  // for profilers; nothing where none listens
   const auto& norm = layer.stream_norm;
   const int depth = layer.depth;
-  auto next = residual->join(depth, stream, branch(residual->read(depth, stream)));
+  auto next = residual->join(depth, stream, branch(residual->read(depth, stream)), context.pass);
   if (!norm) return next;
   return residual->map(std::move(next), [&](const at::Tensor& t) { return norm->forward(t, {{}, &context, {}}); });
 }
@@ -168,9 +194,7 @@ at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& 
   SequenceContext prefix_context;
   Stream prefix_stream;
   if (has_prefix) {
-    prefix_context = this->context(1, meta_tokens(), 0, {}, context.training);
-    prefix_context.prefix = 0;
-    prefix_context.record_buffers = false;
+    prefix_context = this->prefix_context(context.pass);
     prefix_stream = begin(embed_meta(prefix_context));
   }
   auto stream = begin(x);
@@ -190,9 +214,7 @@ at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& 
     if (has_prefix && !fresh.empty()) flow.fresh = &fresh;
     if (incoming != nullptr && !(*incoming)[i].empty()) flow.incoming = &(*incoming)[i];
     if (final != nullptr && layer.mixer) flow.final = &(*final)[i];
-    // A mixer whose values later ones read has to stay in the graph.
-    const bool recompute = layer.recompute == Recompute::kFull && flow.incoming == nullptr && flow.final == nullptr &&
-                           layer.depth != first_values->depth;
+    const bool recompute = layer.recompute == Recompute::kFull && flow.incoming == nullptr && flow.final == nullptr;
     stream = sublayer(i, stream, context, [&](const at::Tensor& input) {
       return recompute ? recomputed_branch(layer, input, context, flow.fresh)
                        : parallel_branch(layer, input, context, flow);
@@ -210,8 +232,7 @@ LanguageModel::Impl::Prefix LanguageModel::Impl::run_prefix() const {
   Prefix prefix;
   prefix.layers.resize(layers.size());
   if (meta_tokens() == 0) return prefix;
-  auto ctx = context(1, meta_tokens(), 0, {}, false);
-  ctx.prefix = 0;
+  const auto ctx = prefix_context({point, false, {}});
   const Prefix none{std::vector<MixerState>(layers.size())};
   run(embed_meta(ctx), ctx, &none, nullptr, &prefix.layers);
   return prefix;
@@ -220,13 +241,24 @@ LanguageModel::Impl::Prefix LanguageModel::Impl::run_prefix() const {
 LanguageModel::~LanguageModel() = default;
 
 at::Tensor LanguageModel::forward(const at::Tensor& tokens, const at::Tensor& documents, bool training) const {
-  const auto context = impl_->context(tokens.size(0), tokens.size(1), impl_->meta_tokens(), documents, training);
+  if (training) return forward(tokens, documents, TrainingPass{});
+  const auto context = impl_->context(tokens.size(0), tokens.size(1), impl_->meta_tokens(), documents);
   return impl_->run(impl_->embed(tokens, context), context, nullptr, nullptr, nullptr);
 }
 
+at::Tensor LanguageModel::forward(const at::Tensor& tokens, const at::Tensor& documents,
+                                  const TrainingPass& training) const {
+  const auto context = impl_->training_context(tokens, documents, training);
+  return impl_->run(impl_->embed(tokens, context), context, nullptr, nullptr, nullptr);
+}
+
+void LanguageModel::set_point(const RunPoint& point) { impl_->point = point; }
+
+const RunPoint& LanguageModel::point() const { return impl_->point; }
+
 std::vector<double> LanguageModel::stream_mean_squares(const at::Tensor& tokens, const at::Tensor& documents) const {
   const c10::AutoGradMode no_grad(false);
-  const auto context = impl_->context(tokens.size(0), tokens.size(1), impl_->meta_tokens(), documents, false);
+  const auto context = impl_->context(tokens.size(0), tokens.size(1), impl_->meta_tokens(), documents);
   std::vector<double> out;
   impl_->run(impl_->embed(tokens, context), context, nullptr, nullptr, nullptr, [&](const Stream& stream) {
     out.push_back(impl_->residual->end(stream).to(at::kDouble).square().mean().item<double>());
@@ -237,7 +269,7 @@ std::vector<double> LanguageModel::stream_mean_squares(const at::Tensor& tokens,
 at::Tensor LanguageModel::forward_concatenated(const at::Tensor& tokens) const {
   const auto rows = tokens.size(0);
   const auto prefix = impl_->meta_tokens();
-  auto context = impl_->context(rows, prefix + tokens.size(1), 0, {}, false);
+  auto context = impl_->context(rows, prefix + tokens.size(1), 0, {});
   context.prefix = 0;
   auto x = impl_->token_rows(tokens);
   if (prefix > 0) {
@@ -285,7 +317,7 @@ DecodeState LanguageModel::begin_decode(std::int64_t batch) const {
 at::Tensor LanguageModel::prefill(const at::Tensor& tokens, DecodeState& state) const {
   c10::NoGradGuard no_grad;
   const auto length = tokens.size(1);
-  const auto context = impl_->context(tokens.size(0), length, impl_->meta_tokens() + state.length, {}, false);
+  const auto context = impl_->context(tokens.size(0), length, impl_->meta_tokens() + state.length, {});
   std::vector<MixerState> final(impl_->layers.size());
   const Impl::Prefix none{std::vector<MixerState>(impl_->layers.size())};
   const auto hidden = impl_->run(impl_->embed(tokens, context), context, &none, &state.layers, &final);
@@ -296,7 +328,7 @@ at::Tensor LanguageModel::prefill(const at::Tensor& tokens, DecodeState& state) 
 
 at::Tensor LanguageModel::step(const at::Tensor& tokens, DecodeState& state) const {
   c10::NoGradGuard no_grad;
-  const auto context = impl_->context(tokens.size(0), 1, impl_->meta_tokens() + state.length, {}, false);
+  const auto context = impl_->context(tokens.size(0), 1, impl_->meta_tokens() + state.length, {});
   auto stream = impl_->begin(impl_->embed(tokens, context));
   for (std::size_t i = 0; i < impl_->layers.size(); ++i) {
     stream = impl_->sublayer(i, stream, context, [&](const at::Tensor& x) {

@@ -42,6 +42,12 @@ struct ModelFlops {
   double training_per_token() const { return 3 * forward_per_token; }
 };
 
+/// What a pass of training has beside its tokens.
+struct TrainingPass {
+  at::Tensor samples;                       // [B] int64 on the CPU, as in Pass; undefined where no noise is drawn
+  std::shared_ptr<AuxiliaryLosses> losses;  // takes what layers add; null: they add nothing
+};
+
 class LanguageModel {
  public:
   /// Declares every parameter in the store; allocates nothing.
@@ -52,12 +58,19 @@ class LanguageModel {
   /// tokens [B, T] int64 -> hidden [B, T, D] after the final norm, ready for the head. `documents` [B, T] int64 or
   /// undefined (each row one document). Differentiable.
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& documents, bool training) const;
-  /// Mean square of the residual stream over rows, tokens and channels, as the head would read it: of the embedding, then
-  /// behind each sub-layer. Arguments as of `forward`.
+  at::Tensor forward(const at::Tensor& tokens, const at::Tensor& documents, const TrainingPass& training) const;
+  /// Mean square of the residual stream over rows, tokens and channels, as the head would read it: of the embedding,
+  /// then behind each sub-layer. Arguments as of `forward`.
   std::vector<double> stream_mean_squares(const at::Tensor& tokens, const at::Tensor& documents) const;
-  /// The same function computed as one concatenated sequence [meta; row] per row, as the test's oracle. One document a row.
+  /// The same function computed as one concatenated sequence [meta; row] per row, as the test's oracle. One document a
+  /// row.
   at::Tensor forward_concatenated(const at::Tensor& tokens) const;
   HeadWeights head() const;
+
+  /// The point of the run that the weights are of, which every pass from now on sees. Before it is set: the start of no
+  /// run.
+  void set_point(const RunPoint& point);
+  const RunPoint& point() const;
 
   /// State after the meta prefix, for `batch` rows.
   DecodeState begin_decode(std::int64_t batch) const;

@@ -38,7 +38,12 @@ struct LanguageModel::Impl {
   void check_length(std::int64_t length) const;
   std::optional<std::int64_t> max_document_length() const;
   SequenceContext context(std::int64_t rows, std::int64_t length, std::int64_t first_position,
-                          const at::Tensor& documents, bool training) const;
+                          const at::Tensor& documents) const;
+  /// The context of a training pass over rows of whole length.
+  SequenceContext training_context(const at::Tensor& tokens, const at::Tensor& documents,
+                                   const TrainingPass& training) const;
+  /// That of the meta prefix beside a pass over rows.
+  SequenceContext prefix_context(const Pass& pass) const;
   at::Tensor embed(const at::Tensor& tokens, const SequenceContext& context) const;
   at::Tensor embed_meta(const SequenceContext& context) const;
   /// tokens [B, T] -> [B, T, D], without positions.
@@ -76,6 +81,8 @@ struct LanguageModel::Impl {
   bool has_site(int depth, Site site) const;
   /// ConfigError where the placement has a norm at a site inside an operator that the operator lacks.
   void check_placement() const;
+  /// Whether some mixer mixes in the first one's values.
+  bool mixes_values() const;
   /// "attention {num_heads: 4, …}", with the settings that act.
   std::string branch_text(int depth) const;
 
@@ -86,7 +93,8 @@ struct LanguageModel::Impl {
   std::vector<std::string> pattern;
   std::unique_ptr<Placement> placement;
   std::unique_ptr<SiteNormTable> norms;
-  std::shared_ptr<ValueSource> first_values = std::make_shared<ValueSource>();
+  std::shared_ptr<ChannelPlan> channel = std::make_shared<ChannelPlan>();
+  RunPoint point;
   WeightLeaf embedding, head;  // head is empty when tied
   WeightLeaf logit_scale;      // empty without
   Param embedding_scale;       // empty unless it is learned

@@ -20,7 +20,8 @@ struct ActivationEntry : Entry {
   static constexpr const char* kFamily = "activations";
   std::function<std::unique_ptr<Activation>(const ConfigObject& settings)> make;
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x)> reference;
-  /// Sum of the absolute terms of each element of y, where the formula adds terms that cancel (see `compare`); may be null.
+  /// Sum of the absolute terms of each element of y, where the formula adds terms that cancel (see `compare`); may be
+  /// null.
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x)> terms;
   Samples samples;
 };

@@ -4,6 +4,7 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -20,11 +21,27 @@ namespace ingot {
 using SiteNorms =
     std::function<std::unique_ptr<Norm>(Site site, const ParamScope& scope, std::int64_t width, std::int64_t heads)>;
 
-/// The mixer of a model whose values others mix in (SequenceContext::first_values).
-struct ValueSource {
-  int depth = -1;  // before one claimed it
-  std::int64_t heads = 0, head_dim = 0;
-  int readers = 0;  // mixers that mix them in
+/// What sub-layers of a model leave for later ones (SequenceContext::channel): said by both sides while the model is
+/// built. Where a sub-layer runs again in the backward pass, what it reads is handed in and what it leaves is handed
+/// out.
+class ChannelPlan {
+ public:
+  struct Value {
+    int writer = -1;                  // the sub-layer that leaves it
+    std::vector<std::int64_t> shape;  // of a token
+    std::vector<int> readers;         // sub-layers
+  };
+  /// Null before `leave`.
+  const Value* find(const std::string& name) const;
+  /// Sub-layer `depth` leaves [B, T, shape...]. Throws std::logic_error if another does so already.
+  void leave(const std::string& name, int depth, std::vector<std::int64_t> shape);
+  /// Sub-layer `depth`, a later one, reads it. Throws std::logic_error if nobody leaves it.
+  void read(const std::string& name, int depth);
+  std::vector<std::string> left_by(int depth) const;
+  std::vector<std::string> read_by(int depth) const;
+
+ private:
+  std::map<std::string, Value> values_;
 };
 
 struct BranchContext {
@@ -37,7 +54,7 @@ struct BranchContext {
   /// `kSelective`: the operator keeps only the outputs of its products. The model sees to `kFull`.
   Recompute recompute = Recompute::kNone;
   const Families* families = nullptr;
-  std::shared_ptr<ValueSource> first_values;     // null outside a model
+  std::shared_ptr<ChannelPlan> channel;          // null outside a model
   const Variant<LinearEntry>* linear = nullptr;  // kind of its linears; null: plain
 
   operator LinearScope() const { return {scope, linear, num_sublayers}; }
@@ -55,16 +72,17 @@ inline at::Tensor normalised(const std::unique_ptr<Norm>& norm, const at::Tensor
 struct SettingsContext {
   std::int64_t d_model = 0;
   bool has_prefix = false;                  // the model has meta tokens
-  bool mixes_values = false;                // some mixer mixes in another's values (ValueSource::readers)
+  bool mixes_values = false;                // some mixer mixes in another's values (nn/value_residual.h)
   std::function<bool(Site site)> has_norm;  // of the sites inside the operator
   const Families* families = nullptr;
 };
-/// The settings with what does not act at its default and with sizes as numbers, so that two operators that compute the same
-/// have the same text. Null: all act as they are written.
+/// The settings with what does not act at its default and with sizes as numbers, so that two operators that compute the
+/// same have the same text. Null: all act as they are written.
 using EffectiveSettings =
     std::function<std::shared_ptr<const ConfigObject>(const ConfigObject& settings, const SettingsContext& context)>;
 
-/// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n] is 2mkn.
+/// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n]
+/// is 2mkn.
 struct FlopItem {
   std::string name;
   double flops = 0;
@@ -104,9 +122,9 @@ struct MixerEntry : Entry {
   /// Checks that need the width only (heads divide it, …): messages beside the key they concern; empty if all is well.
   std::function<std::vector<std::pair<std::string, std::string>>(const ConfigObject& settings, std::int64_t d_model)>
       validate;
-  /// The layer in plain ATen calls with a loop over tokens, any floating dtype: (x [B,T,D], parameters by name below the
-  /// scope, documents [B,T] or undefined) -> y. No prefix: positions count from 0 in each document. Sites inside the
-  /// operator are left out.
+  /// The layer in plain ATen calls with a loop over tokens, any floating dtype: (x [B,T,D], parameters by name below
+  /// the scope, documents [B,T] or undefined) -> y. No prefix: positions count from 0 in each document. Sites inside
+  /// the operator are left out.
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const ParamMap& params,
                            const at::Tensor& document)>
       reference;

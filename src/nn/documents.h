@@ -6,8 +6,8 @@
 
 namespace ingot {
 
-/// Tensor `index` of the states that a recurrence or a convolution starts from: `incoming` at each row's start, `fresh` at
-/// the start of every document begun in this call. Without documents inside rows only `incoming` is set.
+/// Tensor `index` of the states that a recurrence or a convolution starts from: `incoming` at each row's start, `fresh`
+/// at the start of every document begun in this call. Without documents inside rows only `incoming` is set.
 struct StartTensors {
   at::Tensor incoming, fresh;
 };

@@ -10,8 +10,9 @@ namespace ingot {
 /// The first row alone where all rows agree.
 at::Tensor distinct_rows(const at::Tensor& position);
 
-/// Keys that lie before a call's own, in the order fresh, incoming. Their states hold rows as in nn/key_value_state.h: keys,
-/// values and positions, and where rows may hold several documents also [B, S] bool, whether a row belongs to the last one.
+/// Keys that lie before a call's own, in the order fresh, incoming. Their states hold rows as in nn/key_value_state.h:
+/// keys, values and positions, and where rows may hold several documents also [B, S] bool, whether a row belongs to the
+/// last one.
 struct KeySources {
   const MixerState* fresh = nullptr;     // null if empty, or if no document meets it
   const MixerState* incoming = nullptr;  // null if empty

@@ -1,6 +1,6 @@
 #pragma once
-// States whose tensors [B, S, ...] hold a row per token: keys, values, positions. `MixerState::length` rows are in use; the
-// buffers may be longer, so that appending a row moves nothing most of the time.
+// States whose tensors [B, S, ...] hold a row per token: keys, values, positions. `MixerState::length` rows are in use;
+// the buffers may be longer, so that appending a row moves nothing most of the time.
 
 #include "nn/context.h"
 

@@ -58,8 +58,8 @@ class Linear {
   /// Of an operator: of the kind that the model wants.
   Linear(const LinearScope& scope, const ParamSpec& spec);
   at::Tensor forward(const at::Tensor& x) const;
-  /// forward(piece(inputs)). With `recompute`, which must be off where `piece` has side effects, `inputs` alone are kept
-  /// for the backward pass.
+  /// forward(piece(inputs)). With `recompute`, which must be off where `piece` has side effects, `inputs` alone are
+  /// kept for the backward pass.
   at::Tensor forward(const ops::Piece& piece, const std::vector<at::Tensor>& inputs, bool recompute) const;
   explicit operator bool() const { return static_cast<bool>(leaf_); }
 

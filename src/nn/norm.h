@@ -76,12 +76,13 @@ struct NormEntry : Entry {
   bool learns_embedding_factor = false;
   /// It has a parameter `gain` that heeds NormContext::gain_start.
   bool has_gain = true;
-  /// Where y = (gain - neutral + 1) ⊙ n(x) + bias with neither gain nor bias in n, so that a product behind it can take over
-  /// both: `neutral`, the gain that does nothing. Null for other norms.
+  /// Where y = (gain - neutral + 1) ⊙ n(x) + bias with neither gain nor bias in n, so that a product behind it can take
+  /// over both: `neutral`, the gain that does nothing. Null for other norms.
   std::function<double(const ConfigObject& settings)> neutral_gain;
-  /// Of a norm that training makes linear, so that a product behind it can take over all of it: what it is with these buffers,
-  /// by their name below the scope. Null for other norms.
-  std::function<LinearNorm(const ConfigObject& settings, int depth, const ParamMap& buffers)> linear_form;
+  /// Of a norm that training makes linear, so that a product behind it can take over all of it: what it is after so
+  /// many updates with these buffers, by their name below the scope. Null for other norms.
+  std::function<LinearNorm(const ConfigObject& settings, int depth, std::int64_t updates, const ParamMap& buffers)>
+      linear_form;
   /// What `plan` says of a site of sub-layer `depth` (-1: of the model) beside the settings. May be null.
   std::function<std::string(const ConfigObject& settings, int depth)> text;
   Samples samples;

@@ -32,9 +32,10 @@ at::Tensor partial_rms_gradient(const at::Tensor& g, const at::Tensor& x, std::i
 ParamSpec scalar_spec(std::string name, double start);
 ParamSpec vector_spec(std::string name, std::int64_t width, double start);
 
-/// y = gain ⊙ n(x) + bias over the last axis. Everything is computed in fp32 (fp64 for fp64) and rounded once, to the type
-/// asked for or else x's. The backward pass keeps x alone: it computes n again and then the gradient in closed form. On a CPU
-/// both passes take rows in blocks that fit its cache; the result doesn't depend on the number of threads.
+/// y = gain ⊙ n(x) + bias over the last axis. Everything is computed in fp32 (fp64 for fp64) and rounded once, to the
+/// type asked for or else x's. The backward pass keeps x alone: it computes n again and then the gradient in closed
+/// form. On a CPU both passes take rows in blocks that fit its cache; the result doesn't depend on the number of
+/// threads.
 class ClosedFormNorm : public Norm {
  public:
   using Norm::forward;
@@ -58,8 +59,8 @@ class ClosedFormNorm : public Norm {
  private:
   friend struct ClosedFormFunction;
   virtual at::Tensor normalise(const at::Tensor& x, const Tensors& inner) const = 0;
-  /// Gradients in x and in each inner parameter, where g is that of n = normalise(x, inner). A parameter's may still have
-  /// x's axes: it is summed to the parameter's shape.
+  /// Gradients in x and in each inner parameter, where g is that of n = normalise(x, inner). A parameter's may still
+  /// have x's axes: it is summed to the parameter's shape.
   virtual Tensors gradients(const at::Tensor& g, const at::Tensor& x, const at::Tensor& n,
                             const Tensors& inner) const = 0;
 

@@ -50,7 +50,8 @@ class Placement {
     (void)depth;
     return 1.0;
   }
-  /// The norms that sub-layer `depth` goes without because its operator lacks their sites ("norms of q and k"); empty for none.
+  /// The norms that sub-layer `depth` goes without because its operator lacks their sites ("norms of q and k"); empty
+  /// for none.
   virtual std::string lacks(int depth) const {
     (void)depth;
     return {};

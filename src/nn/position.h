@@ -29,8 +29,8 @@ class Position {
   virtual ~Position() = default;
   /// x [B, T, D] at context.position -> same shape and dtype. The base class returns x.
   virtual at::Tensor embed(const at::Tensor& x, const SequenceContext& context) const;
-  /// q or k [B, T, H, K] at context.position -> same shape and dtype. Angles and products in fp32 or wider. The base class
-  /// returns x.
+  /// q or k [B, T, H, K] at context.position -> same shape and dtype. Angles and products in fp32 or wider. The base
+  /// class returns x.
   virtual at::Tensor rotate(const at::Tensor& x, const SequenceContext& context) const;
   /// Positions that it has, the prefix included; the base class: no bound.
   virtual std::optional<std::int64_t> max_length() const { return std::nullopt; }

@@ -38,7 +38,8 @@ class QueryKey {
  public:
   QueryKey(const QueryKeyConfig& config, const BranchContext& context, const QueryKeySizes& sizes);
 
-  /// qk [B, T, H + H', K]: queries, then keys -> (q [B, T, H, K], k [B, T, H', K]), whose products times `factor` are scores.
+  /// qk [B, T, H + H', K]: queries, then keys -> (q [B, T, H, K], k [B, T, H', K]), whose products times `factor` are
+  /// scores.
   std::pair<at::Tensor, at::Tensor> forward(const at::Tensor& qk, const SequenceContext& context) const;
   double factor() const { return factor_; }
 

@@ -6,9 +6,9 @@
 //   y     = mix(parts)   the mixer's own: it prepares the parts, calls the recurrence once, finishes its output
 //   out   = W_out y      a norm at the site `head` stands between the two, for each head
 //
-// A mixer says which parameters these are, what the recurrence computes for a sequence and for a token, and writes `mix`.
-// Documents, the prefix, states that come in and go out, the convolution's tail, decoding and selective recompute are the
-// frame's, and the same for all.
+// A mixer says which parameters these are, what the recurrence computes for a sequence and for a token, and writes
+// `mix`. Documents, the prefix, states that come in and go out, the convolution's tail, decoding and selective
+// recompute are the frame's, and the same for all.
 
 #include <ATen/core/Tensor.h>
 
@@ -52,7 +52,8 @@ class RecurrentMixer : public Mixer {
  public:
   at::Tensor forward(const at::Tensor& x, const SequenceContext& context, const StateFlow& states) const final;
   at::Tensor step(const at::Tensor& x, const SequenceContext& context, MixerState& state) const final;
-  /// The convolution's last inputs [B, taps - 1, channels], if there is one, and S [B, H, rows, columns] in fp32 (fp64).
+  /// The convolution's last inputs [B, taps - 1, channels], if there is one, and S [B, H, rows, columns] in fp32
+  /// (fp64).
   MixerState make_state(std::int64_t batch) const final;
   std::int64_t state_bytes(std::int64_t length, int element_bytes) const final;
   std::vector<FlopItem> flops(std::int64_t seq_len, std::int64_t prefix) const final;
@@ -63,8 +64,8 @@ class RecurrentMixer : public Mixer {
   /// The recurrence over the rows that `mix` works on, -> [B, T, H, head_dim].
   using Recur = std::function<at::Tensor(const Tokens& tokens)>;
 
-  /// Declares the projections and the convolution. The constructor of a mixer goes on with its own parameters and ends with
-  /// `declare_output`, so that parameters have the order of the computation.
+  /// Declares the projections and the convolution. The constructor of a mixer goes on with its own parameters and ends
+  /// with `declare_output`, so that parameters have the order of the computation.
   RecurrentMixer(const BranchContext& context, RecurrentParts parts);
   /// The norm of the site `head`, and W_out [d_model, H · head_dim] under `name`.
   void declare_output(const BranchContext& context, const std::string& name);

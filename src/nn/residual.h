@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "nn/pass.h"
 #include "params/store.h"
 #include "registry/family.h"
 
@@ -36,16 +37,21 @@ class Residual {
   virtual Stream begin(const at::Tensor& x) const = 0;
   /// What sub-layer `depth` reads, [B, T, D].
   virtual at::Tensor read(int depth, const Stream& stream) const = 0;
-  virtual Stream join(int depth, const Stream& stream, const at::Tensor& branch) const = 0;
+  virtual Stream join(int depth, const Stream& stream, const at::Tensor& branch, const Pass& pass) const = 0;
+  /// Before the first update.
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const {
+    return join(depth, stream, branch, {});
+  }
   /// What the head reads, [B, T, D].
   virtual at::Tensor end(const Stream& stream) const = 0;
 
-  /// Applies the `stream` site's norm to what the sub-layers read from now on: every tensor, unless the rule keeps others.
+  /// Applies the `stream` site's norm to what the sub-layers read from now on: every tensor, unless the rule keeps
+  /// others.
   virtual Stream map(Stream stream, const NormFunction& norm) const;
   /// `end` with the norm of the `final` site, which is the identity where that site has none.
   virtual at::Tensor finish(const Stream& stream, const NormFunction& norm) const { return norm(end(stream)); }
-  /// A stream like the one that sub-layer `depth` meets, made of x alone: what a part of a model is measured with. Rules
-  /// whose stream grows along the depth have their own.
+  /// A stream like the one that sub-layer `depth` meets, made of x alone: what a part of a model is measured with.
+  /// Rules whose stream grows along the depth have their own.
   virtual Stream begin_at(int depth, const at::Tensor& x) const {
     (void)depth;
     return begin(x);

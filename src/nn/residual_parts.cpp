@@ -17,10 +17,10 @@ ScaledResidual::ScaledResidual(const ResidualContext& context) {
   }
 }
 
-Stream ScaledResidual::join(int depth, const Stream& stream, const at::Tensor& branch) const {
+Stream ScaledResidual::join(int depth, const Stream& stream, const at::Tensor& branch, const Pass& pass) const {
   const auto n = static_cast<std::size_t>(depth);
   const at::Tensor& x = stream.tensors.front();
-  return {{add_branch(skipped(depth, x), skip_.at(n), scaled(depth, branch), branch_.at(n)).to(x.scalar_type())}};
+  return {{add_branch(skipped(depth, x), skip_.at(n), scaled(depth, branch, pass), branch_.at(n)).to(x.scalar_type())}};
 }
 
 at::Tensor add_branch(const at::Tensor& x, double skip, const at::Tensor& branch, double scale) {

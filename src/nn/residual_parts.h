@@ -17,14 +17,14 @@ class ScaledResidual : public Residual {
  public:
   Stream begin(const at::Tensor& x) const override { return {{x}}; }
   at::Tensor read(int /*depth*/, const Stream& stream) const override { return stream.tensors.front(); }
-  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override;
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch, const Pass& pass) const override;
   at::Tensor end(const Stream& stream) const override { return stream.tensors.front(); }
 
  protected:
   explicit ScaledResidual(const ResidualContext& context);
 
  private:
-  virtual at::Tensor scaled(int depth, const at::Tensor& branch) const = 0;
+  virtual at::Tensor scaled(int depth, const at::Tensor& branch, const Pass& pass) const = 0;
   /// May be wider than the stream.
   virtual at::Tensor skipped(int depth, const at::Tensor& x) const {
     (void)depth;

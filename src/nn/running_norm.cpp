@@ -11,7 +11,6 @@
 #include "config/fields.h"
 #include "config/limits.h"
 #include "nn/context.h"
-#include "ops/recompute/recompute.h"
 
 namespace ingot::norms {
 
@@ -39,11 +38,13 @@ bool passes_sequence(Site site) {
 
 struct RunningFunction : torch::autograd::Function<RunningFunction> {
   static at::Tensor forward(torch::autograd::AutogradContext* context, const RunningNorm* norm, at::ScalarType out_type,
-                            const at::Tensor& x, const at::Tensor& gain, const at::Tensor& bias) {
+                            std::int64_t updates, bool record, const at::Tensor& x, const at::Tensor& gain,
+                            const at::Tensor& bias) {
     const at::Tensor rows = rows_of(x);
-    const RunningNorm::Moments m = norm->measure(rows, !ops::recomputing());
+    const RunningNorm::Moments m = norm->measure(rows, updates, record);
     context->save_for_backward({x, gain, m.scale, m.mean, m.other});
     context->saved_data["norm"] = reinterpret_cast<std::int64_t>(norm);
+    context->saved_data["updates"] = updates;
     return (standardised(rows, m.scale, m.mean) * gain + bias).view(x.sizes()).to(out_type);
   }
 
@@ -57,8 +58,8 @@ struct RunningFunction : torch::autograd::Function<RunningFunction> {
     const at::Tensor d = rows_of(dy[0]);
     at::Tensor dgain = (d * z).sum(0);
     if (const at::Tensor ratio = norm->gain_ratio(m); ratio.defined()) dgain = dgain * ratio;
-    const at::Tensor dx = norm->gradient(d * gain, z, m).view(x.sizes()).to(x.scalar_type());
-    return {{}, {}, dx, dgain, d.sum(0)};
+    const at::Tensor dx = norm->gradient(d * gain, z, m, context->saved_data["updates"].toInt());
+    return {{}, {}, {}, {}, dx.view(x.sizes()).to(x.scalar_type()), dgain, d.sum(0)};
   }
 };
 
@@ -77,11 +78,15 @@ at::Tensor RunningNorm::forward(const at::Tensor& x, const NormInput& input) con
   const at::ScalarType type = input.out_type.value_or(x.scalar_type());
   const at::Tensor gain = gain_.compute(), bias = bias_.compute();
   const SequenceContext* sequence = input.sequence;
-  if (sequence != nullptr && sequence->training && sequence->record_buffers) {
-    return RunningFunction::apply(this, type, x, gain, bias);
+  if (sequence != nullptr && sequence->pass.training && sequence->is_batch) {
+    return RunningFunction::apply(this, type, updates_of(input), sequence->counts(), x, gain, bias);
   }
   const Moments m = frozen();
   return (standardised(wide(x), m.scale, m.mean) * gain + bias).to(type);
+}
+
+std::int64_t updates_of(const NormInput& input) {
+  return input.sequence == nullptr ? 0 : input.sequence->pass.point.updates;
 }
 
 void check_running_site(const char* name, Site site) {
@@ -93,10 +98,10 @@ Buffer mean_buffer(const ParamScope& scope, const std::string& name, std::vector
                    const MeanUpdate& update) {
   const std::int64_t width = shape.back();
   BufferSpec spec{name, std::move(shape), {width + 1}, initial, {}};
-  spec.update = [update, width](at::Tensor& value, const at::Tensor& accumulator) {
+  spec.update = [update, width](at::Tensor& value, const at::Tensor& accumulator, std::int64_t number) {
     const at::Tensor count = accumulator.narrow(0, width, 1);
     const at::Tensor mean = accumulator.narrow(0, 0, width) / count.clamp_min(1);
-    value.copy_(at::where(count > 0, update(value, mean), value));
+    value.copy_(at::where(count > 0, update(value, mean, number), value));
   };
   return scope.declare_buffer(spec);
 }
@@ -113,12 +118,6 @@ void record_rows(const Buffer& buffer, const at::Tensor& rows, const at::Tensor&
   const at::Tensor& accumulator = buffer.accumulator();
   accumulator.narrow(0, 0, width).add_((rows * weights).sum(0));
   accumulator.narrow(0, width, 1).add_(weights.sum(0));
-}
-
-Buffer step_buffer(const ParamScope& scope) {
-  BufferSpec spec{"steps", {1}, {0}, 0, {}};
-  spec.update = [](at::Tensor& value, const at::Tensor& /*accumulator*/) { value.add_(1); };
-  return scope.declare_buffer(spec);
 }
 
 }  // namespace ingot::norms

@@ -1,11 +1,12 @@
 #pragma once
 // Norms with running statistics over tokens.
 //
-// In training, y = gain ⊙ z + bias with z = (x - mean) · scale, where mean and scale [d] may come from this micro-batch and from
-// buffers, and the gradient is what the paper says, which need not be that of the forward pass. Both passes read the
-// buffers' values of the step's start and add sums over rows to accumulators, from which the buffers move once a step:
-// the same for any split into micro-batches and ranks as far as the sums are. The forward pass adds nothing while it is
-// computed again. Gradients, and so the statistics of gradients, are those of the loss summed over target tokens.
+// In training, y = gain ⊙ z + bias with z = (x - mean) · scale, where mean and scale [d] may come from this micro-batch
+// and from buffers, and the gradient is what the paper says, which need not be that of the forward pass. Both passes
+// read the buffers' values of the step's start and add sums over rows to accumulators, from which the buffers move once
+// a step: the same for any split into micro-batches and ranks as far as the sums are. The forward pass adds nothing
+// while it is computed again. Gradients, and so the statistics of gradients, are those of the loss summed over target
+// tokens.
 //
 // Elsewhere (evaluation, decoding, the meta prefix) mean and scale come from the buffers alone and are constants.
 
@@ -17,8 +18,8 @@ class Fields;
 
 namespace ingot::norms {
 
-/// What PowerNorm and Unified Normalization have alike: statistics of the micro-batch for the first updates, running ones
-/// from then on.
+/// What PowerNorm and Unified Normalization have alike: statistics of the micro-batch for the first updates, running
+/// ones from then on.
 struct WarmupSettings {
   std::int64_t warmup = 0;
   bool allow_leak = false;
@@ -40,8 +41,8 @@ class RunningNorm : public Norm {
   at::Tensor forward(const at::Tensor& x, const NormInput& input) const override;
 
  protected:
-  /// Declares gain and bias. Throws ConfigError if the leak is not allowed, or at a site inside an operator, which passes
-  /// no SequenceContext.
+  /// Declares gain and bias. Throws ConfigError if the leak is not allowed, or at a site inside an operator, which
+  /// passes no SequenceContext.
   RunningNorm(const RunningOptions& options, const NormContext& context);
 
   /// Per channel. `other` is what the backward pass needs beside; mean and other may be undefined.
@@ -51,10 +52,11 @@ class RunningNorm : public Norm {
 
  private:
   friend struct RunningFunction;
-  /// For rows [n, d] of a micro-batch in training. Adds to accumulators if `record`.
-  virtual Moments measure(const at::Tensor& rows, bool record) const = 0;
+  /// For rows [n, d] of a micro-batch in training, after so many updates. Adds to accumulators if `record`.
+  virtual Moments measure(const at::Tensor& rows, std::int64_t updates, bool record) const = 0;
   /// Gradient in the rows, where g [n, d] is that of z. Adds to accumulators.
-  virtual at::Tensor gradient(const at::Tensor& g, const at::Tensor& z, const Moments& moments) const = 0;
+  virtual at::Tensor gradient(const at::Tensor& g, const at::Tensor& z, const Moments& moments,
+                              std::int64_t updates) const = 0;
   /// What stands between dy ⊙ z and the gain's gradient; undefined: 1.
   virtual at::Tensor gain_ratio(const Moments& /*moments*/) const { return {}; }
   /// From the buffers alone.
@@ -66,16 +68,18 @@ class RunningNorm : public Norm {
 /// Throws ConfigError at a site inside an operator, which passes no SequenceContext.
 void check_running_site(const char* name, Site site);
 
-/// Per channel, `shape` [d] or [window, d], with an accumulator [d + 1] for the sum over rows and their number. `update` gets the
-/// mean of the rows; a step without rows leaves the value as it is.
-using MeanUpdate = std::function<at::Tensor(const at::Tensor& value, const at::Tensor& mean)>;
+/// Updates that the model has seen; 0 where nobody said.
+std::int64_t updates_of(const NormInput& input);
+
+/// Per channel, `shape` [d] or [window, d], with an accumulator [d + 1] for the sum over rows and their number.
+/// `update` gets the mean of the rows and the number of the update, from 1; a step without rows leaves the value as it
+/// is.
+using MeanUpdate = std::function<at::Tensor(const at::Tensor& value, const at::Tensor& mean, std::int64_t number)>;
 Buffer mean_buffer(const ParamScope& scope, const std::string& name, std::vector<std::int64_t> shape, double initial,
                    const MeanUpdate& update);
 /// Adds rows [n, d] to such a buffer's accumulator; with weights [n, 1] of 0 or 1, those of weight 1.
 void record_rows(const Buffer& buffer, const at::Tensor& rows);
 void record_rows(const Buffer& buffer, const at::Tensor& rows, const at::Tensor& weights);
-/// [1]: the number of steps that were applied.
-Buffer step_buffer(const ParamScope& scope);
 
 /// value moved by (1 - momentum) towards `mean`.
 inline at::Tensor moving(const at::Tensor& value, const at::Tensor& mean, double momentum) {

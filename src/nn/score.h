@@ -20,8 +20,8 @@ struct ScoreContext {
   std::int64_t max_length = 0;  // prefix + seq_len
 };
 
-/// The score of query i and key j is factor · query(q)_i · key(k)_j, for each head. Both come normalised by the sites q and k
-/// and turned by the position encoding; what `key` gives is what decoding keeps.
+/// The score of query i and key j is factor · query(q)_i · key(k)_j, for each head. Both come normalised by the sites q
+/// and k and turned by the position encoding; what `key` gives is what decoding keeps.
 class Score {
  public:
   virtual ~Score() = default;

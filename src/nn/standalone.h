@@ -1,6 +1,6 @@
 #pragma once
-// Modules of nn outside a model: in a store of their own, with random weights, on sequences made by hand. What conformance
-// tests and benchmarks run a variant in.
+// Modules of nn outside a model: in a store of their own, with random weights, on sequences made by hand. What
+// conformance tests and benchmarks run a variant in.
 
 #include <ATen/core/Tensor.h>
 
@@ -15,8 +15,8 @@ namespace ingot {
 /// A store around one module, whose parameters lie under "m.".
 class StandaloneStore {
  public:
-  /// `declare` makes the module in the scope. Masters are fp64 if `dtype` is, else fp32; every parameter then gets random
-  /// values (about its start value) that are exact in `dtype`. `families` must have parametrizations and inits.
+  /// `declare` makes the module in the scope. Masters are fp64 if `dtype` is, else fp32; every parameter then gets
+  /// random values (about its start value) that are exact in `dtype`. `families` must have parametrizations and inits.
   StandaloneStore(const Families& families, at::ScalarType dtype, const std::function<void(const ParamScope&)>& declare,
                   at::Device device = at::kCPU);
 

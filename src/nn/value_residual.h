@@ -10,10 +10,13 @@ namespace ingot {
 
 class ValueResidual {
  public:
+  /// Of the first values in the channel.
+  static constexpr const char* kName = "first_values";
+
   /// Never mixes.
   ValueResidual() = default;
-  /// λ starts at `start`. The first layer of a model to come here leaves its values and has no λ. Throws ConfigError if its
-  /// heads are others than this one's.
+  /// λ starts at `start`. The first layer of a model to come here leaves its values and has no λ. Throws ConfigError if
+  /// its heads are others than this one's.
   ValueResidual(const BranchContext& context, double start, std::int64_t heads, std::int64_t head_dim);
 
   /// The values to mix in, or undefined. The first layer leaves its own for the others: the last H' heads of `joined`

@@ -1,9 +1,8 @@
 #include "objective/objective.h"
 
-#include "ops/linear_cross_entropy/linear_cross_entropy.h"
+#include "objective/linear_head.h"
 
 namespace ingot {
-namespace {
 
 ops::LinearHead linear_head(const HeadWeights& head) {
   ops::LinearHead out = {head.weight.weight(), head.weight.grad(), head.vocab_size, head.normalise_rows};
@@ -13,15 +12,6 @@ ops::LinearHead linear_head(const HeadWeights& head) {
     out.scale_factor = head.scale_factor;
   }
   return out;
-}
-
-at::Tensor as_rows(const at::Tensor& hidden) { return hidden.reshape({-1, hidden.size(-1)}); }
-
-}  // namespace
-
-LossSums cross_entropy(const at::Tensor& hidden, const HeadWeights& head, const at::Tensor& targets, double z_loss) {
-  const auto sums = ops::linear_cross_entropy(as_rows(hidden), linear_head(head), targets.reshape({-1}), z_loss);
-  return {sums.total, sums.cross_entropy, sums.z_loss};
 }
 
 at::Tensor token_losses(const at::Tensor& hidden, const HeadWeights& head, const at::Tensor& targets) {

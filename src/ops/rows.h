@@ -19,7 +19,8 @@ struct Rows {
   constexpr std::int64_t count() const { return outer * inner; }
 };
 
-/// The rows of x's last axis; replaces x by a contiguous copy if they do not lie so, or if `inner` is given and differs.
+/// The rows of x's last axis; replaces x by a contiguous copy if they do not lie so, or if `inner` is given and
+/// differs.
 Rows rows_of(at::Tensor& x, std::int64_t inner = 0);
 
 }  // namespace ingot::ops

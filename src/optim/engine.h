@@ -20,8 +20,9 @@ struct GroupAssignment {
   double weight_decay = 0;
 };
 
-/// Assigns every trained master to a group; owns the optimizer states of what the store owns. Decay applies to `embedding head reads_stream
-/// writes_stream inner` unless a group says otherwise. Throws ConfigError if a group's selector matches nothing.
+/// Assigns every trained master to a group; owns the optimizer states of what the store owns. Decay applies to
+/// `embedding head reads_stream writes_stream inner` unless a group says otherwise. Throws ConfigError if a group's
+/// selector matches nothing.
 class OptimizerEngine {
  public:
   OptimizerEngine(const OptimConfig& config, const ParameterStore& store, int num_sublayers,
@@ -38,18 +39,19 @@ class OptimizerEngine {
   void follow_store();
   /// Makes the states, zero. The store must be allocated.
   void allocate();
-  /// Norm of the gradients times `scale`, squared norms summed in parameter order; and the clipping factor for it. Where the
-  /// store does not own all, `sum_over_ranks` adds up a tensor over the ranks, each element of which is zero on all but one.
+  /// Norm of the gradients times `scale`, squared norms summed in parameter order; and the clipping factor for it.
+  /// Where the store does not own all, `sum_over_ranks` adds up a tensor over the ranks, each element of which is zero
+  /// on all but one.
   struct NormAndFactor {
     double grad_norm = 0;  // not finite if any gradient is not
     double clip_factor = 1;
   };
   NormAndFactor measure(double scale, const SumOverRanks& sum_over_ranks = {}) const;
-  /// Schedules are read at `offset` positions after the number of the update less 1: they and the optimizer's state may have
-  /// begun at different times. 0 at first.
+  /// Schedules are read at `offset` positions after the number of the update less 1: they and the optimizer's state may
+  /// have begun at different times. 0 at first.
   void offset_schedules(std::int64_t offset);
-  /// One update, after `measure`; unit-wise clippers change the gradients first. `update` counts from 1. `grad_scale` = scale ×
-  /// clip factor.
+  /// One update, after `measure`; unit-wise clippers change the gradients first. `update` counts from 1. `grad_scale` =
+  /// scale × clip factor.
   void step(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks = {});
   /// Learning rate of the default group at an update, for the log.
   double lr(std::int64_t update) const;

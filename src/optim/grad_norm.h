@@ -14,8 +14,9 @@ namespace ingot {
 /// Adds up a flat fp64 tensor over the ranks, in place.
 using SumOverRanks = std::function<void(at::Tensor&)>;
 
-/// Sums of squares of gradients in fp64, the same bits whatever the threads, the groups, the instruction set or the rank that
-/// owns a gradient: fixed blocks of each master, added up block by block and master by master in declaration order.
+/// Sums of squares of gradients in fp64, the same bits whatever the threads, the groups, the instruction set or the
+/// rank that owns a gradient: fixed blocks of each master, added up block by block and master by master in declaration
+/// order.
 class GradNorm {
  public:
   /// Of everything trained that the store, which is allocated and outlives this, owns. A part begins with a block.

@@ -22,8 +22,8 @@ bool are_neighbours(const Master& a, const Master& b, const std::vector<Master>&
          b.offset >= a.offset + a.numel;
 }
 
-/// Offsets of slices of the given sizes, next to their neighbours as the masters are where `joined`, so that both form one
-/// run; returns the size of all.
+/// Offsets of slices of the given sizes, next to their neighbours as the masters are where `joined`, so that both form
+/// one run; returns the size of all.
 template <class Size>
 std::int64_t lay_out_slices(const std::vector<Slot>& slots, bool joined, Size size,
                             std::vector<std::int64_t>& offsets) {

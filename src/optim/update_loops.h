@@ -1,6 +1,6 @@
 #pragma once
-// The loop of an elementwise rule on the CPU. Only the files that the build makes of rules include it; they are compiled as
-// kernels are, so that every instruction set gives the same bits.
+// The loop of an elementwise rule on the CPU. Only the files that the build makes of rules include it; they are
+// compiled as kernels are, so that every instruction set gives the same bits.
 
 #include <utility>
 

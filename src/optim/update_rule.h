@@ -9,9 +9,9 @@
 //     static INGOT_RULE T displacement(T g, T w, T* state, const Constants<T>& c, T step);
 //   };
 //
-// The build finds such structs in these headers and compiles each as the vectorised loop for CPUs (update_loops.h) and as the
-// CUDA kernel (cuda/update.cuh). No LibTorch here: nvcc and the kernels' flags see this file. A rule must keep w = g = state =
-// 0 where they are 0: flat buffers have padding.
+// The build finds such structs in these headers and compiles each as the vectorised loop for CPUs (update_loops.h) and
+// as the CUDA kernel (cuda/update.cuh). No LibTorch here: nvcc and the kernels' flags see this file. A rule must keep w
+// = g = state = 0 where they are 0: flat buffers have padding.
 
 #include <array>
 #include <bit>
@@ -46,8 +46,8 @@ struct UpdateFactors {
   T step;        // multiplies the direction
 };
 
-/// Weights, gradients and states of n elements. `out` null: weights change in place; else it gets the displacements, for
-/// `step` 1 the directions, and weights stay.
+/// Weights, gradients and states of n elements. `out` null: weights change in place; else it gets the displacements,
+/// for `step` 1 the directions, and weights stay.
 template <class T, int States>
 struct UpdateArrays {
   T* w;

@@ -17,9 +17,9 @@ namespace ingot {
 std::int64_t steps_of(const Duration& duration, const ScheduleContext& context);
 
 /// Which update is the first at the peak, and which one reaches the final ratio. T: updates of the run, N: warm-up.
-///   standard  warm-up (t + 1)/N, so 1 at t = N - 1. Progress (t + 1 - N)/(T - N), which is 1 at the last update; if the
-///             final ratio is 0, (t - N)/(T - N), which would be 1 at t = T: no update is wasted on a rate of 0. The published
-///             form (arXiv:1608.03983) and PyTorch's with T_max = T do the same
+///   standard  warm-up (t + 1)/N, so 1 at t = N - 1. Progress (t + 1 - N)/(T - N), which is 1 at the last update; if
+///             the final ratio is 0, (t - N)/(T - N), which would be 1 at t = T: no update is wasted on a rate of 0.
+///             The published form (arXiv:1608.03983) and PyTorch's with T_max = T do the same
 ///   nanogpt   warm-up (t + 1)/(N + 1), so 1 at t = N. Progress (t - N)/(T - N), which would be 1 at t = T: a run of
 ///             nanoGPT with lr_decay_iters = max_iters = T
 enum class Alignment { kStandard, kNanogpt };

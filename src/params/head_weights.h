@@ -7,7 +7,8 @@
 
 namespace ingot {
 
-/// logits = W h, each divided by the norm of its row of W if `normalise_rows`, times scale_factor · scale if there is one.
+/// logits = W h, each divided by the norm of its row of W if `normalise_rows`, times scale_factor · scale if there is
+/// one.
 struct HeadWeights {
   WeightLeaf weight;            // [V padded, D]
   std::int64_t vocab_size = 0;  // rows beyond it are padding: masked out

@@ -1,5 +1,6 @@
 #pragma once
-// The identity as a parametrization: `plain`, and what a parametrization leaves parameters with that it is not defined for.
+// The identity as a parametrization: `plain`, and what a parametrization leaves parameters with that it is not defined
+// for.
 
 #include <ATen/core/Tensor.h>
 

@@ -10,7 +10,8 @@
 
 namespace ingot {
 
-/// Elements. A part of a master begins at a multiple, so that sums over blocks of this size are the same however it is cut.
+/// Elements. A part of a master begins at a multiple, so that sums over blocks of this size are the same however it is
+/// cut.
 inline constexpr std::int64_t kOwnedUnit = 1 << 14;
 
 /// Elements [begin, end) of a master.

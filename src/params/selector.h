@@ -32,7 +32,8 @@ struct Selector {
   std::optional<DepthRange> depth;
   OneOrMany<std::string> name;  // globs over the full name
 
-  /// `num_sublayers` resolves negative and percentage depths. Parameters outside the stack have no depth and match no range.
+  /// `num_sublayers` resolves negative and percentage depths. Parameters outside the stack have no depth and match no
+  /// range.
   bool matches(const ParamInfo& info, int num_sublayers) const;
   /// As in the config, for messages: "{role: [gain, bias], depth: 0..3}".
   std::string text() const;

@@ -6,18 +6,18 @@
 //   own       optional: only some masters, or parts of them, are stored and updated by this process
 //   allocate  flat masters and gradients, one flat compute buffer, leaves of autograd
 //
-// Flat layout. One master buffer (fp32) holds every master tensor in declaration order; the gradient buffer has the same
-// offsets. Parameters declared as one joined leaf (q, k, v; gate, up) lie without gaps, so that one product serves them;
-// every leaf starts at a multiple of 64 bytes. What a leaf's compute weight is:
+// Flat layout. One master buffer (fp32) holds every master tensor in declaration order; the gradient buffer has the
+// same offsets. Parameters declared as one joined leaf (q, k, v; gate, up) lie without gaps, so that one product serves
+// them; every leaf starts at a multiple of 64 bytes. What a leaf's compute weight is:
 //   all parts `plain` and kept in master dtype:  a view of the masters themselves; gradient = master gradient
 //   all parts `plain`, lower precision:          a slice of the compute buffer; gradient = master gradient
 //   otherwise:                                   slices of the compute buffer and of a compute-gradient buffer;
 //                                                `pull_back` maps these to master gradients
 // A leaf keeps its identity (same tensor, same storage, same gradient storage) from `allocate` on.
 //
-// Where ranks share the masters out (`own`), every rank has all compute weights and all gradients, but of the masters only
-// those it owns and those that are compute weights themselves. `initialise`, `materialise` and the other calls of a step
-// then give values to what this rank owns; the rest comes from its owners (dist/weight_exchange.h).
+// Where ranks share the masters out (`own`), every rank has all compute weights and all gradients, but of the masters
+// only those it owns and those that are compute weights themselves. `initialise`, `materialise` and the other calls of
+// a step then give values to what this rank owns; the rest comes from its owners (dist/weight_exchange.h).
 
 #include <ATen/core/Tensor.h>
 
@@ -95,7 +95,13 @@ class Buffer {
   const at::Tensor* accumulator_ = nullptr;
 };
 
-/// What a module says of a parameter; the scope adds its name's prefix, depth and operator. fan_in and fan_out default to the shape's.
+/// A loss that layers add beside the main one, by its place in `ParameterStore::losses()`.
+struct LossTerm {
+  std::int64_t index = -1;
+};
+
+/// What a module says of a parameter; the scope adds its name's prefix, depth and operator. fan_in and fan_out default
+/// to the shape's.
 struct ParamSpec {
   std::string name;  // below the scope: "weight", "q.weight"
   std::vector<std::int64_t> shape;
@@ -113,8 +119,9 @@ struct BufferSpec {
   std::vector<std::int64_t> shape;
   std::vector<std::int64_t> accumulator_shape;
   double initial = 0;
-  /// value <- update(value, accumulator), after the accumulator was summed over ranks and micro-batches.
-  std::function<void(at::Tensor& value, const at::Tensor& accumulator)> update;
+  /// value <- update(value, accumulator), after the accumulator was summed over ranks and micro-batches. `number`
+  /// counts the updates that were applied, from 1.
+  std::function<void(at::Tensor& value, const at::Tensor& accumulator, std::int64_t number)> update;
 };
 
 /// Where in the model a module declares.
@@ -130,6 +137,8 @@ class ParamScope {
   /// Parameters with equal column counts that share one leaf. Returned in order; their leaf is `leaf_of` any of them.
   std::vector<Param> declare_joined(const std::vector<ParamSpec>& specs) const;
   Buffer declare_buffer(const BufferSpec& spec) const;
+  /// A loss by its name in the metrics; modules that give one name add to the same.
+  LossTerm declare_loss(const std::string& name) const;
   WeightLeaf leaf_of(const Param& param) const;
 
   int depth() const { return depth_; }
@@ -145,8 +154,8 @@ class ParamScope {
   int depth_ = -1;
 };
 
-/// A stored tensor, or the part of one that this process owns, as optimizers and checkpoints see it: views into the flat
-/// buffers.
+/// A stored tensor, or the part of one that this process owns, as optimizers and checkpoints see it: views into the
+/// flat buffers.
 struct Master {
   std::string name;  // parameter name + suffix of the parametrization
   const ParamInfo* param = nullptr;
@@ -175,6 +184,7 @@ struct ParamChoice {
   std::vector<std::string> constraints;       // names
   std::string parametrization_text;           // with its settings
   std::vector<std::string> constraint_texts;  // with theirs
+  std::vector<std::string> penalty_texts;     // likewise
   std::string init;
 };
 
@@ -189,6 +199,9 @@ class ParameterStore {
   Param declare(ParamInfo info);
   std::vector<Param> declare_joined(std::vector<ParamInfo> infos);
   Buffer declare_buffer(const std::string& name, const BufferSpec& spec);
+  LossTerm declare_loss(const std::string& name);
+  /// Names of the losses that layers add, in the order of declaration.
+  const std::vector<std::string>& losses() const;
   WeightLeaf leaf_of(const Param& param) const;
   /// All leaves in declaration order. Their `grad()` are what micro-batches add to and ranks reduce.
   std::vector<WeightLeaf> leaves() const;
@@ -208,6 +221,8 @@ class ParameterStore {
   std::int64_t num_parameters() const;
   std::vector<const ParamInfo*> parameters() const;
   std::vector<ParamChoice> choices() const;
+  /// Names of the penalties in `weights.penalties`, each once, in their order.
+  const std::vector<std::string>& penalties() const;
   /// All of the model. After `allocate` with a value where this process stores the whole.
   const std::vector<Master>& masters() const;
   /// What this process stores and updates, in the order of `masters()`: those themselves unless `own` says otherwise.
@@ -241,6 +256,9 @@ class ParameterStore {
 
   // -- the step
   void zero_grads();
+  /// Adds `scale` times the gradients of the penalties to those of the effective weights, which `pull_back` maps to
+  /// masters. Returns the penalties' values, fp64 [penalties()], of the parameters that this process owns.
+  at::Tensor penalise(double scale);
   /// Maps gradients of compute weights to gradients of masters. Once per step, after the reduction over ranks.
   void pull_back();
   /// Puts every constrained weight back on its set.
@@ -252,8 +270,8 @@ class ParameterStore {
   /// Swaps the masters' values with those of `flat` (laid out as `flat_masters`, such as running averages) and
   /// materialises. A second call with the same tensor restores both.
   void exchange_masters(const at::Tensor& flat);
-  /// value <- update(value, accumulator) for every buffer, accumulators to zero.
-  void apply_buffers();
+  /// value <- update(value, accumulator, number) for every buffer, accumulators to zero.
+  void apply_buffers(std::int64_t number);
 
   /// Everything that a checkpoint's model files hold: masters and buffers, as far as this process owns them. Views.
   StateTensors state() const;

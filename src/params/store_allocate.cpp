@@ -106,7 +106,8 @@ void ParameterStore::Impl::make_leaves() {
     }
     leaf.grad = leaf.kind == LeafKind::kMaterialised ? slice(flat_weight_grads, leaf.grad_offset, leaf.shape)
                                                      : slice(flat_grads, leaf.master_offset, leaf.shape);
-    // `detach` shares the version counter with the flat buffer: a backward over a graph from before an update is caught.
+    // `detach` shares the version counter with the flat buffer: a backward over a graph from before an update is
+    // caught.
     leaf.weight = weight.detach().requires_grad_();
     // Several uses within one backward are then summed in master dtype, in place, in the flat gradients.
     leaf.weight.set_grad_dtype(options.master_dtype);

@@ -1,5 +1,6 @@
 // ParameterStore: the declare phase, scopes and handles.
 
+#include <algorithm>
 #include <functional>
 #include <numeric>
 #include <stdexcept>
@@ -15,9 +16,17 @@ namespace ingot {
 using params_detail::Declared;
 using params_detail::Leaf;
 using params_detail::LeafKind;
+using params_detail::place_of;
 
 std::int64_t params_detail::product(const std::vector<std::int64_t>& shape) {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+std::int64_t params_detail::place_of(std::vector<std::string>& names, const std::string& name) {
+  const auto found = std::find(names.begin(), names.end(), name);
+  const auto place = found - names.begin();
+  if (found == names.end()) names.push_back(name);
+  return place;
 }
 
 // -- handles
@@ -89,6 +98,8 @@ std::vector<Param> ParamScope::declare_joined(const std::vector<ParamSpec>& spec
 Buffer ParamScope::declare_buffer(const BufferSpec& spec) const {
   return store_->declare_buffer(full_name(spec.name), spec);
 }
+
+LossTerm ParamScope::declare_loss(const std::string& name) const { return store_->declare_loss(name); }
 
 WeightLeaf ParamScope::leaf_of(const Param& param) const { return store_->leaf_of(param); }
 
@@ -177,6 +188,13 @@ Buffer ParameterStore::declare_buffer(const std::string& name, const BufferSpec&
   buffer.spec = spec;
   return Buffer(&buffer.value, &buffer.accumulator);
 }
+
+LossTerm ParameterStore::declare_loss(const std::string& name) {
+  impl_->check_declaring();
+  return {place_of(impl_->losses, name)};
+}
+
+const std::vector<std::string>& ParameterStore::losses() const { return impl_->losses; }
 
 WeightLeaf ParameterStore::leaf_of(const Param& param) const { return WeightLeaf(param.declared_->leaf); }
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "params/penalty.h"
 #include "params/store.h"
 
 namespace ingot {
@@ -20,6 +21,11 @@ struct Declared {
 
   std::shared_ptr<const Parametrization> parametrization;
   std::vector<std::shared_ptr<const Constraint>> constraints;
+  struct ChosenPenalty {
+    std::shared_ptr<const Penalty> penalty;
+    std::int64_t index = 0;  // in Impl::penalties
+  };
+  std::vector<ChosenPenalty> penalties;
   std::shared_ptr<const Init> init;  // null: info.fixed_init
   double init_factor = 1;            // of what `init` gives
   ParamChoice choice;
@@ -82,6 +88,8 @@ constexpr std::int64_t kAlignment = 32;
 inline std::int64_t align_up(std::int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
 std::int64_t product(const std::vector<std::int64_t>& shape);
+/// The place of a name in a list, at whose end it is put if it is not there.
+std::int64_t place_of(std::vector<std::string>& names, const std::string& name);
 /// Elements of one row.
 std::int64_t row_numel(const std::vector<std::int64_t>& shape);
 
@@ -93,6 +101,7 @@ struct ParameterStore::Impl {
   std::deque<params_detail::Leaf> leaves;
   std::deque<params_detail::DeclaredBuffer> buffers;
   std::set<std::string> names;
+  std::vector<std::string> losses;
   std::int64_t declared_numel = 0;
 
   // layout
@@ -100,10 +109,11 @@ struct ParameterStore::Impl {
   StoreOptions options;
   int num_sublayers = 0;
   std::vector<Master> masters;
-  std::int64_t master_numel = 0;  // of all masters
-  std::int64_t low_numel = 0;     // weights in compute dtype
-  std::int64_t high_numel = 0;    // materialised weights in master dtype
-  std::int64_t grad_numel = 0;    // gradients of materialised weights
+  std::vector<std::string> penalties;  // names, each once
+  std::int64_t master_numel = 0;       // of all masters
+  std::int64_t low_numel = 0;          // weights in compute dtype
+  std::int64_t high_numel = 0;         // materialised weights in master dtype
+  std::int64_t grad_numel = 0;         // gradients of materialised weights
 
   // own
   bool owns_all = true;
@@ -122,6 +132,7 @@ struct ParameterStore::Impl {
   void check_allocated(const char* what) const;
 
   void choose(const WeightsConfig& config);
+  void choose_penalties(const WeightsConfig& config, std::vector<std::string>& problems);
   void place_masters();
   void place_weights();
 

@@ -161,10 +161,30 @@ Granularity granularity_of(const Declared& param) {
   for (const auto& constraint : param.constraints) {
     granularity = coarser(granularity, constraint->granularity(param.info));
   }
+  for (const auto& chosen : param.penalties) {
+    granularity = coarser(granularity, chosen.penalty->granularity(param.info));
+  }
   return granularity;
 }
 
 }  // namespace
+
+void ParameterStore::Impl::choose_penalties(const WeightsConfig& config, std::vector<std::string>& problems) {
+  for (std::size_t i = 0; i < config.penalties.size(); ++i) {
+    auto made = make_from<Penalty>(config.penalties[i], cat("weights.penalties.", i));
+    const auto index = params_detail::place_of(penalties, made.name);
+    const auto text = cat(made.text.substr(0, made.text.find(", match.")), "}");  // the rows say what it selects
+    for (Declared& param : params) {
+      if (!made.object->match().matches(param.info, num_sublayers) || !made.object->applies(param.info)) continue;
+      made.used = true;
+      param.penalties.push_back({made.object, index});
+      param.choice.penalty_texts.push_back(text);
+    }
+    if (made.used) continue;
+    problems.push_back(cat(made.path, ": ", made.name, " reaches no parameter, expected at least one of those that ",
+                           made.object->match().text(), " selects and that it is defined for"));
+  }
+}
 
 void ParameterStore::Impl::choose(const WeightsConfig& config) {
   std::vector<Level> levels = make_levels(config, InitContext{num_sublayers});
@@ -172,6 +192,7 @@ void ParameterStore::Impl::choose(const WeightsConfig& config) {
   std::vector<std::string> problems;
   for (Declared& param : params) take(param, settings_for(levels, param.info, num_sublayers), identity, problems);
   find_unused(levels, problems);
+  choose_penalties(config, problems);
   if (!problems.empty()) throw ConfigError(join(problems, "\n"));
 }
 
@@ -214,7 +235,8 @@ void ParameterStore::Impl::place_masters() {
 
 void ParameterStore::Impl::place_weights() {
   // The low buffer keeps the distances of the masters, across leaves that keep the master dtype too (gains between
-  // matrices): casting these few values into slots that nobody reads costs less than a copy for each stretch between them.
+  // matrices): casting these few values into slots that nobody reads costs less than a copy for each stretch between
+  // them.
   bool run_is_open = false;
   std::int64_t run_master = 0, run_weight = 0;
   for (auto& leaf : leaves) {
@@ -266,6 +288,8 @@ std::vector<std::vector<ParameterStore::LeafPart>> ParameterStore::leaf_parts() 
   }
   return out;
 }
+
+const std::vector<std::string>& ParameterStore::penalties() const { return impl_->penalties; }
 
 std::vector<ParamChoice> ParameterStore::choices() const {
   std::vector<ParamChoice> out;

@@ -2,6 +2,8 @@
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+#include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <stdexcept>
@@ -16,6 +18,42 @@ void ParameterStore::zero_grads() {
   impl_->flat_grads.zero_();
   if (impl_->grad_numel > 0) impl_->flat_weight_grads.zero_();
   impl_->flat_accumulators.zero_();
+}
+
+namespace {
+
+/// The effective weight of what is owned of a parameter, in master dtype, without history.
+at::Tensor effective_weight(const params_detail::Declared& param, const at::TensorOptions& options) {
+  if (param.parametrization->is_identity()) return param.values[0];
+  at::Tensor weight = at::empty(param.info.shape, options);
+  param.parametrization->materialise(param.values, weight);
+  return weight;
+}
+
+}  // namespace
+
+at::Tensor ParameterStore::penalise(double scale) {
+  impl_->check_allocated("penalise");
+  const auto count = static_cast<std::int64_t>(impl_->penalties.size());
+  at::Tensor values = at::zeros({count}, impl_->flat_masters.options().dtype(at::kDouble));
+  for (auto& param : impl_->params) {
+    if (param.penalties.empty() || !param.is_owned()) continue;
+    at::Tensor weight;
+    {
+      at::NoGradGuard no_grad;
+      weight = effective_weight(param, impl_->flat_masters.options());
+    }
+    for (const auto& [penalty, index] : param.penalties) {
+      const at::AutoGradMode record(true);
+      const at::Tensor leaf = weight.detach().requires_grad_();
+      const at::Tensor value = penalty->value(leaf, param.info);
+      const at::Tensor gradient = torch::autograd::grad({value}, {leaf})[0];
+      at::NoGradGuard no_grad;
+      values.select(0, index).add_(value.detach(), penalty->weight());
+      param.weight_grad.add_(gradient, scale * penalty->weight());
+    }
+  }
+  return values;
 }
 
 void ParameterStore::pull_back() {
@@ -34,14 +72,9 @@ void ParameterStore::constrain() {
   at::NoGradGuard no_grad;
   for (auto& param : impl_->params) {
     if (param.constraints.empty() || !param.is_owned()) continue;
-    const bool is_plain = param.parametrization->is_identity();
-    at::Tensor weight = param.values[0];
-    if (!is_plain) {
-      weight = at::empty(param.info.shape, impl_->flat_masters.options());
-      param.parametrization->materialise(param.values, weight);
-    }
+    at::Tensor weight = effective_weight(param, impl_->flat_masters.options());
     for (const auto& constraint : param.constraints) constraint->apply(weight, param.info);
-    if (!is_plain) param.parametrization->assign(weight, param.values);
+    if (!param.parametrization->is_identity()) param.parametrization->assign(weight, param.values);
   }
 }
 
@@ -85,10 +118,10 @@ void ParameterStore::exchange_masters(const at::Tensor& flat) {
   materialise();
 }
 
-void ParameterStore::apply_buffers() {
+void ParameterStore::apply_buffers(std::int64_t number) {
   impl_->check_allocated("apply_buffers");
   at::NoGradGuard no_grad;
-  for (auto& buffer : impl_->buffers) buffer.spec.update(buffer.value, buffer.accumulator);
+  for (auto& buffer : impl_->buffers) buffer.spec.update(buffer.value, buffer.accumulator, number);
   impl_->flat_accumulators.zero_();
 }
 

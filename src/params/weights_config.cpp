@@ -14,6 +14,7 @@ void describe(Fields& f, WeightOverride& c) {
 void describe(Fields& f, WeightsConfig& c) {
   f.field("parametrization", c.parametrization, "how the weight that the model uses follows from what is trained");
   f.field("constraints", c.constraints, "rules that every update makes the weights obey again, in this order");
+  f.field("penalties", c.penalties, "terms of the loss that depend on weights alone, each on what its `match` selects");
   f.field("init", c.init, "start values of parameters whose module does not fix them");
   f.field("output_init_factor", c.output_init_factor,
           "multiplies the start values of matrices that write to the stream; hyper_connections brings the factor of "

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "params/families.h"
+#include "params/penalty.h"
 #include "params/selector.h"
 
 namespace ingot {
@@ -26,6 +27,7 @@ enum class Scaling { kStandard };
 struct WeightsConfig {
   Variant<ParametrizationEntry> parametrization{"plain"};
   std::vector<Variant<ConstraintEntry>> constraints;
+  std::vector<Variant<PenaltyEntry>> penalties;
   Variant<InitEntry> init{"normal"};
   double output_init_factor = 1;
   Scaling scaling = Scaling::kStandard;

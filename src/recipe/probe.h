@@ -1,5 +1,6 @@
 #pragma once
-// Probes: measurements along a run that change nothing of it. Their values stand in metrics.jsonl, lines of kind "probe".
+// Probes: measurements along a run that change nothing of it. Their values stand in metrics.jsonl, lines of kind
+// "probe".
 
 #include <functional>
 #include <memory>
@@ -21,8 +22,8 @@ class Probe {
   virtual ~Probe() = default;
   /// Rank 0 alone measures; nobody waits for it.
   virtual bool is_local() const { return false; }
-  /// It measures an update: `before_update` comes first, and steps that are not applied are left out. The others measure the
-  /// start of the run as well.
+  /// It measures an update: `before_update` comes first, and steps that are not applied are left out. The others
+  /// measure the start of the run as well.
   virtual bool needs_update() const { return false; }
 
   /// Weights are the old ones; gradients of the masters are summed over ranks and target tokens.

@@ -36,11 +36,12 @@ void describe(Fields& f, StartFrom& c) {
       "samples that count as seen: begin (none), continue (those of the checkpoint, whose data, seq_len and seed this "
       "run then must have), or a number; auto: continue with load: all, if data, seq_len and seed are the same",
       Rule{}.at_most(1e15));
-  f.field(
-      "schedule", c.schedule,
-      "updates that the learning-rate schedules count as done, in front of train.duration: begin (none: the schedules "
-      "of this run alone), continue (those of the checkpoint), or a number",
-      Rule{}.at_most(limits::kUpdates));
+  f.field("schedule", c.schedule,
+          "updates that the learning-rate schedules, and with load: weights the norms and residual rules that change "
+          "along the "
+          "run, count as done, in front of train.duration: begin (none: the schedules "
+          "of this run alone), continue (those of the checkpoint), or a number",
+          Rule{}.at_most(limits::kUpdates));
 }
 
 void describe(Fields& f, SpikeSettings& c) {
@@ -68,6 +69,7 @@ void describe(Fields& f, TrainSection& c) {
           "what the backward pass computes again instead of keeping it (activation checkpointing)", Rule{}.layout());
   f.choice("stream", c.stream, {{"fp32", StreamType::kFloat32}, {"bf16", StreamType::kBfloat16}},
            "type of the residual stream");
+  f.field("objective", c.objective, "the loss of a target token");
   f.field("z_loss", c.z_loss, "weight of the squared log-partition added to each token's loss", Rule{}.at_least(0));
   f.choice("on_nonfinite", c.on_nonfinite, {{"skip", OnNonFinite::kSkip}, {"stop", OnNonFinite::kStop}},
            "what happens to a step whose loss or gradients are not finite");

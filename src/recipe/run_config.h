@@ -13,6 +13,7 @@
 #include "device/blas.h"
 #include "dist/wire.h"
 #include "model/model_config.h"
+#include "objective/objective.h"
 #include "optim/optim_config.h"
 #include "params/weights_config.h"
 #include "recipe/checkpoint_config.h"
@@ -34,8 +35,8 @@ enum class StreamType { kFloat32, kBfloat16 };
 enum class OnNonFinite { kSkip, kStop };
 enum class StartLoad { kWeights, kAll };
 
-/// Where a new run stands at its start in something that the checkpoint counts: `begin`, `continue` (where the checkpoint
-/// stands), or a number of what counts as done.
+/// Where a new run stands at its start in something that the checkpoint counts: `begin`, `continue` (where the
+/// checkpoint stands), or a number of what counts as done.
 struct StartPosition {
   std::optional<std::int64_t> at = 0;  // absent: where the checkpoint stands
   bool operator==(const StartPosition&) const = default;
@@ -69,6 +70,7 @@ struct TrainSection {
   Blas blas = Blas::kAuto;
   Recompute recompute = Recompute::kNone;
   StreamType stream = StreamType::kFloat32;
+  Variant<ObjectiveEntry> objective{"cross_entropy"};
   double z_loss = 0;
   OnNonFinite on_nonfinite = OnNonFinite::kSkip;
   std::int64_t max_skipped = 10;  // in a row, then the run has diverged
@@ -119,7 +121,8 @@ struct RunConfig {
   CheckpointConfig checkpoint;
   LogSection log;
   DistributedSection distributed;
-  /// No part of the config: where keys stand that can be judged only once the length of the run is known, by dotted path.
+  /// No part of the config: where keys stand that can be judged only once the length of the run is known, by dotted
+  /// path.
   std::map<std::string, Location> places;
 };
 void describe(Fields& f, RunConfig& c);

@@ -12,9 +12,9 @@ namespace ingot {
 inline constexpr const char* kGeneratedPage =
     "<!-- Made by `ingot list --markdown docs/variants` from the sources: changes here are lost. -->";
 
-/// docs/variants by file name: a page for each family, its variants with summary, paper and fields, and README.md, which
-/// lists the families. `words` says of each family what it is for and which key of a config chooses from it; a family
-/// without is a std::logic_error.
+/// docs/variants by file name: a page for each family, its variants with summary, paper and fields, and README.md,
+/// which lists the families. `words` says of each family what it is for and which key of a config chooses from it; a
+/// family without is a std::logic_error.
 std::map<std::string, std::string> variants_pages(const Families& families,
                                                   const std::map<std::string, std::string>& words);
 

@@ -1,5 +1,6 @@
 #pragma once
-// A file of records that grows: metrics and TensorBoard events. A full disk must not end a run, nor leave half a record.
+// A file of records that grows: metrics and TensorBoard events. A full disk must not end a run, nor leave half a
+// record.
 
 #include <cstdint>
 #include <string>

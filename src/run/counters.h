@@ -1,6 +1,7 @@
 #pragma once
 // What a run counts. Three counters, since a skipped step moves the first two only.
 
+#include <algorithm>
 #include <cstdint>
 #include <nlohmann/json.hpp>
 
@@ -16,6 +17,10 @@ struct Counters {
   std::int64_t skipped_in_a_row = 0;
   double seconds = 0;                // of training, over all attempts
   std::int64_t schedule_offset = 0;  // place in the schedules less `updates`, if the run took optimizer state over
+
+  /// What norms and residual rules that change along the run count: also the updates of a run whose weights and place
+  /// in the schedules this one took over.
+  std::int64_t model_updates() const { return updates + std::max<std::int64_t>(0, schedule_offset); }
 };
 
 nlohmann::json to_json(const Counters& counters);

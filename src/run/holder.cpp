@@ -24,7 +24,8 @@ struct ProcessState {
   std::int64_t start_ticks = 0;
 };
 
-/// From /proc/<pid>/stat: the third field and the twenty-second. The second, the name in parentheses, may hold anything.
+/// From /proc/<pid>/stat: the third field and the twenty-second. The second, the name in parentheses, may hold
+/// anything.
 std::optional<ProcessState> process_state(std::int64_t pid) {
   std::string text;
   try {

@@ -1,7 +1,7 @@
 #pragma once
 // One process at a time trains into a run directory. RUN/run.lock names the holder and is touched every few seconds. It
-// works on shared file systems, where flock cannot be trusted: the file is created exclusively, and ages are differences
-// of the file server's own time stamps.
+// works on shared file systems, where flock cannot be trusted: the file is created exclusively, and ages are
+// differences of the file server's own time stamps.
 
 #include <atomic>
 #include <condition_variable>

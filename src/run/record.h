@@ -1,6 +1,6 @@
 #pragma once
-// What a run writes and shows of itself: lock, log, metrics, TensorBoard, status, record of the attempt, progress. Rank 0
-// does; on the other ranks every call does nothing, so that the loop reads the same everywhere.
+// What a run writes and shows of itself: lock, log, metrics, TensorBoard, status, record of the attempt, progress. Rank
+// 0 does; on the other ranks every call does nothing, so that the loop reads the same everywhere.
 
 #include <memory>
 #include <optional>

@@ -1,6 +1,6 @@
 #pragma once
-// TensorBoard event files. Record: u64 length, u32 masked CRC-32C of it, payload, u32 masked CRC-32C of the payload; the
-// payload is a protobuf Event.
+// TensorBoard event files. Record: u64 length, u32 masked CRC-32C of it, payload, u32 masked CRC-32C of the payload;
+// the payload is a protobuf Event.
 
 #include <cstdint>
 #include <optional>
@@ -16,8 +16,8 @@ std::uint32_t crc32c(std::string_view bytes);
 
 class TensorBoardWriter {
  public:
-  /// Starts a new file in `folder` (RUN/tensorboard) that sorts after those there. When resuming, TensorBoard is told to
-  /// forget what it has past `resumed_step`.
+  /// Starts a new file in `folder` (RUN/tensorboard) that sorts after those there. When resuming, TensorBoard is told
+  /// to forget what it has past `resumed_step`.
   TensorBoardWriter(const fs::path& folder, std::optional<std::int64_t> resumed_step);
 
   void scalar(const std::string& tag, std::int64_t step, double value);

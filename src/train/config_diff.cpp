@@ -33,7 +33,8 @@ bool is_in_tables(const std::string& path) {
   for (const char* section : {"model.", "weights.", "optim."}) {
     if (path.starts_with(section)) return true;
   }
-  return path == "train.duration" || path == "train.global_batch" || path == "train.z_loss";
+  return path == "train.duration" || path == "train.global_batch" || path == "train.z_loss" ||
+         path.starts_with("train.objective");
 }
 
 /// The values that no table shows.
@@ -73,8 +74,8 @@ bool is_index(std::string_view key) {
   return !key.empty() && std::all_of(key.begin(), key.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-/// Whether `path`, of which both sides have something, can only change as a whole: a single value on one side, or a variant
-/// of another name.
+/// Whether `path`, of which both sides have something, can only change as a whole: a single value on one side, or a
+/// variant of another name.
 bool changes_whole(const std::string& path, const Side& a, const Side& b) {
   const auto leaf_a = a.values.find(path), leaf_b = b.values.find(path);
   if ((leaf_a == a.values.end()) != (leaf_b == b.values.end())) return true;

@@ -16,12 +16,13 @@ struct ConfigDiff {
   std::vector<std::string> effects;
   /// Paths that change none of these rows but act: data, machine, loop.
   std::vector<std::string> outside;
-  /// Paths without effect on what is trained: the run is the same with either value, in the one config and in the other.
+  /// Paths without effect on what is trained: the run is the same with either value, in the one config and in the
+  /// other.
   std::vector<std::string> dead;
 };
 
-/// Differences that only together make a config (all of a list, a variant of another name, a section that one side lacks) are
-/// judged as one. `build` makes a set-up without weights; what it refuses is not judged dead.
+/// Differences that only together make a config (all of a list, a variant of another name, a section that one side
+/// lacks) are judged as one. `build` makes a set-up without weights; what it refuses is not judged dead.
 ConfigDiff compare_configs(const RunConfig& before, const RunConfig& after, const Families& families,
                            const std::function<TrainSetup(const RunConfig& config)>& build);
 

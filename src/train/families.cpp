@@ -29,12 +29,14 @@ Families make_families() {
   register_all_scores(families.add<ScoreEntry>());
   register_all_parametrizations(families.add<ParametrizationEntry>());
   register_all_constraints(families.add<ConstraintEntry>());
+  register_all_penalties(families.add<PenaltyEntry>());
   register_all_inits(families.add<InitEntry>());
   register_all_optimizers(families.add<OptimizerEntry>());
   register_all_modifiers(families.add<ModifierEntry>());
   register_all_schedules(families.add<ScheduleEntry>());
   register_all_clippers(families.add<ClipperEntry>());
   register_all_probes(families.add<ProbeEntry>());
+  register_all_objectives(families.add<ObjectiveEntry>());
   register_all_tokenizers(families.add<TokenizerEntry>());
   return families;
 }

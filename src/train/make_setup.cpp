@@ -128,6 +128,7 @@ TrainSetup make_setup(const RunConfig& config, const Families& families, const D
   if (facts.tokens_per_epoch) out.durations.tokens_per_epoch = static_cast<double>(*facts.tokens_per_epoch);
   out.total_steps = steps_of_run(out);
   out.durations.total_steps = out.total_steps;
+  out.model->set_point({0, out.total_steps, static_cast<std::uint64_t>(config.run.seed)});
 
   out.schedule.total_steps = first_position(config) + out.total_steps;
   out.schedule.tokens_per_step = out.tokens_per_step;

@@ -23,7 +23,8 @@ struct DataFacts {
   bool warns = true;              // of settings that do nothing, in the log
 };
 
-/// `micro_batch: auto` measures what the model's parts take. Throws ConfigError. Durations in epochs need `facts.tokens_per_epoch`.
+/// `micro_batch: auto` measures what the model's parts take. Throws ConfigError. Durations in epochs need
+/// `facts.tokens_per_epoch`.
 TrainSetup make_setup(const RunConfig& config, const Families& families, const DataFacts& facts);
 
 }  // namespace ingot

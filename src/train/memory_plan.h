@@ -36,8 +36,8 @@ double step_seconds(const TrainSetup& setup, const ModelCosts& costs);
 /// Bytes that this process holds already of those that a plan counts: on a CPU all that is resident.
 std::int64_t held_memory(const TrainSetup& setup);
 
-/// Throws OutOfMemoryError that names the limit if the model and its optimizer cannot fit; warns if the micro-batch may not.
-/// Says nothing where no costs are known.
+/// Throws OutOfMemoryError that names the limit if the model and its optimizer cannot fit; warns if the micro-batch may
+/// not. Says nothing where no costs are known.
 void check_memory(const TrainSetup& setup);
 
 }  // namespace ingot

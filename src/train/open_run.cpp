@@ -11,7 +11,8 @@
 
 namespace ingot {
 
-/// Rank 0 prepares what is missing, then the first rank of every node (it may have a disk of its own), then the rest open it.
+/// Rank 0 prepares what is missing, then the first rank of every node (it may have a disk of its own), then the rest
+/// open it.
 void open_data(TrainRun& run, const StopRequests& requests) {
   run.world.set_phase(0, "preparing the data");
   PrepareOptions prepare;

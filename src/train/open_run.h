@@ -6,8 +6,8 @@
 
 namespace ingot {
 
-/// Opens or prepares the data, on all ranks together. Throws Error(kStopped) where a request ended that, DataError if ranks
-/// have other data than rank 0.
+/// Opens or prepares the data, on all ranks together. Throws Error(kStopped) where a request ended that, DataError if
+/// ranks have other data than rank 0.
 void open_data(TrainRun& run, const StopRequests& requests);
 
 /// Model, weights and optimizer, allocated but without values; `run.config` is resolved.

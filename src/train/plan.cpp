@@ -36,7 +36,8 @@ TrainSetup plan_setup(const RunConfig& config, const Families& families, const P
 
 Table parameter_table(const TrainSetup& setup) {
   Table table{"parameters",
-              {"shape", "roles", "part", "depth", "init", "parametrization", "constraints", "optimizer", "lr", "decay"},
+              {"shape", "roles", "part", "depth", "init", "parametrization", "constraints", "penalties", "optimizer",
+               "lr", "decay"},
               {}};
   std::map<std::string, const GroupAssignment*> trained;
   for (const auto& a : setup.optimizer->assignments()) trained.emplace(a.master->param->name, &a);
@@ -44,12 +45,12 @@ Table parameter_table(const TrainSetup& setup) {
     const auto& info = *choice.info;
     const auto found = trained.find(info.name);
     const auto* group = found == trained.end() ? nullptr : found->second;
-    table.rows.push_back(
-        {info.name,
-         {shape_text(info.shape), join(info.roles.names(), "+"), info.part,
-          info.depth < 0 ? "" : std::to_string(info.depth), choice.init, choice.parametrization_text,
-          join(choice.constraint_texts, "+"), group ? cat(group->optimizer, "/", group->group) : "none",
-          group ? format_double(group->lr) : "", group ? format_double(group->weight_decay) : ""}});
+    table.rows.push_back({info.name,
+                          {shape_text(info.shape), join(info.roles.names(), "+"), info.part,
+                           info.depth < 0 ? "" : std::to_string(info.depth), choice.init, choice.parametrization_text,
+                           join(choice.constraint_texts, "+"), join(choice.penalty_texts, "+"),
+                           group ? cat(group->optimizer, "/", group->group) : "none",
+                           group ? format_double(group->lr) : "", group ? format_double(group->weight_decay) : ""}});
   }
   return table;
 }
@@ -98,6 +99,7 @@ Table course_table(const TrainSetup& setup) {
     add_rates(setup, group.name, cat("lr of ", group.name, ","), table);
   }
   add("clip", variant_text(config.optim.clip));
+  add("objective", variant_text(config.train.objective));
   add("z_loss", format_double(config.train.z_loss));
   return table;
 }

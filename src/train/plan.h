@@ -38,7 +38,8 @@ Table layer_table(const TrainSetup& setup);
 /// The course of the run: steps, batch, learning-rate factor along the run, clipping, loss.
 Table course_table(const TrainSetup& setup);
 
-/// Rows that differ, as text: "  layers.0.mixer.q.weight: init normal(0, 0.02) -> normal(0, 0.01)"; at most `limit`, then a
+/// Rows that differ, as text: "  layers.0.mixer.q.weight: init normal(0, 0.02) -> normal(0, 0.01)"; at most `limit`,
+///                               then a
 /// count of the rest.
 std::vector<std::string> compare_tables(const Table& before, const Table& after, std::size_t limit = 20);
 

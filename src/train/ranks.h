@@ -44,7 +44,8 @@ struct StepDecision {
 
 StepDecision decide(World& world, const StepNews& news);
 
-/// Sixteen hex digits of the weights on this rank: of the masters, or of the compute weights where masters are shared out.
+/// Sixteen hex digits of the weights on this rank: of the masters, or of the compute weights where masters are shared
+/// out.
 std::string weights_digest(const ParameterStore& store);
 
 /// Throws DistributedError naming the ranks whose weights are not those of rank 0.

@@ -1,5 +1,6 @@
 #include "train/run_checkpoints.h"
 
+#include <algorithm>
 #include <chrono>
 #include <thread>
 
@@ -55,7 +56,8 @@ RunCheckpoints::RunCheckpoints(TrainRun& run, Hooks& hooks) : run_(run), hooks_(
   if (run_.world.is_first() || run_.shares_masters()) saver_ = make_saver(run_);
 }
 
-/// Into what this rank owns. If every rank has all, rank 0 reads and sends it round, so that other nodes need not see its disk.
+/// Into what this rank owns. If every rank has all, rank 0 reads and sends it round, so that other nodes need not see
+/// its disk.
 void RunCheckpoints::load(const fs::path& checkpoint, LoadWhat what) {
   if (!run_.world.is_first() && !run_.shares_masters()) return;
   load_checkpoint(checkpoint, what, run_.setup.store->state(), run_.setup.optimizer->state(), true);
@@ -97,11 +99,23 @@ void RunCheckpoints::load_start() {
     if (run_.config.train.start_from) start_from(*run_.config.train.start_from);
   }
   run_.setup.optimizer->offset_schedules(run_.counters.schedule_offset);
+  set_model_point();
   check_equal_weights(run_.world, store, run_.counters.step);
   if (!run_.world.is_first()) return;
   const auto first = state(false);
   check_space(checkpoints_folder(run_.dir()), first);
   if (!run_.shares_masters()) check_file_size(checkpoints_folder(run_.dir()), first);
+}
+
+/// The model follows the counters.
+void RunCheckpoints::set_model_point() {
+  auto point = run_.setup.model->point();
+  const auto offset = run_.counters.schedule_offset;
+  point.updates = run_.counters.model_updates();
+  // Updates of the optimizer when the run began, those before it, and the run's own.
+  point.total_updates =
+      first_position(run_.config) - offset + std::max<std::int64_t>(0, offset) + run_.setup.total_steps;
+  run_.setup.model->set_point(point);
 }
 
 void RunCheckpoints::resume(const ResumePoint& point) {
@@ -161,6 +175,7 @@ void RunCheckpoints::rewind(const std::string& reason) {
   go_to(target, heard.at("state").raw(), Hook::Restored::kRewound);
   run_.counters.samples_consumed = left.samples_consumed;
   run_.counters.seconds = left.seconds;
+  set_model_point();
   run_.record.open_metrics(run_.counters.step, run_.config.log.tensorboard);
   run_.record.event(run_.counters, "rewound",
                     {{"from_step", left.step}, {"checkpoint", target.string()}, {"reason", reason}});

@@ -15,11 +15,11 @@ class RunCheckpoints {
   /// The model of `run` is allocated. All ranks make one.
   RunCheckpoints(TrainRun& run, Hooks& hooks);
 
-  /// Weights, optimizer, counters and hooks as the run begins with them: start values, those of `run.start`, or those of the
-  /// checkpoint that it goes on from. Throws CheckpointError if there is no room to save.
+  /// Weights, optimizer, counters and hooks as the run begins with them: start values, those of `run.start`, or those
+  /// of the checkpoint that it goes on from. Throws CheckpointError if there is no room to save.
   void load_start();
-  /// Back to the newest checkpoint, but not to its place in the data: what led here is passed over. Throws DivergedError if
-  /// there is none.
+  /// Back to the newest checkpoint, but not to its place in the data: what led here is passed over. Throws
+  /// DivergedError if there is none.
   void rewind(const std::string& reason);
 
   void save(bool finished);
@@ -33,6 +33,7 @@ class RunCheckpoints {
   void load(const fs::path& checkpoint, LoadWhat what);
   void load_weights(const fs::path& checkpoint);
   void go_to(const fs::path& checkpoint, const nlohmann::json& state, Hook::Restored how);
+  void set_model_point();
   void resume(const ResumePoint& point);
   void start_from(const StartFrom& from);
   void share_start();

@@ -13,8 +13,8 @@
 namespace ingot {
 namespace {
 
-/// Whether a matrix like `info` and its double end at the same place, so that neither the scale of an init nor decay has an
-/// effect. Asked on a small matrix with the same roles.
+/// Whether a matrix like `info` and its double end at the same place, so that neither the scale of an init nor decay
+/// has an effect. Asked on a small matrix with the same roles.
 bool fixes_scale(const Constraint& constraint, const ParamInfo& info) {
   ParamInfo small = info;
   small.shape = {2, 3};

@@ -14,8 +14,8 @@ struct StartPoint {
   std::string other_course;  // why the data does not go on where the checkpoint stands, if `auto` decided so
 };
 
-/// Opens `config.train.start_from` and puts numbers in place of what it says of the checkpoint, so that the run no longer
-/// needs it. Throws ConfigError if the data cannot go on though it is asked to.
+/// Opens `config.train.start_from` and puts numbers in place of what it says of the checkpoint, so that the run no
+/// longer needs it. Throws ConfigError if the data cannot go on though it is asked to.
 StartPoint open_start(RunConfig& config, const std::string& data_identity, const Families& families);
 
 /// "weights and optimizer state of 10 updates; data from sample 40, schedule from update 0 of 20".

@@ -1,13 +1,13 @@
 #include "train/step.h"
 
 #include <ATen/ops/stack.h>
+#include <ATen/ops/tensor.h>
 #include <torch/csrc/autograd/autograd.h>
 
 #include <algorithm>
 #include <cmath>
 
 #include "eval/batch_tensors.h"
-#include "objective/objective.h"
 #include "train/micro_batches.h"
 
 namespace ingot {
@@ -26,28 +26,61 @@ std::int64_t early_rounds(const TrainSetup& setup, const World& world) {
   return (all + world.size() - 1) / world.size() - 1;
 }
 
+std::unique_ptr<Objective> make_objective(const TrainSetup& setup) {
+  const auto& train = setup.config.train;
+  return train.objective.entry().make(train.objective.settings(), {train.z_loss});
+}
+
+std::shared_ptr<AuxiliaryLosses> layer_losses(const TrainSetup& setup) {
+  return std::make_shared<AuxiliaryLosses>(std::ssize(setup.store->losses()), setup.model->device());
+}
+
+std::vector<std::string> loss_names(const Objective& objective, const ParameterStore& store) {
+  auto names = objective.terms();
+  for (const auto* more : {&store.losses(), &store.penalties()}) names.insert(names.end(), more->begin(), more->end());
+  return names;
+}
+
+/// Of a flat fp64 tensor.
+std::vector<double> values_of(const at::Tensor& tensor) {
+  const auto host = tensor.cpu();
+  return {host.const_data_ptr<double>(), host.const_data_ptr<double>() + host.numel()};
+}
+
 }  // namespace
 
 TrainStep::TrainStep(TrainSetup& setup, World& world)
     : setup_(setup),
       world_(world),
       reducer_(*setup.store, world, reducer_options(setup)),
+      objective_(make_objective(setup)),
+      losses_(layer_losses(setup)),
+      term_names_(loss_names(*objective_, *setup.store)),
       rounds_left_(early_rounds(setup, world)) {
   if (setup.shards) exchange_ = std::make_unique<WeightExchange>(*setup.store, world, *setup.shards);
 }
 
 TrainStep::TrainStep(TrainSetup& setup)
-    : setup_(setup), alone_(std::make_unique<World>()), world_(*alone_), reducer_(*setup.store, world_, {}) {}
+    : setup_(setup),
+      alone_(std::make_unique<World>()),
+      world_(*alone_),
+      reducer_(*setup.store, world_, {}),
+      objective_(make_objective(setup)),
+      losses_(layer_losses(setup)),
+      term_names_(loss_names(*objective_, *setup.store)) {}
 
 void TrainStep::accumulate(const Batch& batch, bool last) {
   if (batch.target_count == 0) return;
   if (last || shares_gradients(setup_)) reducer_.arm();
   auto& model = *setup_.model;
   const auto tensors = to_tensors(batch, setup_.config.data.reset_at_document, model.device());
-  const auto hidden = model.forward(tensors.tokens, tensors.documents, true);
-  const auto loss = cross_entropy(hidden, model.head(), tensors.targets, setup_.config.train.z_loss);
+  losses_->begin_batch(batch.target_count);
+  const TrainingPass pass{at::tensor(batch.samples, at::kLong), losses_};
+  const auto hidden = model.forward(tensors.tokens, tensors.documents, pass);
+  auto loss = objective_->forward(hidden, model.head(), tensors.targets);
   torch::autograd::backward({loss.total}, {});
-  const auto sums = at::stack({loss.cross_entropy.detach(), loss.z_loss.detach()}).to(at::kDouble);
+  loss.terms.insert(loss.terms.begin(), loss.loss);
+  const auto sums = at::stack(loss.terms).to(at::kDouble);
   sums_ = sums_.defined() ? sums_.add_(sums) : sums;
   targets_ += batch.target_count;
   if (rounds_left_ > 0) finish_round();
@@ -59,18 +92,30 @@ void TrainStep::finish_round() {
 }
 
 TrainStep::Sums TrainStep::sum_over_ranks() {
-  std::vector<double> mine(3);
-  if (sums_.defined()) {
-    const auto sums = sums_.cpu();
-    mine = {sums[0].item<double>(), sums[1].item<double>(), static_cast<double>(targets_)};
-  }
+  std::vector<double> mine(1 + objective_->terms().size(), 0);
+  if (sums_.defined()) mine = values_of(sums_);
+  for (const double value : values_of(losses_->sums())) mine.push_back(value);
+  mine.push_back(static_cast<double>(targets_));
   Sums out;
+  out.losses.resize(mine.size() - 1);
   for (const auto& values : world_.all_gather(mine)) {
-    out.cross_entropy += values[0];
-    out.z_loss += values[1];
-    out.targets += static_cast<std::int64_t>(values[2]);
+    for (std::size_t i = 0; i < out.losses.size(); ++i) out.losses[i] += values[i];
+    out.targets += static_cast<std::int64_t>(values.back());
   }
   return out;
+}
+
+std::vector<double> TrainStep::penalise(std::int64_t targets) {
+  auto& store = *setup_.store;
+  if (store.penalties().empty()) return {};
+  // Gradients are sums over target tokens until the update.
+  const auto mine = values_of(store.penalise(static_cast<double>(targets)));
+  if (store.owns_all()) return mine;
+  std::vector<double> sums(mine.size(), 0);
+  for (const auto& values : world_.all_gather(mine)) {
+    for (std::size_t i = 0; i < sums.size(); ++i) sums[i] += values[i];
+  }
+  return sums;
 }
 
 void TrainStep::refresh_weights() {
@@ -91,8 +136,13 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
   result.targets = total.targets;
   if (total.targets > 0) {
     const double scale = 1.0 / static_cast<double>(total.targets);
-    result.loss = total.cross_entropy * scale;
-    result.z_loss = total.z_loss * scale;
+    result.loss = total.losses[0] * scale;
+    for (std::size_t i = 1; i < total.losses.size(); ++i) {
+      result.terms.push_back({term_names_[i - 1], total.losses[i] * scale});
+    }
+    for (const double value : penalise(total.targets)) {
+      result.terms.push_back({term_names_[result.terms.size()], value});
+    }
     store.pull_back();
     const SumOverRanks sum = [this](at::Tensor& values) { world_.sum(values); };
     const auto measured = optimizer.measure(scale, sum);
@@ -103,12 +153,15 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
       optimizer.step(update, scale * measured.clip_factor, sum);
       store.constrain();
       store.advance();
-      store.apply_buffers();
+      auto point = setup_.model->point();
+      store.apply_buffers(++point.updates);
+      setup_.model->set_point(point);
       refresh_weights();
     }
   }
   reducer_.clear();
   sums_.reset();
+  losses_->clear();
   targets_ = 0;
   return result;
 }

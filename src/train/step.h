@@ -4,19 +4,29 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "data/sampling/batch.h"
 #include "dist/reducer.h"
 #include "dist/weight_exchange.h"
+#include "nn/auxiliary_losses.h"
+#include "objective/objective.h"
 #include "train/setup.h"
 
 namespace ingot {
 
+/// A part of what a step trains on beside its main loss, weighted, as it was added.
+struct NamedLoss {
+  std::string name;
+  double value = 0;
+};
+
 /// What a step did. Losses are means over its target tokens, in nats.
 struct StepResult {
   double loss = 0;
-  double z_loss = 0;     // weighted, as it was added
-  double grad_norm = 0;  // of the mean gradient, before clipping
+  std::vector<NamedLoss> terms;  // of the objective, of layers, of penalties on weights: the same names in every step
+  double grad_norm = 0;          // of the mean gradient, before clipping
   double clip_factor = 1;
   std::int64_t targets = 0;
   bool applied = false;  // false: not accepted, or there was no target; weights are as before
@@ -35,26 +45,33 @@ class TrainStep {
   using Accept = std::function<bool(double loss, double grad_norm)>;
   /// Both finite.
   static bool is_finite(double loss, double grad_norm);
-  /// Ends the step; `update` is the number of the update, from 1, if it is applied. The result is the same on all ranks.
+  /// Ends the step; `update` is the number of the update, from 1, if it is applied. The result is the same on all
+  /// ranks.
   StepResult finish(std::int64_t update, const Accept& accept = is_finite);
   /// Compute weights from masters, wherever these are. All ranks together, after masters changed outside of a step.
   void refresh_weights();
   const ReductionTimes& reduction() const { return reducer_.times(); }
 
  private:
+  /// Over the step's target tokens: the main loss, then the terms of the objective and of the layers.
   struct Sums {
-    double cross_entropy = 0, z_loss = 0;
+    std::vector<double> losses;
     std::int64_t targets = 0;
   };
   void finish_round();
   Sums sum_over_ranks();
+  /// Adds the gradients of penalties on weights; their values.
+  std::vector<double> penalise(std::int64_t targets);
 
   TrainSetup& setup_;
   std::unique_ptr<World> alone_;  // if nobody gave one
   World& world_;
   GradientReducer reducer_;
   std::unique_ptr<WeightExchange> exchange_;  // null: every rank has all masters
-  at::Tensor sums_;  // [2] fp64 on the model's device: cross-entropy, z-loss; undefined before the first micro-batch
+  std::unique_ptr<Objective> objective_;
+  std::shared_ptr<AuxiliaryLosses> losses_;  // of layers
+  std::vector<std::string> term_names_;      // of the objective, of layers, of penalties
+  at::Tensor sums_;  // [1 + terms of the objective] fp64 on the model's device; undefined before the first micro-batch
   std::int64_t targets_ = 0;
   std::int64_t rounds_left_ = 0;  // of the reducer before the step's last one
 };

@@ -78,8 +78,8 @@ RunConfig read_config(const TrainRequest& request) {
   }
 }
 
-/// Whether another rank's line on the terminal says it all: rank 0's on a failed peer, the failed rank's own on anything
-/// else; where rank 0 has gone or cannot be reached, rank 1's and that of the first rank of each other node.
+/// Whether another rank's line on the terminal says it all: rank 0's on a failed peer, the failed rank's own on
+/// anything else; where rank 0 has gone or cannot be reached, rank 1's and that of the first rank of each other node.
 bool is_told_by_others(const Error& error, World::Report report, const LaunchPlace& place) {
   if (place.rank == 0) return false;
   if (report == World::Report::kUnheard) return place.rank != 1 && place.local_rank != 0;

@@ -20,8 +20,8 @@ struct TrainRequest {
 };
 
 /// Runs to the end (kDone) or to a requested stop after saving (kStopped). Errors are thrown after status.json and the
-/// attempt's record say what happened. On ranks other than the first errors become the exit code, since rank 0 says what
-/// there is to say; what it cannot know is logged as one line.
+/// attempt's record say what happened. On ranks other than the first errors become the exit code, since rank 0 says
+/// what there is to say; what it cannot know is logged as one line.
 ExitCode train(const TrainRequest& request, const Families& families);
 
 }  // namespace ingot

@@ -235,6 +235,17 @@ TEST(Checkpoint, WeightsAloneLeaveTheOptimizerAlone) {
   EXPECT_TRUE(same_bits(target.model[0].tensor, sample_state(100).model[0].tensor));
 }
 
+TEST(Checkpoint, CountersOfEarlierProgramsAreLeftOut) {
+  const TempDir run;
+  auto state = sample_state(3);
+  state.model.emplace_back("layers.0.input_norm.steps", at::full({1}, 3.0));
+  state.model.emplace_back("residual.steps", at::full({1}, 3.0));
+  EXPECT_TRUE(holds_sample(save_checkpoint(run.path(), state)));
+  state.model.emplace_back("layers.0.input_norm.std", at::full({1}, 3.0));
+  const fs::path other = save_checkpoint(run.path(), state, {ExistingCheckpoint::kReplace});
+  EXPECT_THROW(holds_sample(other), CheckpointError);
+}
+
 TEST(Checkpoint, LoadsIntoViewsAndLeaves) {
   const TempDir run;
   const fs::path dir = save_checkpoint(run.path(), sample_state(100));

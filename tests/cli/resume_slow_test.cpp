@@ -128,6 +128,19 @@ TEST_F(Resume, ABrokenCheckpointIsPassedOver) {
   EXPECT_TRUE(has(result.err, "passing over", "step-00000060", "step 56"));
 }
 
+TEST_F(Resume, WhatGoesByTheNumberOfUpdatesGoesOnFromIt) {
+  const std::vector<std::string> model{"model.residual={type: prores, updates: 50}",
+                                       "model.norm={type: frozen_norm, freeze: {at: 58}, penalty: 0.01}"};
+  ASSERT_EQ(run_process(train("course", model), folder.path()).exit_code, 0);
+  const auto expected = weights("course");
+  const auto file = checkpoint_path(run_dir("course"), 60) / "model-00001.safetensors";
+  write_raw(file, read_file(file) + "x");
+  const auto result = run_process(train("course", model), folder.path());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(has(result.err, "passing over", "step 56"));
+  EXPECT_EQ(weights("course"), expected);
+}
+
 TEST_F(Resume, ARunDirectoryInUseIsRefused) {
   Process first(train("shared", {"train.duration=100000 steps"}), folder.path());
   while (!fs::exists(run_dir("shared") / "metrics.jsonl") && !first.ended_within(0.05)) continue;

@@ -43,7 +43,8 @@ class ChangedIndex : public testing::Test {
   static std::size_t offset_at(std::int64_t i) { return kHeader + 4 * kDocuments + 8 * static_cast<std::size_t>(i); }
   static std::size_t bound_at(std::int64_t i) { return kHeader + 12 * kDocuments + 8 * static_cast<std::size_t>(i); }
 
-  /// The stream of an index in which a number was replaced, as a registered one is opened: it is not checked as a whole.
+  /// The stream of an index in which a number was replaced, as a registered one is opened: it is not checked as a
+  /// whole.
   TokenStream changed(std::size_t byte, std::int64_t value) {
     std::string index = original_;
     std::memcpy(index.data() + byte, &value, sizeof value);
@@ -53,7 +54,8 @@ class ChangedIndex : public testing::Test {
     return TokenStream(std::move(shards), 100, kDocuments);
   }
 
-  /// What the ways to the starts of documents say. Each must be in bounds and ascending, or an error that names the place.
+  /// What the ways to the starts of documents say. Each must be in bounds and ascending, or an error that names the
+  /// place.
   void follow(std::size_t byte, std::int64_t value) {
     const std::string what = cat("byte ", byte, " = ", value);
     const std::string problem = message_of<DataError>([&] {

@@ -174,7 +174,8 @@ TEST(Reducer, TheLibrarysAllReduceGivesTheSameSumOnAllRanksUpToRounding) {
     }));
     EXPECT_TRUE(at::equal(results[0], results[1]));
     EXPECT_TRUE(at::equal(results[0], results[2]));
-    // Two additions, the rank's own rounding and that of each partial sum: in units of 2^-24 or 2^-8 of the largest value.
+    // Two additions, the rank's own rounding and that of each partial sum: in units of 2^-24 or 2^-8 of the largest
+    // value.
     const double unit = wire == Wire::kFloat32 ? 0x1p-24 : 0x1p-8;
     EXPECT_LE((results[0] - exact).abs().max().item<double>(), 5 * unit * exact.abs().max().item<double>());
   }

@@ -1,7 +1,8 @@
 #pragma once
-// Fuzz targets: readers of files that others may have written, fed with damaged input. Each `<module>/<name>_fuzz.cpp` makes
-// the program `fuzz_<module>_<name>` and provides the three functions below. Linked with driver.cpp it damages its own seeds,
-// the same ways for the same `--seed` on every machine; configured with INGOT_LIBFUZZER (clang), libFuzzer drives it.
+// Fuzz targets: readers of files that others may have written, fed with damaged input. Each `<module>/<name>_fuzz.cpp`
+// makes the program `fuzz_<module>_<name>` and provides the three functions below. Linked with driver.cpp it damages
+// its own seeds, the same ways for the same `--seed` on every machine; configured with INGOT_LIBFUZZER (clang),
+// libFuzzer drives it.
 
 #include <cstddef>
 #include <cstdint>
@@ -23,8 +24,8 @@ std::vector<std::string> seeds();
 /// What the format is made of, to put anywhere.
 std::vector<std::string> words();
 
-/// Calls `read` and returns whether it accepted its input. It may refuse with an Error of this code in the program's own
-/// words; anything else ends the process with what it said.
+/// Calls `read` and returns whether it accepted its input. It may refuse with an Error of this code in the program's
+/// own words; anything else ends the process with what it said.
 bool accepts(ExitCode code, const std::function<void()>& read);
 
 /// Ends the process: a promise of the reader is broken.

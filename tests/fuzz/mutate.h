@@ -8,8 +8,8 @@
 
 namespace ingot::fuzz {
 
-/// `input` with one to eight changes: bits, bytes, numbers at borders, parts cut, doubled, nested or from another input.
-/// Depends on its arguments alone.
+/// `input` with one to eight changes: bits, bytes, numbers at borders, parts cut, doubled, nested or from another
+/// input. Depends on its arguments alone.
 std::string mutate(std::string input, const std::vector<std::string>& others, const std::vector<std::string>& words,
                    RandomStream& random);
 

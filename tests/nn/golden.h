@@ -16,7 +16,8 @@ GoldenCase golden_case(const Golden& golden, const std::string& prefix = "");
 /// Copies param/NAME into the harness's parameter "m.NAME"; both sides must have the same names.
 void load_params(Harness& harness, const GoldenCase& golden);
 
-/// y = f(in/x) in fp64 against out/y, and the gradients of sum(y · dout/y) in x and in every parameter against grad/NAME.
+/// y = f(in/x) in fp64 against out/y, and the gradients of sum(y · dout/y) in x and in every parameter against
+/// grad/NAME.
 void expect_golden(const GoldenCase& golden, Harness& harness, const std::function<at::Tensor(const at::Tensor& x)>& f);
 
 }  // namespace ingot::testing

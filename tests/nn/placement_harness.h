@@ -15,7 +15,8 @@ namespace ingot::testing {
 using Sites = std::vector<std::string>;
 using BundleKeys = std::vector<std::pair<std::string, std::string>>;
 
-/// The placement that the config text describes. `inner_sites`: whether mixers have the sites q, k and v, and the ffn `hidden`.
+/// The placement that the config text describes. `inner_sites`: whether mixers have the sites q, k and v, and the ffn
+/// `hidden`.
 inline std::unique_ptr<Placement> make_placement(const std::string& yaml, int num_sublayers = 4,
                                                  bool inner_sites = true) {
   const auto variant = configured<PlacementEntry>(yaml);

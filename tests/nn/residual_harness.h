@@ -28,8 +28,8 @@ struct BuiltResidual {
   }
 };
 
-/// The rule that the config text describes over `num_sublayers` sub-layers of width kModel; all parameters random unless
-/// `random` is false: then as training starts.
+/// The rule that the config text describes over `num_sublayers` sub-layers of width kModel; all parameters random
+/// unless `random` is false: then as training starts.
 inline BuiltResidual build_residual(const std::string& yaml, int num_sublayers = 4, bool random = true,
                                     at::ScalarType dtype = at::kDouble, std::function<double(int)> branch = {},
                                     std::function<double(int)> skip = {}) {

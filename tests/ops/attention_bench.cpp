@@ -1,6 +1,6 @@
-// Attention forward and backward against LibTorch's with a dense mask (none where it is plainly causal), interleaved. The
-// counters give medians in ms and their ratio, of elapsed time and of the time that the process had a CPU: on a machine that
-// others use too, the latter with OMP_NUM_THREADS=1 is the one to trust.
+// Attention forward and backward against LibTorch's with a dense mask (none where it is plainly causal), interleaved.
+// The counters give medians in ms and their ratio, of elapsed time and of the time that the process had a CPU: on a
+// machine that others use too, the latter with OMP_NUM_THREADS=1 is the one to trust.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>

@@ -130,7 +130,8 @@ TEST(Attention, AgreesWithTheReference) {
       const Inputs in(c, type);
       const auto expected = results(in.as_doubles(), c.seen(), ops::attention_reference);
       const auto actual = results(in, c.seen(), ops::attention);
-      // Sums over a head and over the keys, or over the queries of a group, one after the other; bf16 rounds y on the way.
+      // Sums over a head and over the keys, or over the queries of a group, one after the other; bf16 rounds y on the
+      // way.
       const std::int64_t longest = std::max(c.keys, c.queries * c.heads / c.groups);
       const Tolerance tolerance = Tolerance::of(type).reduction(c.width).chain(2).reduction(longest);
       for (std::size_t i = 0; i < 4; ++i) {

@@ -19,8 +19,8 @@ struct Input {
   bool stays_wide = false;  // fp32 whatever the type under test: gains, convolutions
 };
 
-/// Runs `op` on the GPU in each type and `reference` on the CPU in fp64, with the gradients of sum(y w) for a fixed w, and
-/// expects equal results. `terms`: length of the longest sum; `operations`: how many follow one another.
+/// Runs `op` on the GPU in each type and `reference` on the CPU in fp64, with the gradients of sum(y w) for a fixed w,
+/// and expects equal results. `terms`: length of the longest sum; `operations`: how many follow one another.
 void expect_alike(const Op& op, const Op& reference, const std::vector<Input>& inputs, std::int64_t terms,
                   std::int64_t operations = 3);
 

@@ -140,8 +140,8 @@ TEST_P(Recurrences, KeepLowPrecisionApart) {
     EXPECT_EQ(actual.y.scalar_type(), dtype);
     EXPECT_EQ(actual.state.scalar_type(), at::kFloat);
     EXPECT_TRUE(close(actual.y, expected.y, Tolerance::of(dtype).reduction(6 * kLength)));
-    // Inputs are exact in both, and the state is summed in fp32 whatever they are, but of products whose factors are rounded
-    // to what this machine multiplies fastest.
+    // Inputs are exact in both, and the state is summed in fp32 whatever they are, but of products whose factors are
+    // rounded to what this machine multiplies fastest.
     Tolerance state = Tolerance::of(ops::product_type(in.q)).reduction(6 * kLength).chain(3);
     state.dtype = at::kFloat;
     EXPECT_TRUE(close(actual.state, expected.state, state));

@@ -9,6 +9,7 @@
 
 #include "base/random.h"
 #include "params/families.h"
+#include "params/penalty.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
 #include "support/weights.h"
@@ -185,6 +186,79 @@ TEST_P(Constraints, LookNoFurtherThanTheirGranularity) {
   });
 }
 
+class Penalties : public ::testing::TestWithParam<std::string> {
+ protected:
+  std::string yaml() const { return "penalties: [{type: " + GetParam() + ", weight: 0.3}]"; }
+  template <class F>
+  void for_each(F f) {
+    const auto config = weights_config("{" + yaml() + "}");
+    const auto& variant = config.penalties.at(0);
+    const auto penalty = variant.entry().make(variant.settings());
+    int count = 0;
+    for (const auto& info : sample_infos()) {
+      if (!penalty->applies(info)) continue;
+      SCOPED_TRACE(sample_name(info));
+      f(*penalty, info, random_normal(info.shape, 1));
+      ++count;
+    }
+    EXPECT_GT(count, 0);
+  }
+};
+
+TEST_P(Penalties, AreDifferentiable) {
+  for_each([](const Penalty& p, const ParamInfo& info, const at::Tensor& weight) {
+    EXPECT_EQ(p.value(weight, info).dim(), 0);
+    EXPECT_GT(p.value(weight, info).item<double>(), 0);
+    const auto f = [&](const std::vector<at::Tensor>& in) { return std::vector<at::Tensor>{p.value(in[0], info)}; };
+    EXPECT_TRUE(gradcheck(f, {weight}));
+    const at::Tensor zero = at::zeros_like(weight).requires_grad_();
+    p.value(zero, info).backward();
+    EXPECT_TRUE(zero.grad().isfinite().all().item<bool>());
+  });
+}
+
+/// What ranks that share a parameter rely on.
+TEST_P(Penalties, AddUpOverTheirUnits) {
+  for_each([](const Penalty& p, const ParamInfo& info, const at::Tensor& weight) {
+    const Granularity granularity = p.granularity(info);
+    if (granularity == Granularity::kMatrix) return;
+    const int axis = granularity == Granularity::kColumn ? 1 : 0;
+    const auto part = [&](std::int64_t begin, std::int64_t n) { return p.value(weight.narrow(axis, begin, n), info); };
+    EXPECT_TRUE(close(part(0, 2) + part(2, weight.size(axis) - 2), p.value(weight, info),
+                      Tolerance::of(at::kDouble).reduction(info.numel())));
+  });
+}
+
+TEST_P(Penalties, GradientsReachTheMastersOfAnyParametrization) {
+  for (const auto& parametrization : weight_families().get<ParametrizationEntry>().names()) {
+    SCOPED_TRACE(parametrization);
+    ParameterStore store;
+    ParamSpec spec;
+    spec.name = "weight";
+    spec.shape = {6, 8};
+    spec.roles = Role::kReadsStream;
+    spec.hidden_axis = 1;
+    ParamScope(store).declare(spec);
+    make_weights(store, fp64_options(), weights_config("{parametrization: " + parametrization + ", " + yaml() + "}"));
+    const auto penalised = [&] { return store.penalise(0).item<double>(); };
+    store.penalise(10);
+    store.pull_back();
+    for (const Master& master : store.masters()) {
+      if (!master.trained) continue;
+      at::Tensor value = master.value;
+      const at::Tensor direction = random_normal(value.sizes(), 5), kept = value.clone();
+      const double h = 1e-6;
+      value.copy_(kept.add(direction, h));
+      const double above = penalised();
+      value.copy_(kept.sub(direction, h));
+      const double below = penalised();
+      value.copy_(kept);
+      const double analytic = (master.grad * direction).sum().item<double>();
+      EXPECT_NEAR(10 * (above - below) / (2 * h), analytic, 1e-6 * (1 + std::abs(analytic))) << master.name;
+    }
+  }
+}
+
 class Inits : public ::testing::TestWithParam<std::string> {};
 
 TEST_P(Inits, FillEveryElementFromTheStreamAlone) {
@@ -212,6 +286,8 @@ INSTANTIATE_TEST_SUITE_P(Conformance, Parametrizations,
                          ::testing::ValuesIn(weight_families().get<ParametrizationEntry>().names()), test_name);
 INSTANTIATE_TEST_SUITE_P(Conformance, Constraints,
                          ::testing::ValuesIn(weight_families().get<ConstraintEntry>().names()), test_name);
+INSTANTIATE_TEST_SUITE_P(Conformance, Penalties, ::testing::ValuesIn(weight_families().get<PenaltyEntry>().names()),
+                         test_name);
 INSTANTIATE_TEST_SUITE_P(Conformance, Inits, ::testing::ValuesIn(weight_families().get<InitEntry>().names()),
                          test_name);
 

@@ -52,7 +52,8 @@ inline at::Tensor drawn(const Init& init, const ParamInfo& info, std::uint64_t s
   return weight;
 }
 
-/// The number that standard normal values of the same stream were multiplied with: one number, or the test fails. 0 for zeros.
+/// The number that standard normal values of the same stream were multiplied with: one number, or the test fails. 0 for
+/// zeros.
 inline double std_of(const Init& init, const ParamInfo& info) {
   at::Tensor unit = at::empty(info.shape, at::kDouble);
   RandomStream random(1, "drawn");
@@ -73,7 +74,8 @@ inline void expect_moments(const at::Tensor& values, double std, double kurtosis
 }
 /// Var z⁴ = 105 - 9 for normal z.
 inline void expect_normal(const at::Tensor& values, double std) { expect_moments(values, std, 3, std::sqrt(96.0)); }
-/// Uniform on (-bound, bound), and close to both ends of it. With z of deviation 1 on ±sqrt(3): z⁴ has mean 9/5, and z⁸ 9.
+/// Uniform on (-bound, bound), and close to both ends of it. With z of deviation 1 on ±sqrt(3): z⁴ has mean 9/5, and z⁸
+/// 9.
 inline void expect_uniform(const at::Tensor& values, double bound) {
   expect_moments(values, bound / std::sqrt(3.0), 1.8, std::sqrt(9 - 1.8 * 1.8));
   const auto n = static_cast<double>(values.numel());

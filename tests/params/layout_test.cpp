@@ -181,6 +181,10 @@ TEST(Layout, RefusesWhatHasNoEffect) {
   EXPECT_NE(layout_error("overrides: [{match: {role: gain}, constraints: [unit_norm]}]")
                 .find("weights.overrides.0.constraints.0: unit_norm applies to no parameter"),
             std::string::npos);
+  EXPECT_EQ(layout_error("penalties: [{type: norm_loss, weight: 1, match: {role: gain}}]"),
+            "weights.penalties.0: norm_loss reaches no parameter, expected at least one of those that {role: gain} "
+            "selects and "
+            "that it is defined for");
   EXPECT_NE(layout_error("{constraints: [unit_norm], overrides: [{match: {}, constraints: []}]}")
                 .find("weights.constraints.0"),
             std::string::npos);

@@ -294,7 +294,9 @@ BufferSpec running_mean() {
   spec.shape = {3};
   spec.accumulator_shape = {2, 3};
   spec.initial = 2;
-  spec.update = [](at::Tensor& value, const at::Tensor& accumulator) { value.mul_(0.5).add_(accumulator.sum(0)); };
+  spec.update = [](at::Tensor& value, const at::Tensor& accumulator, std::int64_t number) {
+    value.mul_(0.5).add_(accumulator.sum(0), static_cast<double>(number));
+  };
   return spec;
 }
 
@@ -308,8 +310,8 @@ TEST(Buffers, AreAppliedOncePerStep) {
   buffer.accumulator().add_(1);
   EXPECT_TRUE(buffer.value().equal(at::full({3}, 2.0)));  // the step's start
   EXPECT_TRUE(store.flat_accumulators().equal(at::full({6}, 2.0)));
-  store.apply_buffers();
-  EXPECT_TRUE(buffer.value().equal(at::full({3}, 5.0)));
+  store.apply_buffers(3);
+  EXPECT_TRUE(buffer.value().equal(at::full({3}, 13.0)));
   EXPECT_TRUE(buffer.accumulator().equal(at::zeros({2, 3})));
   // A skipped step leaves nothing behind.
   buffer.accumulator().add_(std::numeric_limits<float>::quiet_NaN());

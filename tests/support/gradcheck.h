@@ -12,8 +12,8 @@
 
 namespace ingot::testing {
 
-/// A tensor that is perturbed in place, and the buffer into which backward adds its gradient: `WeightLeaf::weight()` and
-/// `WeightLeaf::grad()`. The buffer is cleared before use.
+/// A tensor that is perturbed in place, and the buffer into which backward adds its gradient: `WeightLeaf::weight()`
+/// and `WeightLeaf::grad()`. The buffer is cleared before use.
 struct CheckedParameter {
   std::string name;
   at::Tensor value;

@@ -14,6 +14,7 @@ const Families& weight_families() {
     auto made = std::make_unique<Families>();
     register_all_parametrizations(made->add<ParametrizationEntry>());
     register_all_constraints(made->add<ConstraintEntry>());
+    register_all_penalties(made->add<PenaltyEntry>());
     register_all_inits(made->add<InitEntry>());
     return made;
   }();

@@ -1,5 +1,5 @@
-// Two blocks in every placement and with every residual rule against the code that the authors released, or where there is none
-// against scripts of the formulas (tools/golden/authors_{placements,residuals}.py say which).
+// Two blocks in every placement and with every residual rule against the code that the authors released, or where there
+// is none against scripts of the formulas (tools/golden/authors_{placements,residuals}.py say which).
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
@@ -46,7 +46,7 @@ class AuthorsStack {
     for (const Master& master : setup_.store->masters()) {
       if (c.held.count(master.name) == 0) master.value.copy_(value(master.name));
     }
-    for (int done = 1; done < c.update; ++done) setup_.store->apply_buffers();
+    setup_.model->set_point({c.update - 1});
     setup_.store->materialise();
   }
 

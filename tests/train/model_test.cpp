@@ -6,6 +6,10 @@
 #include <ATen/ops/tensor.h>
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/function.h>
+
+#include <memory>
+#include <set>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -43,7 +47,11 @@ TEST_F(Model, PrefixStatesEqualTheConcatenatedSequenceInValuesAndGradients) {
     setup.store->zero_grads();
     const auto hidden =
         concatenated ? setup.model->forward_concatenated(tokens) : setup.model->forward(tokens, {}, true);
-    cross_entropy(hidden, setup.model->head(), to_tensors(batch, false).targets, 0).total.backward();
+    const auto objective = make_variant<ObjectiveEntry>(families, "cross_entropy");
+    objective.entry()
+        .make(objective.settings(), {})
+        ->forward(hidden, setup.model->head(), to_tensors(batch, false).targets)
+        .total.backward();
     return std::pair{hidden.detach(), setup.store->flat_grads().clone()};
   };
   const auto [hidden, gradient] = grads(false);
@@ -84,6 +92,28 @@ TEST_F(Model, RecomputePoliciesGiveTheSameBitsWithAValueResidual) {
   for (const auto& policy : {"train.recompute=selective", "train.recompute=full"}) {
     EXPECT_TRUE(at::equal(gradient({policy}), expected)) << policy;
   }
+}
+
+/// Nodes of autograd that a tensor is made of.
+void collect_nodes(const std::shared_ptr<torch::autograd::Node>& node, std::set<torch::autograd::Node*>& seen,
+                   std::vector<std::weak_ptr<torch::autograd::Node>>& nodes) {
+  if (node == nullptr || !seen.insert(node.get()).second) return;
+  nodes.push_back(node);
+  for (const auto& edge : node->next_edges()) collect_nodes(edge.function, seen, nodes);
+}
+
+TEST_F(Model, WhatIsLeftForLaterLayersIsFreedWithItsReaders) {
+  auto other =
+      allocated_setup(tiny_config(families, with_value_residual("0.5", {"train.recompute=full"})), families, kVocab);
+  const auto tensors = to_tensors(random_batch(2, 12, kVocab, 7), true);
+  std::vector<std::weak_ptr<torch::autograd::Node>> nodes;
+  {
+    const auto hidden = other.model->forward(tensors.tokens, tensors.documents, true);
+    std::set<torch::autograd::Node*> seen;
+    collect_nodes(hidden.grad_fn(), seen, nodes);
+  }
+  EXPECT_GT(nodes.size(), 10u);
+  for (const auto& node : nodes) EXPECT_TRUE(node.expired()) << node.lock()->name();
 }
 
 TEST_F(Model, AValueResidualMixesTheFirstValuesIn) {

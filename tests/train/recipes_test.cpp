@@ -77,7 +77,8 @@ TEST(RecipeFacts, Gpt2SmallHasItsPublishedSizeButForBiases) {
   const auto config = load_config(source_path("configs/recipes/gpt2.yaml"), {}, families, UnsetNames::kAccept);
   PlanOptions options;
   options.measure = Measure::kNothing;
-  // 124,439,808 published; attention's biases (4 x 768 in 12 layers) are left out, and the table is padded to 50304 rows.
+  // 124,439,808 published; attention's biases (4 x 768 in 12 layers) are left out, and the table is padded to 50304
+  // rows.
   EXPECT_EQ(plan_setup(config, families, options).store->num_parameters(),
             124439808 - 12 * 4 * 768 + (50304 - 50257) * 768);
 }

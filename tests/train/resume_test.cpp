@@ -61,8 +61,9 @@ TEST_F(Resume, NeverStartsAfreshOverDamagedCheckpoints) {
 
 TEST_F(Resume, NeverMeansThatThereIsNoRun) {
   save(10, config());
-  const auto message =
-      message_of<ConfigError>([&] { find_resume_point(run.path(), {ResumeChoice::Kind::kNever, {}}); });
+  const auto message = message_of<ConfigError>([&] {
+    find_resume_point(run.path(), {ResumeChoice::Kind::kNever, {}});
+  });
   EXPECT_TRUE(has(message, "holds a run already", "--resume never")) << message;
 }
 
@@ -89,7 +90,8 @@ TEST_F(Resume, NamesEveryChangeOfANumberAndNothingElse) {
   auto now = config({"optim.optimizer.lr=5e-3", "run.seed=7", "log.every=3 steps", "train.threads=2"});
   auto point = newest();
   const auto message = message_of<ConfigError>([&] { adopt_checkpoint_config(now, point, families); });
-  EXPECT_TRUE(has(message, "optim.optimizer.lr: was 0.01, now 0.005", "run.seed: was 1, now 7", "start_from")) << message;
+  EXPECT_TRUE(has(message, "optim.optimizer.lr: was 0.01, now 0.005", "run.seed: was 1, now 7", "start_from"))
+      << message;
   EXPECT_FALSE(has(message, "log.every"));
   EXPECT_FALSE(has(message, "train.threads"));
 }

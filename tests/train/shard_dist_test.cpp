@@ -117,6 +117,7 @@ const std::vector<Case>& cases() {
       {"groups", {"optim.groups=[{name: gains, match: {role: gain}, optimizer: {type: sgd, lr: 0.1, momentum: 0.9}}]"}},
       {"buffers", {"model.norm={type: power_norm, allow_leak: true}"}},
       {"frozen_norm", {"model.norm={type: frozen_norm, freeze: {at: 2}, penalty: 0.1}"}},
+      {"norm_loss", {"train.precision=bf16", "weights.penalties=[{type: norm_loss, weight: 0.1}]"}},
       {"bf16_wire", {"distributed.wire=bf16"}},
   };
   return all;

@@ -1,4 +1,5 @@
-// What holds for every residual rule and every placement inside a model: decoding, recompute, the meta prefix, no look ahead.
+// What holds for every residual rule and every placement inside a model: decoding, recompute, the meta prefix, no look
+// ahead.
 
 #include <ATen/core/TensorBody.h>
 #include <ATen/ops/cat.h>
@@ -45,7 +46,7 @@ class StreamConformance : public ::testing::TestWithParam<Choice> {
     overrides.insert(overrides.end(), more.begin(), more.end());
     auto setup = allocated_setup(tiny_config(families, overrides), families, kVocab, dtype);
     stir(setup);
-    setup.store->apply_buffers();  // one update: at the first, prores has no branches
+    setup.model->set_point({1});  // after one update: at the first, prores has no branches
     return setup;
   }
   Families families = make_families();

@@ -38,8 +38,8 @@ class StreamGrowth : public ::testing::Test {
 };
 
 TEST_F(StreamGrowth, IsThatOfShorterModels) {
-  // Start values go by name, so that a shorter model is the beginning of a longer one; without a final norm it gives the
-  // stream itself.
+  // Start values go by name, so that a shorter model is the beginning of a longer one; without a final norm it gives
+  // the stream itself.
   for (const char* placement : {"pre", "peri", "post"}) {
     const auto all = model(placement, 3).model->stream_mean_squares(tokens, {});
     for (int blocks = 1; blocks <= 3; ++blocks) {

@@ -1,6 +1,6 @@
 // Precompiled for every module that uses LibTorch. A source still includes what it uses: this only makes it cheap.
-// torch/csrc/autograd/custom_function.h is left out on purpose: a precompiled header's pending template instantiations are
-// done again in every file, and that header's cost each of them 1.3 s, used or not.
+// torch/csrc/autograd/custom_function.h is left out on purpose: a precompiled header's pending template instantiations
+// are done again in every file, and that header's cost each of them 1.3 s, used or not.
 #pragma once
 
 #include <ATen/TensorOperators.h>

@@ -21,7 +21,8 @@ bool is_page(const fs::path& path) {
   return fs::is_regular_file(path) && read_file(path).rfind(kGeneratedPage, 0) == 0;
 }
 
-/// Brings the folder up to date. What somebody else wrote under the name of a page is an error, before anything changes.
+/// Brings the folder up to date. What somebody else wrote under the name of a page is an error, before anything
+/// changes.
 std::string write_pages(const fs::path& folder, const Families& families) {
   const auto pages = variants_pages(families, family_words());
   for (const auto& [name, text] : pages) {

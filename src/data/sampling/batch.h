@@ -7,8 +7,8 @@
 namespace ingot {
 
 /// Rows of token windows, row-major [rows, seq_len]. Targets are the next tokens; -1 marks a position without a target
-/// (padding, or the last input of a document where nothing opens the next one: windows.h). A document is its run within one
-/// row: ids count from 0 in each row.
+/// (padding, or the last input of a document where nothing opens the next one: windows.h). A document is its run within
+/// one row: ids count from 0 in each row.
 struct Batch {
   std::int64_t rows = 0;
   std::int64_t seq_len = 0;

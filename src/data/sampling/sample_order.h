@@ -1,9 +1,9 @@
 #pragma once
 // From a global sample index to a window of a source: a pure function, in constant memory.
 //
-// Mixing. Source s of what remains takes the samples i at which floor(i p) steps, p its share of the remaining weight; the
-// other samples, numbered anew, go to the sources after it. Any stretch of samples thus has each source's share up to a
-// sample or two, and the number of earlier samples of a source, floor(i p), needs no memory.
+// Mixing. Source s of what remains takes the samples i at which floor(i p) steps, p its share of the remaining weight;
+// the other samples, numbered anew, go to the sources after it. Any stretch of samples thus has each source's share up
+// to a sample or two, and the number of earlier samples of a source, floor(i p), needs no memory.
 // Order within a source. Its k-th sample is window permute(windows, key(seed, name, epoch), k mod windows) of epoch
 // k / windows: each window once in an epoch, each epoch in its own order.
 

@@ -1,19 +1,19 @@
 #pragma once
 // A stream of tokens cut into windows, the rows of batches, and where documents begin in them.
 //
-// The token that ends a document (eos) is a target of the document it ends and an input of the one it opens. Nothing stands
-// before the first document of a stream, so that it gets an eos of its own:
+// The token that ends a document (eos) is a target of the document it ends and an input of the one it opens. Nothing
+// stands before the first document of a stream, so that it gets an eos of its own:
 //
 //   stream          t1  t2  eos u1  eos
 //   inputs      eos t1  t2  eos u1
 //   targets     t1  t2  eos u1  eos
 //   documents   0   0   0   1   1
 //
-// So every token is the target of exactly one input, the first of a document included, and a sample that starts from eos
-// starts as documents do. Exceptions, all in shards made elsewhere or by a tokenizer without eos:
+// So every token is the target of exactly one input, the first of a document included, and a sample that starts from
+// eos starts as documents do. Exceptions, all in shards made elsewhere or by a tokenizer without eos:
 //  - A stream that begins with an eos (llm.c's shards do) or within a document gets none: its first token is no target.
-//  - A document that begins with bos, or that no eos precedes, opens itself: its first token is an input alone, and where
-//    documents are apart, the last input of the one before has no target.
+//  - A document that begins with bos, or that no eos precedes, opens itself: its first token is an input alone, and
+//    where documents are apart, the last input of the one before has no target.
 
 #include <cstdint>
 #include <memory>
@@ -28,8 +28,8 @@ namespace ingot {
 
 class Windows {
  public:
-  /// With `reset_at_document` the documents in a row are numbered; without, each row is one document, whatever it holds.
-  /// Throws DataError if the stream cannot be read.
+  /// With `reset_at_document` the documents in a row are numbered; without, each row is one document, whatever it
+  /// holds. Throws DataError if the stream cannot be read.
   Windows(std::shared_ptr<const TokenStream> stream, std::int64_t seq_len, bool reset_at_document,
           const Tokenizer& tokenizer);
 

@@ -29,8 +29,8 @@ struct EncodedBlock {
   std::int64_t bytes_read = 0;  // on disk, so far
 };
 
-/// Runs `read` on one thread and `encode` on `workers` threads, each with its own encoder, and calls `write` on the calling
-/// thread for every block in order. The error of the earliest block is thrown, whichever thread met it first;
+/// Runs `read` on one thread and `encode` on `workers` threads, each with its own encoder, and calls `write` on the
+/// calling thread for every block in order. The error of the earliest block is thrown, whichever thread met it first;
 /// OutOfMemoryError if the threads or their encoders do not fit into memory.
 void run_block_pipeline(BlockReader& reader, std::int64_t workers,
                         const std::function<std::unique_ptr<TextEncoder>()>& make_encoder,

@@ -18,8 +18,8 @@ namespace {
 
 constexpr std::size_t kSampleUnit = std::size_t{1} << 14;
 
-/// Calls `use` for every part of every document until it returns false. Bad records that are skipped are passed over here
-/// in silence: the shards' making reports them.
+/// Calls `use` for every part of every document until it returns false. Bad records that are skipped are passed over
+/// here in silence: the shards' making reports them.
 void for_each_part(const Corpus& corpus, ProgressMeter* meter, std::int64_t read_before,
                    const std::function<bool(const TextBlock&, const DocumentPart&)>& use) {
   BlockReader reader(corpus.segments, corpus.documents);

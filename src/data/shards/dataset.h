@@ -38,8 +38,8 @@ Manifest make_dataset(const DatasetPlan& plan);
 Manifest register_shards(const std::vector<fs::path>& files, const Tokenizer& tokenizer, const fs::path& folder,
                          const std::string& settings, const ProgressCallback& progress);
 
-/// The token shards among files: Megatron's by their .bin, llm.c's. Throws DataError if some files are shards and others
-/// are not; empty if none is.
+/// The token shards among files: Megatron's by their .bin, llm.c's. Throws DataError if some files are shards and
+/// others are not; empty if none is.
 std::vector<fs::path> shard_files(const std::vector<SourceFile>& files);
 
 /// A split as it is used: the stream, and what identifies its content.

@@ -13,7 +13,8 @@ namespace ingot {
 
 class TokenStream;
 
-/// What is put after each document so that the same rule finds the documents again; a newline where files are documents.
+/// What is put after each document so that the same rule finds the documents again; a newline where files are
+/// documents.
 std::string separator_of(const DocumentRule& rule);
 
 struct ExportedText {

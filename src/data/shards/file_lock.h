@@ -12,8 +12,8 @@ namespace ingot {
 class FolderLock {
  public:
   enum class IfTaken { kWait, kFail };
-  /// Creates the folder. Throws DataError if it cannot, or, with kFail, if another process holds the lock. While it waits it
-  /// calls `while_waiting` a few times a second, which may throw.
+  /// Creates the folder. Throws DataError if it cannot, or, with kFail, if another process holds the lock. While it
+  /// waits it calls `while_waiting` a few times a second, which may throw.
   FolderLock(const fs::path& folder, IfTaken if_taken, const std::string& name = ".lock",
              const std::function<void()>& while_waiting = {});
   FolderLock(const FolderLock&) = delete;

@@ -1,6 +1,7 @@
 #pragma once
 // What is known about prepared data: `manifest.json`, beside the shards or, for shards made elsewhere, in the cache.
-// Checksums and token ranges were verified when it was written; sizes and times tell whether the files are still the same.
+// Checksums and token ranges were verified when it was written; sizes and times tell whether the files are still the
+// same.
 
 #include <cstdint>
 #include <functional>
@@ -82,8 +83,9 @@ ShardRecord scan_shard(const fs::path& path, ShardKind kind, std::int64_t vocab_
 ShardRecord record_shard(const fs::path& path, const fs::path& shown_folder, ShardKind kind, std::int64_t vocab_size,
                          std::optional<TokenId> eos, const std::function<void(std::int64_t bytes)>& progress = {});
 
-/// Opens the shards of a split: header, size and time are compared with the record. If only a time differs, the checksums
-/// are verified, and the new time is put into `record` and true returned (save it). Throws DataError that says what changed.
+/// Opens the shards of a split: header, size and time are compared with the record. If only a time differs, the
+/// checksums are verified, and the new time is put into `record` and true returned (save it). Throws DataError that
+/// says what changed.
 struct OpenedSplit {
   std::vector<std::unique_ptr<TokenShard>> shards;
   bool record_changed = false;
@@ -91,8 +93,8 @@ struct OpenedSplit {
 OpenedSplit open_split(SplitRecord& record, const fs::path& folder, std::optional<TokenId> eos);
 
 /// Throws DataError if a text file is no longer what it was when it was tokenised; `remedy` says what a user may do.
-/// Files that are gone are put into `gone`, or an error without it. Files whose time alone differs are read again; true if a
-/// time in `sources` was updated.
+/// Files that are gone are put into `gone`, or an error without it. Files whose time alone differs are read again; true
+/// if a time in `sources` was updated.
 bool check_sources(std::vector<SourceRecord>& sources, const std::string& remedy,
                    std::vector<fs::path>* gone = nullptr);
 

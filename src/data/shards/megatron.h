@@ -17,8 +17,8 @@ struct MegatronProgress {
   std::int64_t largest_id = -1;
 };
 
-/// Files while writing: STEM.bin and STEM.lengths (i32, one for each document). `finish` makes STEM.idx from the latter.
-/// Ids are stored as u16 if the vocabulary is below 65500 (as Megatron does), else as i32.
+/// Files while writing: STEM.bin and STEM.lengths (i32, one for each document). `finish` makes STEM.idx from the
+/// latter. Ids are stored as u16 if the vocabulary is below 65500 (as Megatron does), else as i32.
 class MegatronWriter {
  public:
   MegatronWriter(const fs::path& folder, const std::string& stem, std::int64_t vocab_size);
@@ -29,8 +29,8 @@ class MegatronWriter {
   /// Adds ids to the open document. Throws DataError for a document of 2^31 tokens or more.
   void append(std::span<const TokenId> ids);
   void end_document();
-  /// Takes back what was appended of the open document: first from the progress, which the caller notes, then from the file,
-  /// so that a kill in between leaves more than was noted, never less.
+  /// Takes back what was appended of the open document: first from the progress, which the caller notes, then from the
+  /// file, so that a kill in between leaves more than was noted, never less.
   void forget_document();
   void cut_to_progress();
   const MegatronProgress& progress() const { return progress_; }

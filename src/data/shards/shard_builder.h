@@ -2,7 +2,8 @@
 // Text to token files in a work folder: one thread reads, several parse and encode, the calling thread writes in order.
 //
 // The work folder holds PREFIXSPLIT.bin and .lengths, and `journal`, a line of JSON for each committed state. What is
-// committed is on disk, so that a killed run goes on from the last line. At the end the folder holds .bin and .idx files.
+// committed is on disk, so that a killed run goes on from the last line. At the end the folder holds .bin and .idx
+// files.
 
 #include <array>
 #include <cstdint>
@@ -51,8 +52,8 @@ BuiltShards build_shards(const ShardBuild& build);
 /// Removes a work folder, and the folder that it lies in if nothing else does.
 void discard_work(const fs::path& work_folder);
 
-/// True if a document with this text (its first MiB) is held out: equal texts, up to white space at both ends, are always
-/// in one split.
+/// True if a document with this text (its first MiB) is held out: equal texts, up to white space at both ends, are
+/// always in one split.
 bool is_held_out(std::string_view text, double fraction);
 
 /// The number of workers for `auto`: one per core this process may use.

@@ -67,8 +67,8 @@ class TokenFile {
   std::int64_t size_ = 0;
 };
 
-/// Numbers of any alignment in a file that is too large to keep. Looked up through a few pages, so that neighbours, and the
-/// last steps of a search, cost no call to the kernel. Several threads may ask.
+/// Numbers of any alignment in a file that is too large to keep. Looked up through a few pages, so that neighbours, and
+/// the last steps of a search, cost no call to the kernel. Several threads may ask.
 class NumberFile {
  public:
   explicit NumberFile(const fs::path& path) : path_(path), file_(path) {}
@@ -282,8 +282,8 @@ class MegatronShard final : public TokenShard {
     return sequence >= index_->sequences() ? tokens() : index_->first_token(sequence);
   }
 
-  /// Every search begins with the same documents: node 1 is the one in the middle, 2 and 3 lie in the middle of its halves,
-  /// and so on. The starts of the first ones are kept.
+  /// Every search begins with the same documents: node 1 is the one in the middle, 2 and 3 lie in the middle of its
+  /// halves, and so on. The starts of the first ones are kept.
   std::int64_t start_at(std::size_t node, std::uint64_t document) const {
     if (node >= kKeptStarts) return start_of(document);
     const std::lock_guard lock(kept_mutex_);

@@ -106,15 +106,15 @@ struct BadRecord {
   bool ends = true;
 };
 
-/// Calls `use` for each document of the block. Documents of white space alone are left out. What cannot be used (NUL bytes
-/// or text that is not UTF-8, a line that is not a JSON object with `text_key`) goes to `use_bad`; without one it is a
-/// DataError that names file, line and byte.
+/// Calls `use` for each document of the block. Documents of white space alone are left out. What cannot be used (NUL
+/// bytes or text that is not UTF-8, a line that is not a JSON object with `text_key`) goes to `use_bad`; without one it
+/// is a DataError that names file, line and byte.
 void for_each_document(const TextBlock& block, const Segment& segment, const DocumentRule& documents,
                        const std::string& text_key, const std::function<void(const DocumentPart&)>& use,
                        const std::function<void(const BadRecord&)>& use_bad = {});
 
-/// "FILE:LINE: byte OFFSET" of a byte of the block, given by its offset in the unpacked file. Reads the file up to there if
-/// the segment does not begin with it.
+/// "FILE:LINE: byte OFFSET" of a byte of the block, given by its offset in the unpacked file. Reads the file up to
+/// there if the segment does not begin with it.
 std::string place_in(const TextBlock& block, const Segment& segment, std::int64_t offset);
 
 }  // namespace ingot

@@ -125,8 +125,8 @@ class GzipStream final : public PackedStream {
   bool in_member_ = false;
 };
 
-/// Files packed with `--long` ask for up to 2 GiB of window, which must be in proportion to the file: a few bytes could ask
-/// for as much. Up to 128 MiB, zstd's own limit, is always granted.
+/// Files packed with `--long` ask for up to 2 GiB of window, which must be in proportion to the file: a few bytes could
+/// ask for as much. Up to 128 MiB, zstd's own limit, is always granted.
 int zstd_window_log(std::int64_t packed_bytes) {
   constexpr std::uint64_t kWindowPerByte = 1024;
   constexpr int kUsual = 27, kMost = 31;

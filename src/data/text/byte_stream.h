@@ -13,8 +13,8 @@ namespace ingot {
 class ByteStream {
  public:
   virtual ~ByteStream() = default;
-  /// Reads up to `size` bytes; fewer only at the end, 0 at the end. Throws DataError: file, and the byte of the packed file
-  /// at which it is damaged or ends too soon.
+  /// Reads up to `size` bytes; fewer only at the end, 0 at the end. Throws DataError: file, and the byte of the packed
+  /// file at which it is damaged or ends too soon.
   virtual std::size_t read(char* out, std::size_t size) = 0;
   /// Bytes of the file on disk consumed so far, for progress.
   virtual std::int64_t packed_position() const = 0;

@@ -195,7 +195,8 @@ void for_each_line(const TextBlock& block, const std::string& text_key, const Re
   }
 }
 
-/// Where a separator that begins at text[at] ends, npos if none does. Its newlines stand for both forms of a line's end.
+/// Where a separator that begins at text[at] ends, npos if none does. Its newlines stand for both forms of a line's
+/// end.
 std::size_t separator_end(std::string_view text, std::size_t at, std::string_view separator) {
   for (const char c : separator) {
     if (c == '\n' && text.substr(at).starts_with("\r\n")) ++at;

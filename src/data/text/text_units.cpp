@@ -5,8 +5,8 @@
 namespace ingot {
 namespace {
 
-/// Length of the special character or invalid byte that begins `text`; 0 if it begins with a plain character, whose length
-/// then is in `plain`.
+/// Length of the special character or invalid byte that begins `text`; 0 if it begins with a plain character, whose
+/// length then is in `plain`.
 std::size_t special_length(std::string_view text, std::size_t& plain) {
   const auto first = static_cast<unsigned char>(text[0]);
   if (first < 0x80) {

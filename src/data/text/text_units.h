@@ -1,6 +1,6 @@
 #pragma once
-// The units that the sentencepiece tokenizer works in. Its pieces never cross the border of a word, so that encoding word
-// by word gives the ids of the whole text, and a word's ids can be remembered.
+// The units that the sentencepiece tokenizer works in. Its pieces never cross the border of a word, so that encoding
+// word by word gives the ids of the whole text, and a word's ids can be remembered.
 
 #include <string_view>
 

@@ -1,5 +1,5 @@
-// SentencePiece (Kudo & Richardson 2018, arXiv:1808.06226): byte-pair merges (Sennrich et al. 2016, arXiv:1508.07909) or a
-// unigram language model (Kudo 2018, arXiv:1804.10959), trained in this process.
+// SentencePiece (Kudo & Richardson 2018, arXiv:1808.06226): byte-pair merges (Sennrich et al. 2016, arXiv:1508.07909)
+// or a unigram language model (Kudo 2018, arXiv:1804.10959), trained in this process.
 //
 // Settings that make it lossless: identity normalisation, no dummy prefix, runs of spaces kept, bytes for what has no
 // piece. Newlines are ordinary characters, so that pieces such as ".\n" are learned. Text is handled word by word
@@ -299,8 +299,8 @@ std::shared_ptr<const Tokenizer> train(const SentencepieceConfig& c, const TextS
   std::vector<std::string> units;
   texts([&units](std::string_view text) { add_units(text, units); });
   if (units.empty()) throw DataError("no text to train the tokenizer on");
-  // Without a piece of its own a blank is lost: the library turns it into its sign for it, and that into bytes. A required
-  // piece must occur, or training ends the process.
+  // Without a piece of its own a blank is lost: the library turns it into its sign for it, and that into bytes. A
+  // required piece must occur, or training ends the process.
   const auto has_blank = [](const std::string& unit) { return unit.find(' ') != unit.npos; };
   if (std::none_of(units.begin(), units.end(), has_blank)) units.emplace_back(" ");
   const auto flag = [](bool value) { return std::string(value ? "true" : "false"); };

@@ -1,8 +1,8 @@
 #pragma once
 // Products of 16x8x16 tiles on the tensor cores: D [16, 8] += A [16, 16] B [16, 8], bf16 factors, fp32 sums.
 //
-// Where lane l of a warp holds its part, with g = l / 4 and t = l % 4: D rows g and g + 8, columns 2t and 2t + 1, in the order
-// (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1). Factors come from shared memory through ldmatrix.
+// Where lane l of a warp holds its part, with g = l / 4 and t = l % 4: D rows g and g + 8, columns 2t and 2t + 1, in
+// the order (g, 2t), (g, 2t+1), (g+8, 2t), (g+8, 2t+1). Factors come from shared memory through ldmatrix.
 
 #include "device/cuda/kernel.cuh"
 

@@ -1,7 +1,8 @@
 // Two-layer feed-forward: y = W_down act(W_up x + b_up) + b_down
 //
-//   x [B, T, d]; W_up [w, d], W_down [d, w]; the biases are optional. With `hidden_scale`, s ⊙ W_up x stands for W_up x, s [w]
-//   starting at 1: nGPT's s_u where there is no gate (Loshchilov et al. 2024, arXiv:2410.01131, section 2.4.2).
+//   x [B, T, d]; W_up [w, d], W_down [d, w]; the biases are optional. With `hidden_scale`, s ⊙ W_up x stands for W_up
+//   x, s [w] starting at 1: nGPT's s_u where there is no gate (Loshchilov et al. 2024, arXiv:2410.01131, section
+//   2.4.2).
 //   Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762, eq. 2, with any activation.
 
 #include <ATen/TensorOperators.h>

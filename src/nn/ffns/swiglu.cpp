@@ -1,7 +1,8 @@
 // SwiGLU feed-forward: y = W_down (silu(W_gate x) ⊙ W_up x)
 //
-//   x [B, T, d]; W_gate, W_up [w, d], W_down [d, w]; no biases. With `hidden_scale`, s_g ⊙ W_gate x and s_u ⊙ W_up x stand for
-//   W_gate x and W_up x; s_g, s_u [w] start at 1 (Loshchilov et al. 2024, arXiv:2410.01131, section 2.4.2: s_v and s_u).
+//   x [B, T, d]; W_gate, W_up [w, d], W_down [d, w]; no biases. With `hidden_scale`, s_g ⊙ W_gate x and s_u ⊙ W_up x
+//   stand for W_gate x and W_up x; s_g, s_u [w] start at 1 (Loshchilov et al. 2024, arXiv:2410.01131, section 2.4.2:
+//   s_v and s_u).
 //   Shazeer 2020, "GLU Variants Improve Transformer", arXiv:2002.05202, eq. 6.
 
 #include "ops/swiglu/swiglu.h"

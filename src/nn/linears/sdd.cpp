@@ -1,8 +1,9 @@
 // Scale-distribution decoupling: y = gain ⊙ u / sqrt(mean u² + eps),  u = V x
 //
-//   x [..., n], V [m, n], gain [m], the mean over the m entries of u. The gain starts at 1, and at N^-1/2 where y joins the
-//   residual stream, N being the number of blocks of two sub-layers; the released code's description has 1 everywhere. The paper
-//   starts V from N(0, 1/(2.5 D)), which is the init `small_init`, and uses post-norm. The scale of V has no effect on y.
+//   x [..., n], V [m, n], gain [m], the mean over the m entries of u. The gain starts at 1, and at N^-1/2 where y joins
+//   the residual stream, N being the number of blocks of two sub-layers; the released code's description has 1
+//   everywhere. The paper starts V from N(0, 1/(2.5 D)), which is the init `small_init`, and uses post-norm. The scale
+//   of V has no effect on y.
 //   Wang et al. 2025, "Scale-Distribution Decoupling", arXiv:2502.15499, eq. 1; start values: section 4.1.
 
 #include <cmath>

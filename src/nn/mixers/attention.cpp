@@ -3,17 +3,17 @@
 //   q = W_q x, k = W_k x, v = W_v x;   y = W_o concat_h softmax_j(score(q_ih, k_jh')) v_jh'
 //
 //   x [B, T, d]; H query heads and H' key/value heads of width K, head h reads h' = h / (H/H'); W_q [HK, d],
-//   W_k, W_v [H'K, d], W_o [d, HK]; the score is K^-1/2 q · k unless set (nn/scores). Query i sees key j of its document iff
-//   0 <= i - j < window (no window: all j <= i); the rows of the meta prefix are ordinary keys, or always seen with
-//   `always_see_prefix`. Norms of q and k, position and score: nn/query_key.h.
-//   A norm at the site `head` is one of each head's output, the sum over j. With `head_scale`, c_h stands before it, c [H]
-//   starting at 1 (Shleifer et al. 2021, arXiv:2110.09456).
+//   W_k, W_v [H'K, d], W_o [d, HK]; the score is K^-1/2 q · k unless set (nn/scores). Query i sees key j of its
+//   document iff 0 <= i - j < window (no window: all j <= i); the rows of the meta prefix are ordinary keys, or always
+//   seen with `always_see_prefix`. Norms of q and k, position and score: nn/query_key.h.
+//   A norm at the site `head` is one of each head's output, the sum over j. With `head_scale`, c_h stands before it, c
+//   [H] starting at 1 (Shleifer et al. 2021, arXiv:2110.09456).
 //   With `value_residual`, v + λ (v_first - v) stands for v (nn/value_residual.h).
 //   Vaswani et al. 2017, arXiv:1706.03762, section 3.2; grouped heads: Ainslie et al. 2023, arXiv:2305.13245.
 //
 //   State: keys and values (turned by the position encoding) [B, S, H', K] and their positions within the document
-//   [B, S]; where rows may hold several documents also [B, S] bool, whether the row belongs to the last one. `length` is
-//   the number of rows in use. Under a window only the rows that a later token can see are kept.
+//   [B, S]; where rows may hold several documents also [B, S] bool, whether the row belongs to the last one. `length`
+//   is the number of rows in use. Under a window only the rows that a later token can see are kept.
 
 #include "ops/attention/attention.h"
 
@@ -217,8 +217,8 @@ class Attention final : public Mixer {
     return state;
   }
 
-  /// Drops what no later token sees: all but the first `front` and the last window - 1 rows. States of rows with several
-  /// documents keep everything: what is last differs from row to row.
+  /// Drops what no later token sees: all but the first `front` and the last window - 1 rows. States of rows with
+  /// several documents keep everything: what is last differs from row to row.
   void trim(MixerState& state, std::int64_t front) const {
     if (window_ > 0 && state.tensors.size() < 4) keep_rows(state, front, window_ - 1);
   }

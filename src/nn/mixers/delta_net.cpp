@@ -5,8 +5,8 @@
 //              S_t = (I - beta_t k_t k_tᵀ) S_{t-1} + beta_t k_t v_tᵀ,   o_t = S_tᵀ q_t
 //   y = W_o concat_h rms_norm(o_h) gain;  a norm at the site `head` stands between that and W_o, for each head
 //
-//   x [B, T, d]; H heads of width K; W_q, W_k, W_v [HK, d], W_beta [H, d], W_o [d, HK]; depthwise causal convolutions of a few
-//   taps without bias, [HK, taps]; gain [K], shared by the heads. No position encoding.
+//   x [B, T, d]; H heads of width K; W_q, W_k, W_v [HK, d], W_beta [H, d], W_o [d, HK]; depthwise causal convolutions
+//   of a few taps without bias, [HK, taps]; gain [K], shared by the heads. No position encoding.
 //   Yang et al. 2024, "Parallelizing Linear Transformers with the Delta Rule", arXiv:2406.06484; this form as in
 //   Nemotron-Flash, arXiv:2511.18890.
 

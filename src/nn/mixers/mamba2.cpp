@@ -5,9 +5,9 @@
 //   per head:  S_t = exp(Δ_t A) S_{t-1} + Δ_t b_t x'_tᵀ,   o_t = S_tᵀ c_t + D x'_t
 //   y = W_out (rms_norm(o ⊙ silu(z)) gain);  a norm at the site `head` stands between that and W_out, for each head
 //
-//   x [B, T, d]; inner width I = expand · d in H = I / P heads of width P; G groups of heads share b and c of width N each;
-//   W_z, W_x [I, d], W_b, W_c [GN, d], W_dt [H, d], W_out [d, I]; convolution [I + 2GN, taps] and bias; a_log, dt_bias, D [H];
-//   the norm runs over I / G channels, gain [I].
+//   x [B, T, d]; inner width I = expand · d in H = I / P heads of width P; G groups of heads share b and c of width N
+//   each; W_z, W_x [I, d], W_b, W_c [GN, d], W_dt [H, d], W_out [d, I]; convolution [I + 2GN, taps] and bias; a_log,
+//   dt_bias, D [H]; the norm runs over I / G channels, gain [I].
 //   Dao & Gu 2024, "Transformers are SSMs", arXiv:2405.21060; sizes as in Nemotron-Flash, arXiv:2511.18890.
 
 #include <ATen/TensorOperators.h>

@@ -1,9 +1,9 @@
 // AdaRMSNorm: y = x / sqrt(mean x² + eps) · sqrt(mean (alpha x + beta)² + eps)
 //
-//   x [..., d]; alpha [d] starts at 0 and beta [d] at 1, so that it starts as RMSNorm without a gain (times sqrt(1 + eps));
-//   alpha gives back what the division took of x's size. Computed in fp32, one rounding.
-//   Ma et al. 2025, "Plain Transformers Can be Powerful Graph Learners", arXiv:2504.12588. Elsewhere the name means a gain that
-//   is predicted from a condition.
+//   x [..., d]; alpha [d] starts at 0 and beta [d] at 1, so that it starts as RMSNorm without a gain (times sqrt(1 +
+//   eps)); alpha gives back what the division took of x's size. Computed in fp32, one rounding.
+//   Ma et al. 2025, "Plain Transformers Can be Powerful Graph Learners", arXiv:2504.12588. Elsewhere the name means a
+//   gain that is predicted from a condition.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/rsqrt.h>

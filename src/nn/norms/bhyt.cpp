@@ -1,10 +1,10 @@
 // BHyT*: y = gain · tanh(lambda / kappa · x / sqrt(mean x² + eps))
 //
 //   x [..., d]; lambda is one number, gain [d] starts at 1. Computed in fp32, one rounding.
-//   Byun et al. 2025, "Bounded Hyperbolic Tangent", arXiv:2601.09719, the form with each row's own statistic. Their scripts start lambda
-//   at 2 before attention and 1 before feed-forwards, or 3 at both (set it per operator under `sites`), and leave the final
-//   norm an RMSNorm. The form that estimates the second norm's statistic from the first's is not a function of x alone and
-//   is not here.
+//   Byun et al. 2025, "Bounded Hyperbolic Tangent", arXiv:2601.09719, the form with each row's own statistic. Their
+//   scripts start lambda at 2 before attention and 1 before feed-forwards, or 3 at both (set it per operator under
+//   `sites`), and leave the final norm an RMSNorm. The form that estimates the second norm's statistic from the first's
+//   is not a function of x alone and is not here.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/tanh.h>

@@ -1,7 +1,8 @@
 // CRMSNorm: y = z / sqrt((sum z² + (sum z)²) / d + eps),  z [..., d - 1]
 //
-//   z stands for a vector x [..., d] of mean zero whose last entry, -(sum of the others), is left out; y is what LayerNorm
-//   without gain and bias makes of the entries that are left. Nothing is learned. Statistics in fp32, one rounding.
+//   z stands for a vector x [..., d] of mean zero whose last entry, -(sum of the others), is left out; y is what
+//   LayerNorm without gain and bias makes of the entries that are left. Nothing is learned. Statistics in fp32, one
+//   rounding.
 //   Jiang et al. 2023, "Pre-RMSNorm and Pre-CRMSNorm Transformers", arXiv:2305.14858.
 
 #include <ATen/TensorOperators.h>

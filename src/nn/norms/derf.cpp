@@ -1,10 +1,10 @@
 // Derf: y = gain · erf(alpha x + shift) + bias
 //
-//   x [..., d]; alpha and shift (starting at 0) are one number each, gain [d] starts at 1, bias [d] at 0. No statistics.
-//   Computed in fp32, one rounding.
-//   Chen et al. 2025, "Stronger Normalization-Free Transformers", arXiv:2512.10938. alpha starts at 1 and the bias stays in
-//   their GPT-2, whose embedding, positions included, is multiplied by a learned number that starts at sqrt(d): the norm brings
-//   `model.embedding_factor: learned`, unless the config sets another. alpha 0.5 for images.
+//   x [..., d]; alpha and shift (starting at 0) are one number each, gain [d] starts at 1, bias [d] at 0. No
+//   statistics. Computed in fp32, one rounding.
+//   Chen et al. 2025, "Stronger Normalization-Free Transformers", arXiv:2512.10938. alpha starts at 1 and the bias
+//   stays in their GPT-2, whose embedding, positions included, is multiplied by a learned number that starts at
+//   sqrt(d): the norm brings `model.embedding_factor: learned`, unless the config sets another. alpha 0.5 for images.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/erf.h>

@@ -1,11 +1,11 @@
 // DyT: y = gain · tanh(alpha x) + bias
 //
-//   x [..., d]; alpha is one number, gain [d] starts at 1, bias [d] at 0 (`bias: true`; LLaMA-style models have none). No
-//   statistics. Computed in fp32, one rounding.
-//   Zhu et al. 2025, "Transformers without Normalization", arXiv:2503.10622, algorithm 1. alpha of their LLaMA by width, input
-//   norms of attention / all others: 4096: 0.8 / 0.2, 5120: 0.6 / 0.15, 8192: 0.2 / 0.05 (set it per operator under
-//   `sites`); 0.5 for images. Their LLaMA multiplies the embedding by a learned number that starts at sqrt(d): the norm brings
-//   `model.embedding_factor: learned`, unless the config sets another.
+//   x [..., d]; alpha is one number, gain [d] starts at 1, bias [d] at 0 (`bias: true`; LLaMA-style models have none).
+//   No statistics. Computed in fp32, one rounding.
+//   Zhu et al. 2025, "Transformers without Normalization", arXiv:2503.10622, algorithm 1. alpha of their LLaMA by
+//   width, input norms of attention / all others: 4096: 0.8 / 0.2, 5120: 0.6 / 0.15, 8192: 0.2 / 0.05 (set it per
+//   operator under `sites`); 0.5 for images. Their LLaMA multiplies the embedding by a learned number that starts at
+//   sqrt(d): the norm brings `model.embedding_factor: learned`, unless the config sets another.
 
 #include "ops/dyt/dyt.h"
 

@@ -1,10 +1,11 @@
 // Elementwise LayerNorm, DyISRU: y_i = gain_i · sqrt(d) x_i / sqrt(beta + x_i²) + bias_i
 //
-//   x [..., d]; gain [d] starts at 1, bias [d] at 0; beta > 0 is one number, learned as log_beta. No statistics: beta stands
-//   for the sum of the other channels' squares. |y_i| < sqrt(d) before gain and bias. Computed in fp32, one rounding.
+//   x [..., d]; gain [d] starts at 1, bias [d] at 0; beta > 0 is one number, learned as log_beta. No statistics: beta
+//   stands for the sum of the other channels' squares. |y_i| < sqrt(d) before gain and bias. Computed in fp32, one
+//   rounding.
 //   Stollenwerk 2025, "The Mathematical Relationship Between Layer Normalization and Dynamic Activation Functions",
-//   arXiv:2503.21708. The paper gives no start value; ours is beta = d · variance, with which small entries of rows of that
-//   variance come out as LayerNorm would have them.
+//   arXiv:2503.21708. The paper gives no start value; ours is beta = d · variance, with which small entries of rows of
+//   that variance come out as LayerNorm would have them.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/exp.h>

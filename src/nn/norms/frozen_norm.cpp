@@ -1,15 +1,16 @@
 // A norm on its way out: y = gain · c / s + bias,  c = x - mean x (of: layer_norm) or x (of: rms_norm)
 //
-//   x [..., d]; own = sqrt(mean c² + eps) of each token. s = own until `freeze.at` updates were applied, so that the norm is
-//   the one it replaces; from then on s is the number
-//     std <- momentum · std + (1 - momentum) · mean over tokens of own,   one move an update, the first one to the mean,
+//   x [..., d]; own = sqrt(mean c² + eps) of each token. s = own until `freeze.at` updates were applied, so that the
+//   norm is the one it replaces; from then on s is the number
+//     std <- momentum · std + (1 - momentum) · mean over tokens of own,   one move an update, the first one to the
+//       mean,
 //   as it was then. What remains is linear and folds into the next product. With `merge` the first token of a document
 //   (attention's sink, far longer than the others) stays out of std and keeps a number of its own until then.
 //   A site of sub-layer i changes floor(gap · i) updates after `at`; the final norm at `at`. penalty: training adds
-//   penalty · (own - std)² to each token's loss, with std of the step's start; reported losses are without it.
-//   gain [d] starts at 1, bias [d] at 0. Everything in fp32, one rounding.
-//   Baroni et al. 2025, "Transformers Don't Need LayerNorm at Inference Time", arXiv:2507.02559; there std holds the last
-//   batch's mean at the freeze, attention's q, k and v change apart, and the penalty's target is the batch's mean.
+//   penalty · (own - std)² to each token's loss, with std of the step's start; the metrics call their sum over sites
+//   frozen_norm. gain [d] starts at 1, bias [d] at 0. Everything in fp32, one rounding.
+//   Baroni et al. 2025, "Transformers Don't Need LayerNorm at Inference Time", arXiv:2507.02559; there std holds the
+//   last batch's mean at the freeze, attention's q, k and v change apart, and the penalty's target is the batch's mean.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
@@ -25,7 +26,6 @@
 #include "nn/context.h"
 #include "nn/running_norm.h"
 #include "ops/kernel_types.h"
-#include "ops/recompute/recompute.h"
 
 namespace ingot {
 namespace frozen_norm {
@@ -85,12 +85,11 @@ class FrozenNorm final : public Norm {
     norms::check_running_site("frozen_norm", context.site);
     gain_ = context.scope.declare(norms::vector_spec("gain", context.width, context.gain_start));
     if (config.bias) bias_ = context.scope.declare(bias_spec("bias", context.width));
-    steps_ = norms::step_buffer(context.scope);  // first, so that the others see the number of the step they apply
+    if (config.penalty > 0) distance_ = context.scope.declare_loss("frozen_norm");
     // 0: not seen yet.
-    const auto move = [steps = steps_, momentum = config.momentum, last = freeze_](const at::Tensor& value,
-                                                                                   const at::Tensor& mean) {
-      const at::Tensor moved = at::where(value == 0, mean, norms::moving(value, mean, momentum));
-      return at::where(steps.value() <= last, moved, value);
+    const auto move = [momentum = config.momentum, last = freeze_](const at::Tensor& value, const at::Tensor& mean,
+                                                                   std::int64_t number) {
+      return number <= last ? at::where(value == 0, mean, norms::moving(value, mean, momentum)) : value;
     };
     std_ = norms::mean_buffer(context.scope, "std", {1}, 0, move);
     if (config.merge) {
@@ -107,66 +106,76 @@ class FrozenNorm final : public Norm {
   at::Tensor centred(const at::Tensor& rows) const {
     return config_.of == Base::kLayerNorm ? rows - norms::row_mean(rows) : rows;
   }
-  at::Tensor has_passed(std::int64_t updates) const { return steps_.value() >= updates; }
   /// [n, 1] of x's rows: whether a row is the first token of a document; undefined where that makes no difference.
   at::Tensor first_rows(const at::Tensor& x, const NormInput& input) const;
-  at::Tensor divisor(const at::Tensor& own, const at::Tensor& first) const;
+  at::Tensor divisor(const at::Tensor& own, const at::Tensor& first, std::int64_t updates) const;
   void record(const at::Tensor& own, const at::Tensor& first) const;
 
   Config config_;
   std::int64_t freeze_ = 0, merge_ = 0;
   Param gain_, bias_;
-  Buffer steps_, std_, first_std_;
+  Buffer std_, first_std_;
+  LossTerm distance_;
 };
 
-/// With c = centred x: while s = own, dc = (g - c mean(g c) / s²) / s, then g / s; centring is its own transpose.
+/// y, and with a penalty the distance = sum over tokens of (own - target)², with target = std of the step's start; 0
+/// before there is one. With c = centred x: while s = own, dc = (g - c mean(g c) / s²) / s, then g / s; of the
+/// distance, 2 (own - target) / own c / d. Centring is its own transpose.
 struct FrozenFunction : torch::autograd::Function<FrozenFunction> {
-  static at::Tensor forward(torch::autograd::AutogradContext* context, const FrozenNorm* norm, at::ScalarType out_type,
-                            bool training, bool record, const at::Tensor& x, const at::Tensor& gain,
-                            const std::optional<at::Tensor>& bias, const std::optional<at::Tensor>& is_first) {
+  static norms::Tensors forward(torch::autograd::AutogradContext* context, const FrozenNorm* norm,
+                                at::ScalarType out_type, std::int64_t updates, bool record, const at::Tensor& x,
+                                const at::Tensor& gain, const std::optional<at::Tensor>& bias,
+                                const std::optional<at::Tensor>& is_first) {
     const at::Tensor c = norm->centred(norms::wide(x).reshape({-1, x.size(-1)}));
     const at::Tensor own = norms::root_mean_square(c, norm->config_.eps);
     const at::Tensor first = is_first.value_or(at::Tensor());
     if (record) norm->record(own, first);
-    const at::Tensor s = norm->divisor(own, first);
-    const at::Tensor varies = norm->has_passed(norm->freeze_).logical_not().to(s.scalar_type());
-    // Towards the mean, once there is one.
+    const at::Tensor s = norm->divisor(own, first, updates);
     const at::Tensor target = norm->std_.value().clone();
-    context->save_for_backward({x, gain, s, varies, target});
+    context->save_for_backward({x, gain, s, target});
     context->saved_data["norm"] = reinterpret_cast<std::int64_t>(norm);
-    context->saved_data["training"] = training;
+    context->saved_data["varies"] = updates < norm->freeze_;
     context->saved_data["has_bias"] = bias.has_value();
+    context->set_materialize_grads(false);
     at::Tensor y = c / s * gain;
     if (bias) y = y + *bias;
-    return y.view(x.sizes()).to(out_type);
+    y = y.view(x.sizes()).to(out_type);
+    if (norm->config_.penalty == 0) return {y};
+    return {y, distance(own, target).square().sum()};
   }
 
   static norms::Tensors backward(torch::autograd::AutogradContext* context, const norms::Tensors& dy) {
     TORCH_CHECK(!at::GradMode::is_enabled(), "norms have no second derivative");
     const auto* norm = reinterpret_cast<const FrozenNorm*>(context->saved_data["norm"].toInt());
     const norms::Tensors saved = context->get_saved_variables();
-    const at::Tensor &x = saved[0], &gain = saved[1], &s = saved[2], &varies = saved[3], &target = saved[4];
+    const at::Tensor &x = saved[0], &gain = saved[1], &s = saved[2], &target = saved[3];
     const at::Tensor c = norm->centred(norms::wide(x).reshape({-1, x.size(-1)}));
-    const at::Tensor d = norms::wide(dy[0]).reshape(c.sizes());
+    const at::Tensor d = dy[0].defined() ? norms::wide(dy[0]).reshape(c.sizes()) : at::zeros_like(c);
     const at::Tensor g = d * gain;
-    at::Tensor dc = (g - varies * c * (norms::row_mean(g * c) / s.square())) / s;
-    if (const double penalty = norm->config_.penalty; penalty > 0 && context->saved_data["training"].toBool()) {
+    at::Tensor dc = (context->saved_data["varies"].toBool() ? g - c * (norms::row_mean(g * c) / s.square()) : g) / s;
+    if (dy.size() > 1 && dy[1].defined()) {
       const at::Tensor own = norms::root_mean_square(c, norm->config_.eps);
-      const at::Tensor distance = at::where(target > 0, own - target, at::zeros_like(own));
-      dc = dc + (2 * penalty / static_cast<double>(c.size(1))) * distance / own * c;
+      dc = dc + (2.0 / static_cast<double>(c.size(1)) * dy[1]) * distance(own, target) / own * c;
     }
     const at::Tensor dx = norm->centred(dc).view(x.sizes()).to(x.scalar_type());
     const bool has_bias = context->saved_data["has_bias"].toBool();
     return {{}, {}, {}, {}, dx, (d * c / s).sum(0), has_bias ? d.sum(0) : at::Tensor(), {}};
   }
+
+ private:
+  static at::Tensor distance(const at::Tensor& own, const at::Tensor& target) {
+    return at::where(target > 0, own - target, at::zeros_like(own));
+  }
 };
 
 at::Tensor FrozenNorm::forward(const at::Tensor& x, const NormInput& input) const {
   const SequenceContext* sequence = input.sequence;
-  const bool training = sequence != nullptr && sequence->training && sequence->record_buffers;
-  return FrozenFunction::apply(
-      this, input.out_type.value_or(x.scalar_type()), training, training && !ops::recomputing(), x, gain_.compute(),
+  const norms::Tensors y = FrozenFunction::apply(
+      this, input.out_type.value_or(x.scalar_type()), norms::updates_of(input),
+      sequence != nullptr && sequence->counts(), x, gain_.compute(),
       ops::if_defined(bias_ ? bias_.compute() : at::Tensor()), ops::if_defined(first_rows(x, input)));
+  if (config_.penalty == 0 || sequence == nullptr) return y[0];
+  return sequence->add_loss(y[0], distance_, config_.penalty, y[1]);
 }
 
 at::Tensor FrozenNorm::first_rows(const at::Tensor& x, const NormInput& input) const {
@@ -176,13 +185,10 @@ at::Tensor FrozenNorm::first_rows(const at::Tensor& x, const NormInput& input) c
   return first.expand(x.sizes().slice(0, x.sizes().size() - 1)).reshape({-1, 1});
 }
 
-at::Tensor FrozenNorm::divisor(const at::Tensor& own, const at::Tensor& first) const {
-  at::Tensor fixed = std_.value();
-  if (first.defined()) {
-    const at::Tensor apart = first.logical_and(has_passed(merge_).logical_not()).logical_and(first_std_.value() > 0);
-    fixed = at::where(apart, first_std_.value(), fixed);
-  }
-  return at::where(has_passed(freeze_), fixed, own);
+at::Tensor FrozenNorm::divisor(const at::Tensor& own, const at::Tensor& first, std::int64_t updates) const {
+  if (updates < freeze_) return own;
+  if (!first.defined() || updates >= merge_) return std_.value().expand_as(own);
+  return at::where(first.logical_and(first_std_.value() > 0), first_std_.value(), std_.value());
 }
 
 void FrozenNorm::record(const at::Tensor& own, const at::Tensor& first) const {
@@ -199,11 +205,11 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
   return norms::with_affine(c / (c.square().mean(-1, true) + config.eps).sqrt(), params).to(x.scalar_type());
 }
 
-LinearNorm linear_form(const Config& config, int depth, const ParamMap& buffers) {
+LinearNorm linear_form(const Config& config, int depth, std::int64_t updates, const ParamMap& buffers) {
   LinearNorm out{config.of == Base::kLayerNorm, buffers.at("std").item<double>(), {}};
-  const auto updates = buffers.at("steps").item<double>(), needed = static_cast<double>(linear_after(config, depth));
+  const auto needed = linear_after(config, depth);
   if (updates < needed) {
-    const bool frozen = updates >= static_cast<double>(config.freeze.updates(depth));
+    const bool frozen = updates >= config.freeze.updates(depth);
     out.reason = cat("is linear after ", needed, " updates",
                      frozen ? ", when the first token's number is merged with the others'" : "", ", but has seen ",
                      updates, "; train on, or choose an earlier ", frozen ? "merge" : "freeze");

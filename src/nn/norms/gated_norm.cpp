@@ -1,8 +1,8 @@
 // GatedNorm: y = u · f(W_up silu(W_down u)),  u = gain · x / sqrt(mean x² + eps)
 //
-//   x [..., d]; W_down [rank, d], W_up [d, rank], gain [d] starting at 1; f = sigmoid. With two_sigma f = 2 sigmoid and W_up
-//   starts at 0, so that it starts as RMSNorm; else it starts near u / 2. Statistics in fp32; u is rounded to x's type, the
-//   products run in the weights' type, the gate and its product with u in fp32.
+//   x [..., d]; W_down [rank, d], W_up [d, rank], gain [d] starting at 1; f = sigmoid. With two_sigma f = 2 sigmoid and
+//   W_up starts at 0, so that it starts as RMSNorm; else it starts near u / 2. Statistics in fp32; u is rounded to x's
+//   type, the products run in the weights' type, the gate and its product with u in fp32.
 //   Qiu et al. 2026, "A Unified View of Attention and Residual Sinks", arXiv:2601.22966: rank 16, after every
 //   RMSNorm but q's and k's; the two matrices decay.
 

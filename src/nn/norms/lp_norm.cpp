@@ -1,8 +1,8 @@
 // Lp norm: y = gain · c / (k (mean |c|^p)^(1/p) + eps) + bias,  c = x or, centred, x - mean x
 //
-//   x [..., d]; gain [d] starting at 1, bias [d] at 0 (`bias: true`). Statistics in fp32, one rounding. p = 2 is RMSNorm with
-//   eps outside the root, centred it is LayerNorm. k = 1, or with match_std what makes the divisor the standard deviation
-//   of normal numbers: (E|z|^p)^(-1/p), sqrt(pi/2) for p = 1.
+//   x [..., d]; gain [d] starting at 1, bias [d] at 0 (`bias: true`). Statistics in fp32, one rounding. p = 2 is
+//   RMSNorm with eps outside the root, centred it is LayerNorm. k = 1, or with match_std what makes the divisor the
+//   standard deviation of normal numbers: (E|z|^p)^(-1/p), sqrt(pi/2) for p = 1.
 //   Hoffer et al. 2018, "Norm matters", arXiv:1803.01814, whose L1 norm (p = 1, centred, match_std) the defaults are.
 
 #include <ATen/TensorOperators.h>

@@ -1,13 +1,13 @@
 // Online Normalization: z = (x - mu) / sqrt(var + eps),  y = s / sqrt(mean s² + eps),  s = gain · z + bias
 //
 //   x [..., d]; mu and var [d] come from earlier steps. gain [d] starts at 1, bias [d] at 0; the last division (layer
-//   scaling, over a token's channels) is an option. The paper takes one sample after another; here a step's tokens are one
-//   sample, whose mean m and variance w over tokens move the statistics as those of a feature map do in the paper:
+//   scaling, over a token's channels) is an option. The paper takes one sample after another; here a step's tokens are
+//   one sample, whose mean m and variance w over tokens move the statistics as those of a feature map do in the paper:
 //     forward   var <- a var + (1 - a) w + a (1 - a) (m - mu)²;  mu <- a mu + (1 - a) m            a = forward_decay
 //     backward  g' = g - (1 - b) v z;  v <- v + mean(g' z)                                         b = backward_decay
 //               dx = g' / sqrt(var + eps) - (1 - b) u;  u <- u + mean(dx)
-//   So no token sees a later one of its own step; the norm still pools statistics over tokens and is marked like those that
-//   do leak. Everything in fp32, one rounding.
+//   So no token sees a later one of its own step; the norm still pools statistics over tokens and is marked like those
+//   that do leak. Everything in fp32, one rounding.
 //   Chiley et al. 2019, "Online Normalization for Training Neural Networks", arXiv:1905.05894.
 
 #include <ATen/TensorOperators.h>
@@ -45,13 +45,14 @@ class OnlineNorm final : public norms::RunningNorm {
   OnlineNorm(const Config& config, const NormContext& context)
       : RunningNorm({"online_norm", config.allow_leak}, context), config_(config) {
     const double a = config.forward_decay;
-    const auto adds = [](const at::Tensor& value, const at::Tensor& mean) { return value + mean; };
+    const auto adds = [](const at::Tensor& value, const at::Tensor& mean, std::int64_t) { return value + mean; };
     // The means are of x - mu and of its square, mu being the step's start value.
-    mean_ = norms::mean_buffer(context.scope, "mean", {context.width}, 0,
-                               [a](const at::Tensor& mu, const at::Tensor& offset) { return mu + (1 - a) * offset; });
+    mean_ = norms::mean_buffer(
+        context.scope, "mean", {context.width}, 0,
+        [a](const at::Tensor& mu, const at::Tensor& offset, std::int64_t) { return mu + (1 - a) * offset; });
     variance_ = norms::mean_buffer(
         context.scope, "variance", {context.width}, 1,
-        [a, mean = mean_](const at::Tensor& variance, const at::Tensor& square) {
+        [a, mean = mean_](const at::Tensor& variance, const at::Tensor& square, std::int64_t) {
           const at::Tensor& sums = mean.accumulator();
           const std::int64_t d = variance.size(0);
           const at::Tensor offset_square = (sums.narrow(0, 0, d) / sums.narrow(0, d, 1).clamp_min(1)).square();
@@ -70,7 +71,7 @@ class OnlineNorm final : public norms::RunningNorm {
   }
 
  private:
-  Moments measure(const at::Tensor& rows, bool record) const override {
+  Moments measure(const at::Tensor& rows, std::int64_t /*updates*/, bool record) const override {
     if (record) {
       const at::Tensor offset = rows - mean_.value();
       norms::record_rows(mean_, offset);
@@ -78,7 +79,8 @@ class OnlineNorm final : public norms::RunningNorm {
     }
     return frozen();
   }
-  at::Tensor gradient(const at::Tensor& g, const at::Tensor& z, const Moments& moments) const override {
+  at::Tensor gradient(const at::Tensor& g, const at::Tensor& z, const Moments& moments,
+                      std::int64_t /*updates*/) const override {
     const double strength = 1 - config_.backward_decay;
     const at::Tensor corrected = g - strength * v_.value() * z;
     norms::record_rows(v_, corrected * z);

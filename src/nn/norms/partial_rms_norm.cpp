@@ -1,9 +1,9 @@
 // pRMSNorm: y_i = gain_i · x_i / (sqrt(mean_{j < k} x_j²) + eps),  k = floor(fraction · d), at least 1
 //
-//   x [..., d], gain [d] starting at 1. The statistic, of the first k channels alone, and all else in fp32; y is rounded
-//   once. Channels from k on have no projection term in their gradient.
-//   Zhang & Sennrich 2019, "Root Mean Square Layer Normalization", arXiv:1910.07467 (pRMSNorm, 6.25 % of the channels); eps outside the root as
-//   the authors released it.
+//   x [..., d], gain [d] starting at 1. The statistic, of the first k channels alone, and all else in fp32; y is
+//   rounded once. Channels from k on have no projection term in their gradient.
+//   Zhang & Sennrich 2019, "Root Mean Square Layer Normalization", arXiv:1910.07467 (pRMSNorm, 6.25 % of the channels);
+//   eps outside the root as the authors released it.
 
 #include <ATen/TensorOperators.h>
 

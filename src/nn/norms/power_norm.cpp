@@ -1,17 +1,17 @@
 // PowerNorm: y = gain · z + bias,  z = u / sqrt(s + eps),  u = x / sqrt(mean over each group of channels of x² + eps)
 //
-//   x [..., d]; s [d] is the mean over tokens of u² in warm-up, then phi, its running mean from earlier steps. gain [d] starts
-//   at 1, bias [d] at 0. Without `groups` (0) u = x, the paper's PN-V. With b the mean of u² over this micro-batch's tokens:
+//   x [..., d]; s [d] is the mean over tokens of u² in warm-up, then phi, its running mean from earlier steps. gain [d]
+//   starts at 1, bias [d] at 0. Without `groups` (0) u = x, the paper's PN-V. With b the mean of u² over this
+//   micro-batch's tokens:
 //     forward   phi <- phi (t-1)/t + b/t in warm-up, then always phi <- momentum · phi + (1 - momentum) · b
 //     backward  g' = g - (1 - momentum) nu z;  nu <- nu + mean(g' z);  du = g' / sqrt(b + eps)
-//   (divide_by: running takes s for b there: the paper's text against the authors' code.) Everything in fp32, one rounding.
-//   Leaks in warm-up only. `warmup` counts updates.
-//   Shen et al. 2020, "PowerNorm: Rethinking Batch Normalization in Transformers", arXiv:2003.07845, algorithm 2; details as
-//   in the authors' release.
+//   (divide_by: running takes s for b there: the paper's text against the authors' code.) Everything in fp32, one
+//   rounding. Leaks in warm-up only. `warmup` counts updates.
+//   Shen et al. 2020, "PowerNorm: Rethinking Batch Normalization in Transformers", arXiv:2003.07845, algorithm 2;
+//   details as in the authors' release.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/rsqrt.h>
-#include <ATen/ops/where.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -55,16 +55,13 @@ class PowerNorm final : public norms::RunningNorm {
     if (config.groups > 0 && context.width % config.groups != 0) {
       throw ConfigError(cat("power_norm: ", config.groups, " groups do not divide the width ", context.width));
     }
-    steps_ = norms::step_buffer(context.scope);  // first, so that the others see the number of the step they apply
-    phi_ = norms::mean_buffer(context.scope, "mean_square", {context.width}, 1,
-                              [steps = steps_, config](const at::Tensor& phi, const at::Tensor& b) {
-                                const at::Tensor& t = steps.value();
-                                const at::Tensor start =
-                                    at::where(t < config.running.warmup, phi * (t - 1) / t + b / t, phi);
-                                return norms::moving(start, b, config.running.momentum);
-                              });
+    const auto move = [config = config.running](const at::Tensor& phi, const at::Tensor& b, std::int64_t number) {
+      const auto t = static_cast<double>(number);
+      return norms::moving(number < config.warmup ? phi * (t - 1) / t + b / t : phi, b, config.momentum);
+    };
+    phi_ = norms::mean_buffer(context.scope, "mean_square", {context.width}, 1, move);
     nu_ = norms::mean_buffer(context.scope, "gradient", {context.width}, 0,
-                             [](const at::Tensor& nu, const at::Tensor& mean) { return nu + mean; });
+                             [](const at::Tensor& nu, const at::Tensor& mean, std::int64_t) { return nu + mean; });
   }
 
   at::Tensor forward(const at::Tensor& x, const NormInput& input) const override {
@@ -74,14 +71,15 @@ class PowerNorm final : public norms::RunningNorm {
   }
 
  private:
-  Moments measure(const at::Tensor& rows, bool record) const override {
+  Moments measure(const at::Tensor& rows, std::int64_t updates, bool record) const override {
     const at::Tensor squares = rows.square();
     if (record) norms::record_rows(phi_, squares);
     const at::Tensor b = squares.mean(0);
-    const at::Tensor scale = root(at::where(steps_.value() < config_.running.warmup, b, phi_.value()));
+    const at::Tensor scale = root(updates < config_.running.warmup ? b : phi_.value());
     return {scale, {}, config_.divide_by == DivideBy::kBatch ? root(b) : scale};
   }
-  at::Tensor gradient(const at::Tensor& g, const at::Tensor& z, const Moments& moments) const override {
+  at::Tensor gradient(const at::Tensor& g, const at::Tensor& z, const Moments& moments,
+                      std::int64_t /*updates*/) const override {
     const at::Tensor corrected = g - (1 - config_.running.momentum) * nu_.value() * z;
     norms::record_rows(nu_, corrected * z);
     return corrected * moments.other;
@@ -90,7 +88,7 @@ class PowerNorm final : public norms::RunningNorm {
   at::Tensor root(const at::Tensor& mean_square) const { return at::rsqrt(mean_square + config_.running.eps); }
 
   Config config_;
-  Buffer steps_, phi_, nu_;
+  Buffer phi_, nu_;
 };
 
 /// In evaluation, with the buffers' start values.

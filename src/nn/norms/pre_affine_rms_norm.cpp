@@ -1,7 +1,7 @@
 // PreAffine RMSNorm: y = gain · u / sqrt(mean u² + eps),  u = pre_gain · x
 //
-//   x [..., d]; gain and pre_gain [d] start at 1. pre_gain takes over what outlier channels would else do to the others.
-//   Computed in fp32, one rounding.
+//   x [..., d]; gain and pre_gain [d] start at 1. pre_gain takes over what outlier channels would else do to the
+//   others. Computed in fp32, one rounding.
 //   Qiu et al. 2026, "A Unified View of Attention and Residual Sinks", arXiv:2601.22966.
 
 #include <ATen/TensorOperators.h>

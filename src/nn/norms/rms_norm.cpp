@@ -4,7 +4,8 @@
 //   Zhang & Sennrich 2019, "Root Mean Square Layer Normalization", arXiv:1910.07467, eq. 4; eps inside the root as in
 //   LLaMA.
 //
-//   eps_mode outside: y = gain · x / (sqrt(mean x²) + eps), as the paper's authors released it with eps 1e-8; all in fp32.
+//   eps_mode outside: y = gain · x / (sqrt(mean x²) + eps), as the paper's authors released it with eps 1e-8; all in
+//   fp32.
 //   bias: an offset that starts at 0, left out by default as in the paper's release.
 //   zero_centred: (1 + gain) in place of gain, which starts at 0; multiplied in fp32, then cast (Gemma 1 to 3).
 

@@ -1,9 +1,10 @@
 // SeeDNorm: y = (gain + t · alpha) · x / sqrt(mean x² + eps),  t = tanh(<x, beta>)
 //
-//   x [..., d]; gain and alpha [d] start at 1, beta [d] at 0, so that it starts as RMSNorm. t is one number a row, or, with
-//   `groups` n, one for each n-th of the channels (the multi-head form, made for images). Computed in fp32, one rounding.
-//   Cai et al. 2025, "SeeDNorm: Self-Rescaled Dynamic Normalization", arXiv:2510.22777. The paper decays alpha and beta:
-//   a group of `optim.groups` for the names *.alpha and *.beta.
+//   x [..., d]; gain and alpha [d] start at 1, beta [d] at 0, so that it starts as RMSNorm. t is one number a row, or,
+//   with `groups` n, one for each n-th of the channels (the multi-head form, made for images). Computed in fp32, one
+//   rounding.
+//   Cai et al. 2025, "SeeDNorm: Self-Rescaled Dynamic Normalization", arXiv:2510.22777. The paper decays alpha and
+//   beta: a group of `optim.groups` for the names *.alpha and *.beta.
 
 #include "ops/seed_norm/seed_norm.h"
 

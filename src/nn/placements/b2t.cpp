@@ -1,8 +1,8 @@
-// B2T: post-norm with a connection around both norms of a block: y = norm(x + mixer(x)), x' = norm(x + y + ffn(y)). No final
-// norm.
+// B2T: post-norm with a connection around both norms of a block: y = norm(x + mixer(x)), x' = norm(x + y + ffn(y)). No
+// final norm.
 //
-//   The connection is the residual rule `b2t`, the start values are those of the init `b2t`. Takase et al. 2022, "B2T Connection: Serving Stability and Performance in Deep
-//   Transformers", arXiv:2206.00330, eq. 6.
+//   The connection is the residual rule `b2t`, the start values are those of the init `b2t`. Takase et al. 2022, "B2T
+//   Connection: Serving Stability and Performance in Deep Transformers", arXiv:2206.00330, eq. 6.
 
 #include "config/fields.h"
 #include "nn/placement.h"

@@ -1,8 +1,8 @@
-// Depth-scaled sandwich norm: x_{n+1} = x_n + norm_out(f_n(norm_in(x_n))), gains of norm_out starting at c / sqrt(N); a final
-// norm.
+// Depth-scaled sandwich norm: x_{n+1} = x_n + norm_out(f_n(norm_in(x_n))), gains of norm_out starting at c / sqrt(N); a
+// final norm.
 //
-//   N: blocks; c = 0.283 for mixers, 0.432 for the ffn. The output norm takes away any scale of f, so that the depth factor has
-//   to be in its gain. The init is `tiny_init`.
+//   N: blocks; c = 0.283 for mixers, 0.432 for the ffn. The output norm takes away any scale of f, so that the depth
+//   factor has to be in its gain. The init is `tiny_init`.
 //   Yin et al. 2025, "Pangu Ultra", arXiv:2504.07866, section 2.1.
 
 #include <cmath>

@@ -1,4 +1,5 @@
-// HybridNorm: QKV-norm in mixers, post-norm around the ffn whose residual starts from the normalised stream; a final norm.
+// HybridNorm: QKV-norm in mixers, post-norm around the ffn whose residual starts from the normalised stream; a final
+// norm.
 //
 //   y = x + mixer_qkv(x);  u = norm(y);  x' = u + ffn(u)
 //   Zhuo et al. 2025, "HybridNorm: Towards Stable and Efficient Transformer Training via Hybrid Normalization",

@@ -1,7 +1,7 @@
 // KEEL: x_{n+1} = norm_2(alpha x_n + f_n(norm_1(x_n))) with alpha = S, the number of sub-layers; no final norm.
 //
-//   In the first block alpha is 1, and its mixer has no outer norm. Gains without biases; larger learning rates than pre-norm.
-//   "Post-LayerNorm Is Back: Stable, ExpressivE, and Deep", arXiv:2601.19895.
+//   In the first block alpha is 1, and its mixer has no outer norm. Gains without biases; larger learning rates than
+//   pre-norm. "Post-LayerNorm Is Back: Stable, ExpressivE, and Deep", arXiv:2601.19895.
 
 #include "config/fields.h"
 #include "nn/placement.h"

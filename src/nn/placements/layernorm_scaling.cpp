@@ -1,7 +1,8 @@
-// LayerNorm scaling: x_{n+1} = x_n + f_n(norm(x_n) / sqrt(l)), l = 1, 2, … the block of the sub-layer; a final norm, unscaled.
+// LayerNorm scaling: x_{n+1} = x_n + f_n(norm(x_n) / sqrt(l)), l = 1, 2, … the block of the sub-layer; a final norm,
+// unscaled.
 //
-//   Sun et al. 2025, "The Curse of Depth in Large Language Models", arXiv:2502.05795, eq. 9. Meant for an init without depth
-//   factors.
+//   Sun et al. 2025, "The Curse of Depth in Large Language Models", arXiv:2502.05795, eq. 9. Meant for an init without
+//   depth factors.
 
 #include <cmath>
 

@@ -1,4 +1,5 @@
-// Mix-LN: the first blocks post-norm, x_{n+1} = norm(x_n + f_n(x_n)), the others pre-norm, x_{n+1} = x_n + f_n(norm(x_n)).
+// Mix-LN: the first blocks post-norm, x_{n+1} = norm(x_n + f_n(x_n)), the others pre-norm, x_{n+1} = x_n +
+// f_n(norm(x_n)).
 //
 //   The first floor(a N) of N blocks are post-norm; no extra norm lies between the two kinds; a final norm.
 //   Li et al. 2024, "Mix-LN: Unleashing the Power of Deeper Layers by Combining Pre-LN and Post-LN", arXiv:2412.13795.

@@ -1,11 +1,12 @@
 // nGPT: the stream stays on the unit sphere, h_{n+1} = unit(h_n + a_n ⊙ (unit(f_n(h_n)) - h_n)); no norm layers.
 //
-//   The step is the residual rule `ngpt`; matrices have unit vectors along the stream (constraint `unit_norm`) and start from
-//   N(0, 1/D). Branches read sqrt(D) h, entries of order 1: in the ffn this is the sqrt(D) of u and v in the authors' code,
-//   elsewhere a scale that score and step take away. Attention's score is `ngpt` (unit q and k, s_qk), the ffn has `hidden_scale`
-//   (s_u, s_v), the head `logit_scale` (s_z). No decay, no warm-up, untied head: `configs/recipes/ngpt.yaml`.
-//   With sites_only there are norms at q and k of mixers that have these sites.
-//   Loshchilov et al. 2024, "nGPT: Normalized Transformer with Representation Learning on the Hypersphere", arXiv:2410.01131.
+//   The step is the residual rule `ngpt`; matrices have unit vectors along the stream (constraint `unit_norm`) and
+//   start from N(0, 1/D). Branches read sqrt(D) h, entries of order 1: in the ffn this is the sqrt(D) of u and v in the
+//   authors' code, elsewhere a scale that score and step take away. Attention's score is `ngpt` (unit q and k, s_qk),
+//   the ffn has `hidden_scale` (s_u, s_v), the head `logit_scale` (s_z). No decay, no warm-up, untied head:
+//   `configs/recipes/ngpt.yaml`. With sites_only there are norms at q and k of mixers that have these sites.
+//   Loshchilov et al. 2024, "nGPT: Normalized Transformer with Representation Learning on the Hypersphere",
+//   arXiv:2410.01131.
 
 #include <cmath>
 

@@ -1,7 +1,7 @@
 // No norms: x_{n+1} = x_n + f_n(x_n).
 //
-//   The frame of norm-free networks, which take their stability from a residual rule or an init instead (Zhang et al. 2019,
-//   "Fixup Initialization", arXiv:1901.09321). Norms that belong to a mixer's definition stay.
+//   The frame of norm-free networks, which take their stability from a residual rule or an init instead (Zhang et al.
+//   2019, "Fixup Initialization", arXiv:1901.09321). Norms that belong to a mixer's definition stay.
 
 #include "config/fields.h"
 #include "nn/placement.h"

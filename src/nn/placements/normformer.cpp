@@ -1,8 +1,10 @@
 // NormFormer: pre-norm, and a norm of every mixer's output and of the ffn's hidden layer; a final norm.
 //
-//   mixers: x_{n+1} = x_n + norm(f_n(norm(x_n)));  ffn: the norm lies before its last matrix. An ffn without the site `hidden`
-//   has a norm of its output in its place. Attention has a factor of each head (`head_scale`), before its last matrix. With
-//   `residual_scale` the ffn's skip path has one of each channel (rule `skip_gain`), which the paper uses up to 355M parameters.
+//   mixers: x_{n+1} = x_n + norm(f_n(norm(x_n)));  ffn: the norm lies before its last matrix. An ffn without the site
+//                                                  `hidden`
+//   has a norm of its output in its place. Attention has a factor of each head (`head_scale`), before its last matrix.
+//   With `residual_scale` the ffn's skip path has one of each channel (rule `skip_gain`), which the paper uses up to
+//   355M parameters.
 //   Shleifer et al. 2021, "NormFormer: Improved Transformer Pretraining with Extra Normalization", arXiv:2110.09456,
 //   section 2. It uses larger learning rates than pre-norm.
 

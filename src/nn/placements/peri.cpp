@@ -1,7 +1,7 @@
 // Peri-norm: x_0 = norm(embedding); x_{n+1} = x_n + norm_out(f_n(norm_in(x_n))); a final norm.
 //
-//   Kim et al. 2025, "Peri-LN: Revisiting Normalization Layer in the Transformer Architecture", arXiv:2502.02732. The output
-//   norm takes away any scale of f's last matrix: depth factors in its init have no effect.
+//   Kim et al. 2025, "Peri-LN: Revisiting Normalization Layer in the Transformer Architecture", arXiv:2502.02732. The
+//   output norm takes away any scale of f's last matrix: depth factors in its init have no effect.
 
 #include "config/fields.h"
 #include "nn/placement.h"

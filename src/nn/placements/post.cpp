@@ -1,7 +1,7 @@
 // Post-norm: x_{n+1} = norm(x_n + f_n(x_n)). No final norm: the last sub-layer's is one already.
 //
-//   Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762, section 3.1. It needs a warm-up of the learning rate
-//   (Xiong et al. 2020, arXiv:2002.04745).
+//   Vaswani et al. 2017, "Attention Is All You Need", arXiv:1706.03762, section 3.1. It needs a warm-up of the learning
+//   rate (Xiong et al. 2020, arXiv:2002.04745).
 
 #include "config/fields.h"
 #include "nn/placement.h"

@@ -1,7 +1,7 @@
 // Sandwich norm: x_{n+1} = x_n + norm_out(f_n(norm_in(x_n))), and a final norm.
 //
-//   Ding et al. 2021, "CogView: Mastering Text-to-Image Generation via Transformers", arXiv:2105.13290, section 2.4; Gemma 2.
-//   As `peri` without the norm of the embedding.
+//   Ding et al. 2021, "CogView: Mastering Text-to-Image Generation via Transformers", arXiv:2105.13290, section 2.4;
+//   Gemma 2. As `peri` without the norm of the embedding.
 
 #include "config/fields.h"
 #include "nn/placement.h"

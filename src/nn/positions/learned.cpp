@@ -1,6 +1,7 @@
 // Learned absolute positions: x_t + weight[t]
 //
-//   weight [L, d], L = prefix + seq_len; t counts from the document's start, the prefix included. Added to the embedding.
+//   weight [L, d], L = prefix + seq_len; t counts from the document's start, the prefix included. Added to the
+//   embedding.
 //   Gehring et al. 2017, arXiv:1705.03122; as in GPT-2.
 
 #include <ATen/TensorOperators.h>

@@ -18,7 +18,7 @@ class Add final : public residuals::ScaledResidual {
   explicit Add(const ResidualContext& context) : ScaledResidual(context) {}
 
  private:
-  at::Tensor scaled(int /*depth*/, const at::Tensor& branch) const override { return branch; }
+  at::Tensor scaled(int /*depth*/, const at::Tensor& branch, const Pass& /*pass*/) const override { return branch; }
 };
 
 }  // namespace add

@@ -1,11 +1,11 @@
-// Attention residuals: h_n = Σ_i p_i v_i, p = softmax_i(w_n · v_i / rms(v_i)) over the embedding v_0 and all earlier outputs
-// v_i = f_{i-1}(h_{i-1})
+// Attention residuals: h_n = Σ_i p_i v_i, p = softmax_i(w_n · v_i / rms(v_i)) over the embedding v_0 and all earlier
+// outputs v_i = f_{i-1}(h_{i-1})
 //
-//   h_n [B, T, D] is what sub-layer n reads, w_n [D] learned, starting at 0: then h_n is the mean of what came before. The head
-//   reads one more such sum. The stream is the list of outputs; the sum keeps nothing for the backward pass beside them and
-//   one number for each token and output.
-//   Block form: the v_i are the embedding and, for each block of S = ceil(N/blocks) of the N sub-layers, the sum of its outputs so
-//   far. The stream then has blocks + 1 tensors instead of N + 1.
+//   h_n [B, T, D] is what sub-layer n reads, w_n [D] learned, starting at 0: then h_n is the mean of what came before.
+//   The head reads one more such sum. The stream is the list of outputs; the sum keeps nothing for the backward pass
+//   beside them and one number for each token and output.
+//   Block form: the v_i are the embedding and, for each block of S = ceil(N/blocks) of the N sub-layers, the sum of its
+//   outputs so far. The stream then has blocks + 1 tensors instead of N + 1.
 //   "Attention Residuals", arXiv:2603.15031.
 
 #include <ATen/TensorOperators.h>
@@ -51,7 +51,7 @@ class AttentionResiduals final : public Residual {
   at::Tensor read(int depth, const Stream& stream) const override {
     return attend(query_.at(static_cast<std::size_t>(depth)), stream.tensors);
   }
-  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override {
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch, const Pass& /*pass*/) const override {
     Stream next = stream;
     const at::Tensor output = branch.to(stream.tensors.front().scalar_type());
     if (depth % block_size_ == 0) {

@@ -1,7 +1,9 @@
-// Bottom-to-top connection: y = norm(x + mixer(x)), x' = norm(x + y + ffn(y)); the norms are those of the `stream` site.
+// Bottom-to-top connection: y = norm(x + mixer(x)), x' = norm(x + y + ffn(y)); the norms are those of the `stream`
+// site.
 //
 //   The input x of a block is kept until the block's ffn joins: two tensors {what is read, x}.
-//   Takase et al. 2022, "B2T Connection: Serving Stability and Performance in Deep Transformers", arXiv:2206.00330, eq. 6.
+//   Takase et al. 2022, "B2T Connection: Serving Stability and Performance in Deep Transformers", arXiv:2206.00330, eq.
+//   6.
 
 #include <ATen/TensorOperators.h>
 
@@ -24,7 +26,7 @@ class B2t final : public Residual {
 
   Stream begin(const at::Tensor& x) const override { return {{x}}; }
   at::Tensor read(int /*depth*/, const Stream& stream) const override { return stream.tensors.front(); }
-  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override {
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch, const Pass& /*pass*/) const override {
     const at::Tensor& y = stream.tensors.front();
     const at::Tensor sum = residuals::add_branch(y, 1, branch, 1);
     if (stream.tensors.size() == 2) return {{sum + stream.tensors.back()}};

@@ -1,7 +1,8 @@
 // Fixup's scalars: x_{n+1} = x_n + m_n f_n(x_n + a_n) + b_n; the head reads m x + b
 //
-//   m_n, a_n, b_n, m, b are learned numbers; m_n and m start at 1, the others at 0. The shifts that the paper has between the
-//   matrices of a branch are left to the operators' own biases. It goes with the init `fixup` and placement `none`.
+//   m_n, a_n, b_n, m, b are learned numbers; m_n and m start at 1, the others at 0. The shifts that the paper has
+//   between the matrices of a branch are left to the operators' own biases. It goes with the init `fixup` and placement
+//   `none`.
 //   Zhang et al. 2019, "Fixup Initialization: Residual Learning Without Normalization", arXiv:1901.09321, section 3.
 
 #include <ATen/TensorOperators.h>
@@ -38,7 +39,7 @@ class Fixup final : public residuals::ScaledResidual {
   }
 
  private:
-  at::Tensor scaled(int depth, const at::Tensor& branch) const override {
+  at::Tensor scaled(int depth, const at::Tensor& branch, const Pass& /*pass*/) const override {
     const auto n = static_cast<std::size_t>(depth);
     return branch * scale_.at(n).compute() + shift_out_.at(n).compute();
   }

@@ -5,11 +5,12 @@
 //   Every stream starts as the embedding; the head reads Σ_j H_j.
 //
 //   static: a, A, b are parameters, at the start a = e_{k mod n} in sub-layer k, A = 1, b = 1: n equal streams of plain
-//   addition. dynamic: the parameters plus s tanh(H̄ W), where H̄ is H with each stream over its root mean square, W [D, n + 2]
-//   starts at 0 (n columns for A, one each for a and b; stream i gives row i of A), and s, one number each for read (a, A)
-//   and write (b), at 0.01.
-//   Section 4 scales what branches start with "by a factor of sqrt(n)", so that the sum of the streams deviates as one stream
-//   would. Only division does that: the rule brings `weights.output_init_factor: n^-1/2`, unless the config sets another.
+//   addition. dynamic: the parameters plus s tanh(H̄ W), where H̄ is H with each stream over its root mean square, W
+//   [D, n + 2] starts at 0 (n columns for A, one each for a and b; stream i gives row i of A), and s, one number each
+//   for read (a, A) and write (b), at 0.01.
+//   Section 4 scales what branches start with "by a factor of sqrt(n)", so that the sum of the streams deviates as one
+//   stream would. Only division does that: the rule brings `weights.output_init_factor: n^-1/2`, unless the config sets
+//   another.
 //   Zhu et al. 2024, "Hyper-Connections", arXiv:2409.19606, sections 2.1 to 2.3 and 4.
 
 #include <ATen/TensorOperators.h>
@@ -94,7 +95,7 @@ class HyperConnections final : public residuals::ManyStreams {
     return ops::recomputed(mixed, {stream.tensors.front()});
   }
 
-  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override {
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch, const Pass& /*pass*/) const override {
     const auto joined = [this, depth](const std::vector<at::Tensor>& in) {
       const Weights& w = weights_.at(static_cast<std::size_t>(depth));
       at::Tensor mix = w.mix.compute(), b = w.write.compute();

@@ -1,7 +1,7 @@
 // Learned mix of stream and embedding: before each block x <- r x + s x_0, then x_{n+1} = x_n + f_n(x_n)
 //
-//   x_0 is the embedding; r and s are one number each for a block, starting at 1 and 0, or on a line from a first block's value
-//   to the last one's.
+//   x_0 is the embedding; r and s are one number each for a block, starting at 1 and 0, or on a line from a first
+//   block's value to the last one's.
 //   Karpathy 2025, nanochat (`resid_lambdas`, `x0_lambdas`), after K. Jordan et al., modded-nanogpt.
 
 #include <ATen/TensorOperators.h>
@@ -51,7 +51,7 @@ class InputScalars final : public Residual {
 
   Stream begin(const at::Tensor& x) const override { return {{x, x}}; }
   at::Tensor read(int depth, const Stream& stream) const override { return entering(depth, stream); }
-  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override {
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch, const Pass& /*pass*/) const override {
     return {{residuals::add_branch(entering(depth, stream), 1, branch, 1), stream.tensors[1]}};
   }
   at::Tensor end(const Stream& stream) const override { return stream.tensors.front(); }

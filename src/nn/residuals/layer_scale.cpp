@@ -38,7 +38,7 @@ class LayerScale final : public residuals::ScaledResidual {
   std::string text(int /*depth*/) const override { return cat("branch gain from ", start_); }
 
  private:
-  at::Tensor scaled(int depth, const at::Tensor& branch) const override {
+  at::Tensor scaled(int depth, const at::Tensor& branch, const Pass& /*pass*/) const override {
     return branch * gain_.at(static_cast<std::size_t>(depth)).compute();
   }
 

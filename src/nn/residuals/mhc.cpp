@@ -3,12 +3,13 @@
 //   read:  h = Σ_i p_i H_i                                      p = σ(s_p x̄ W_p + c_p) [n]
 //   join:  H'_j = Σ_i R_ji H_i + q_j f(h)                       q = 2σ(s_q x̄ W_q + c_q) [n]
 //                                                               R = Sinkhorn(exp(s_R x̄ W_R + c_R)) [n, n]
-//   x̄ [nD]: all streams of the token over their common root mean square. Sinkhorn divides columns and then rows by their sums,
-//   again and again, so that each new stream is a weighted mean of the old ones and their sum is kept but for what the rounds
-//   leave. The s start at 0.01, W with Xavier's variance, the c at 0: but for s, R starts as the average, each of its entries
-//   1/n, as in Megatron-LM. With `start: identity` c_R is 0 on the diagonal and -8 beside it, so that R starts within 0.1 % of
-//   the identity and every stream keeps what it holds, as in releases that grew out of hyper-connections. Every stream starts
-//   as the embedding and the head reads their mean: either start is plain addition but for s.
+//   x̄ [nD]: all streams of the token over their common root mean square. Sinkhorn divides columns and then rows by
+//   their sums, again and again, so that each new stream is a weighted mean of the old ones and their sum is kept but
+//   for what the rounds leave. The s start at 0.01, W with Xavier's variance, the c at 0: but for s, R starts as the
+//   average, each of its entries 1/n, as in Megatron-LM. With `start: identity` c_R is 0 on the diagonal and -8 beside
+//   it, so that R starts within 0.1 % of the identity and every stream keeps what it holds, as in releases that grew
+//   out of hyper-connections. Every stream starts as the embedding and the head reads their mean: either start is plain
+//   addition but for s.
 //   Xie et al. 2025, "mHC: Manifold-Constrained Hyper-Connections", arXiv:2512.24880, section 4.
 
 #include <ATen/TensorOperators.h>
@@ -102,7 +103,7 @@ class Mhc final : public residuals::ManyStreams {
     return ops::recomputed(mixed, {stream.tensors.front()});
   }
 
-  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override {
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch, const Pass& /*pass*/) const override {
     const auto joined = [this, depth](const std::vector<at::Tensor>& in) {
       const std::int64_t n = streams_;
       const at::Tensor q = 2 * at::sigmoid(logits(depth, in[0], kWrite, n, n));

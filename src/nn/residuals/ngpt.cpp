@@ -1,11 +1,11 @@
 // nGPT's step on the sphere: h_{n+1} = unit(h_n + a_n ⊙ (unit(f_n(h_n)) - h_n)), unit(x) = x / ‖x‖
 //
-//   h [B, T, D] of length 1. Eigen learning rates a = |p| · start / stored, p [D] learned and stored at 1/sqrt(D), so that the
-//   optimizer moves a by start · sqrt(D) times its own learning rate. The embedding is brought to length 1 where it enters, for the
-//   sake of meta tokens and of tables without the constraint; of a unit row this drops the radial part of the gradient, which the
-//   paper's equations keep and its code drops from the skip path.
-//   Loshchilov et al. 2024, "nGPT: Normalized Transformer with Representation Learning on the Hypersphere", arXiv:2410.01131,
-//   section 2.2.
+//   h [B, T, D] of length 1. Eigen learning rates a = |p| · start / stored, p [D] learned and stored at 1/sqrt(D), so
+//   that the optimizer moves a by start · sqrt(D) times its own learning rate. The embedding is brought to length 1
+//   where it enters, for the sake of meta tokens and of tables without the constraint; of a unit row this drops the
+//   radial part of the gradient, which the paper's equations keep and its code drops from the skip path.
+//   Loshchilov et al. 2024, "nGPT: Normalized Transformer with Representation Learning on the Hypersphere",
+//   arXiv:2410.01131, section 2.2.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_vector_norm.h>
@@ -41,7 +41,7 @@ class Ngpt final : public Residual {
 
   Stream begin(const at::Tensor& x) const override { return {{unit(x)}}; }
   at::Tensor read(int /*depth*/, const Stream& stream) const override { return stream.tensors.front(); }
-  Stream join(int depth, const Stream& stream, const at::Tensor& branch) const override {
+  Stream join(int depth, const Stream& stream, const at::Tensor& branch, const Pass& /*pass*/) const override {
     const auto n = static_cast<std::size_t>(depth);
     const auto move = [this, n](const std::vector<at::Tensor>& in) {
       const at::Tensor h = residuals::wide(in[0]);

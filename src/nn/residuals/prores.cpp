@@ -1,19 +1,21 @@
 // Progressive residual warm-up: x_{n+1} = x_n + a f_n(norm(x_n)), a = min(t / (T l), 1)
 //
 //   t: the number of the update; l = 1, 2, … the block of the sub-layer; T updates until the first block joins in full.
-//   Deeper blocks wait until shallower ones have settled. In the authors' release the first update has t = 0: its forward pass
-//   has no branches; `first_update: 1` gives them a share there already. The count is a buffer: it is saved with the model, and
-//   skipped steps don't move it. It composes with a placement's factors.
+//   Deeper blocks wait until shallower ones have settled. In the authors' release the first update has t = 0: its
+//   forward pass has no branches; `first_update: 1` gives them a share there already. Skipped steps don't count. It
+//   composes with a placement's factors.
 //   "ProRes: Progressive Residual Warmup for Language Model Pretraining", arXiv:2603.05369.
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/scalar_tensor.h>
+
+#include <algorithm>
 
 #include "base/text.h"
 #include "config/fields.h"
 #include "config/limits.h"
 #include "nn/placement.h"
 #include "nn/residual_parts.h"
-#include "nn/running_norm.h"
 
 namespace ingot {
 namespace prores {
@@ -37,19 +39,18 @@ class Prores final : public residuals::ScaledResidual {
   Prores(const Config& config, const ResidualContext& context)
       : ScaledResidual(context),
         updates_(static_cast<double>(config.updates)),
-        first_update_(static_cast<double>(config.first_update)),
-        done_(norms::step_buffer(context.scope(-1))) {}
+        first_update_(static_cast<double>(config.first_update)) {}
 
   std::string text(int depth) const override { return cat("full after ", warmup(depth) - first_update_, " updates"); }
 
  private:
   double warmup(int depth) const { return updates_ * (block_of(depth) + 1); }
-  at::Tensor scaled(int depth, const at::Tensor& branch) const override {
-    return branch * ((done_.value() + first_update_) / warmup(depth)).clamp_max(1).to(branch.scalar_type());
+  at::Tensor scaled(int depth, const at::Tensor& branch, const Pass& pass) const override {
+    const double share = (static_cast<double>(pass.point.updates) + first_update_) / warmup(depth);
+    return branch * at::scalar_tensor(std::min(share, 1.0), branch.options());
   }
 
   double updates_, first_update_;
-  Buffer done_;
 };
 
 }  // namespace prores

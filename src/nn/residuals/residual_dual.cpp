@@ -1,7 +1,7 @@
 // Dual residual: p_{n+1} = norm(p_n + f_n(p_n)), r_{n+1} = r_n + f_n(p_n); the head reads p + norm(r)
 //
-//   p_0 = r_0 = x. The branch reads p, whose norm is that of the `stream` site; r is a plain sum, whose norm is that of the
-//   `final` site: gradients reach every layer through r without a norm in between.
+//   p_0 = r_0 = x. The branch reads p, whose norm is that of the `stream` site; r is a plain sum, whose norm is that of
+//   the `final` site: gradients reach every layer through r without a norm in between.
 //   Xie et al. 2023, "ResiDual: Transformer with Dual Residual Connections", arXiv:2304.14802, section 3.1.
 
 #include <ATen/TensorOperators.h>
@@ -24,7 +24,7 @@ class ResidualDual final : public Residual {
 
   Stream begin(const at::Tensor& x) const override { return {{x, x}}; }
   at::Tensor read(int /*depth*/, const Stream& stream) const override { return stream.tensors.front(); }
-  Stream join(int /*depth*/, const Stream& stream, const at::Tensor& branch) const override {
+  Stream join(int /*depth*/, const Stream& stream, const at::Tensor& branch, const Pass& /*pass*/) const override {
     return {{residuals::add_branch(stream.tensors[0], 1, branch, 1),
              residuals::add_branch(stream.tensors[1], 1, branch, 1)}};
   }

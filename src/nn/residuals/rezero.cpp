@@ -1,8 +1,8 @@
-// ReZero and SkipInit: x_{n+1} = x_n + α f_n(x_n), α one learned number that starts at 0, so that the network starts as the
-// identity.
+// ReZero and SkipInit: x_{n+1} = x_n + α f_n(x_n), α one learned number that starts at 0, so that the network starts as
+// the identity.
 //
-//   share block: both sub-layers of a block have one α (ReZero: Bachlechner et al. 2020, arXiv:2003.04887, which has no norms);
-//   share nothing: each has its own (SkipInit: De & Smith 2020, arXiv:2002.10444, eq. 3).
+//   share block: both sub-layers of a block have one α (ReZero: Bachlechner et al. 2020, arXiv:2003.04887, which has no
+//   norms); share nothing: each has its own (SkipInit: De & Smith 2020, arXiv:2002.10444, eq. 3).
 
 #include <ATen/TensorOperators.h>
 
@@ -38,7 +38,7 @@ class Rezero final : public residuals::ScaledResidual {
   }
 
  private:
-  at::Tensor scaled(int depth, const at::Tensor& branch) const override {
+  at::Tensor scaled(int depth, const at::Tensor& branch, const Pass& /*pass*/) const override {
     return branch * alpha_.at(static_cast<std::size_t>(depth)).compute();
   }
 

@@ -37,7 +37,9 @@ class Scaled final : public residuals::ScaledResidual {
   std::string text(int /*depth*/) const override { return cat("branch x ", lambda_); }
 
  private:
-  at::Tensor scaled(int /*depth*/, const at::Tensor& branch) const override { return branch * lambda_; }
+  at::Tensor scaled(int /*depth*/, const at::Tensor& branch, const Pass& /*pass*/) const override {
+    return branch * lambda_;
+  }
 
   double lambda_;
 };

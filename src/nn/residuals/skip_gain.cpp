@@ -33,7 +33,7 @@ class SkipGain final : public residuals::ScaledResidual {
 
  private:
   const Param& gain(int depth) const { return gain_.at(static_cast<std::size_t>(depth)); }
-  at::Tensor scaled(int /*depth*/, const at::Tensor& branch) const override { return branch; }
+  at::Tensor scaled(int /*depth*/, const at::Tensor& branch, const Pass& /*pass*/) const override { return branch; }
   at::Tensor skipped(int depth, const at::Tensor& x) const override {
     return gain(depth) ? residuals::wide(x) * gain(depth).compute() : x;
   }

@@ -1,8 +1,8 @@
 // nGPT's score: s_ij = sqrt(K) · (s_qk ⊙ q_i/|q_i|) · (s_qk ⊙ k_j/|k_j|)
 //
-//   s_qk = p · start/stored, p [H, K] learned and stored at D^-1/2, so that the optimizer moves s_qk by sqrt(D) times its own
-//   learning rate; start 1. Keys of a group serve several query heads, so s_qk² stands on the queries' side alone, which gives
-//   the same scores and the same gradients.
+//   s_qk = p · start/stored, p [H, K] learned and stored at D^-1/2, so that the optimizer moves s_qk by sqrt(D) times
+//   its own learning rate; start 1. Keys of a group serve several query heads, so s_qk² stands on the queries' side
+//   alone, which gives the same scores and the same gradients.
 //   Loshchilov et al. 2024, arXiv:2410.01131, section 2.3.2, eqs. 15-16; after the rotation as in its released code.
 
 #include <cmath>

@@ -1,7 +1,7 @@
 // QKNorm's score: s_ij = g · cos(q_i, k_j)
 //
-//   g is learned, one number for the layer (or for each head), and starts at log2(L² - L), L being the longest sequence, the
-//   meta prefix included: 20.0 at 1024. There is no 1/sqrt(K).
+//   g is learned, one number for the layer (or for each head), and starts at log2(L² - L), L being the longest
+//   sequence, the meta prefix included: 20.0 at 1024. There is no 1/sqrt(K).
 //   Henry et al. 2020, "Query-Key Normalization for Transformers", arXiv:2010.04245, section 3; L is there the 97.5th
 //   percentile of the lengths of training sequences.
 

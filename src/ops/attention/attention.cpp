@@ -38,7 +38,8 @@ at::Tensor flash(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
                                                   /*is_causal=*/true, /*return_debug_mask=*/false, scale, left, right));
 }
 
-/// Whether cuDNN's causal kernel is taken: in training, where a shape pays for its set-up, from Hopper on, where it is faster.
+/// Whether cuDNN's causal kernel is taken: in training, where a shape pays for its set-up, from Hopper on, where it is
+/// faster.
 bool prefers_cudnn(const at::Tensor& q, const at::Tensor& k, const VisibleKeys& seen) {
   static const bool is_recent = gpu_info().major >= 9;
   return is_recent && q.size(1) == k.size(1) && q.size(2) == k.size(2) && seen.window == 0 && q.size(3) <= 128 &&

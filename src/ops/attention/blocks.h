@@ -1,10 +1,11 @@
 #pragma once
 // Attention over blocks of queries and keys on a CPU: the forward keeps a running maximum and sum (Dao et al. 2022,
-// arXiv:2205.14135, algorithm 1), the backward makes the probabilities again from the log-sum-exp (algorithm 4). Plain C++,
-// no LibTorch. In is double, float or std::uint16_t (bits of bfloat16), A what is summed in: double or float.
+// arXiv:2205.14135, algorithm 1), the backward makes the probabilities again from the log-sum-exp (algorithm 4). Plain
+// C++, no LibTorch. In is double, float or std::uint16_t (bits of bfloat16), A what is summed in: double or float.
 //
-// The G query heads that read one key head are worked on together: row r of a group is head r % G of query r / G, and a block
-// is kBlockRows rows. So a block of keys is read once for all of them, and their gradients meet in one sum without a race.
+// The G query heads that read one key head are worked on together: row r of a group is head r % G of query r / G, and a
+// block is kBlockRows rows. So a block of keys is read once for all of them, and their gradients meet in one sum
+// without a race.
 
 #include <algorithm>
 #include <cstdint>
@@ -64,8 +65,8 @@ struct Forward {
 
 /// With p = exp(scale · q k - lse) and ds = p ∘ (dy vᵀ - delta), delta the sum of dy ∘ y over a row:
 ///   dv = pᵀ dy,  dk = scale · dsᵀ q,  dq = scale · ds k.
-/// An item is a group (`kAll`), or only a span of its keys or of its rows: these compute p and ds twice but are more. Either
-/// way every gradient is the same sum in the same order.
+/// An item is a group (`kAll`), or only a span of its keys or of its rows: these compute p and ds twice but are more.
+/// Either way every gradient is the same sum in the same order.
 template <class In, class A>
 struct Backward {
   enum class Part { kAll, kKeys, kRows };

@@ -9,8 +9,8 @@ namespace ingot::ops::attention_cpu {
 
 namespace {
 
-/// A block of rows on its way along the keys: its queries, and for each row the weighted sum of values so far, the maximal
-/// score and the sum of exponentials relative to it.
+/// A block of rows on its way along the keys: its queries, and for each row the weighted sum of values so far, the
+/// maximal score and the sum of exponentials relative to it.
 template <class A>
 class Gathering {
  public:

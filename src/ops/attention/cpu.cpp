@@ -41,8 +41,8 @@ Sizes sizes_of(const at::Tensor& q, const at::Tensor& k, const VisibleKeys& seen
   return sizes;
 }
 
-/// Calls f(item, scratch of the thread) for all items, the last first: those have the most keys. Items go to whichever thread
-/// is free, since they differ in length.
+/// Calls f(item, scratch of the thread) for all items, the last first: those have the most keys. Items go to whichever
+/// thread is free, since they differ in length.
 template <class F>
 void for_items(std::int64_t items, std::int64_t scratch_size, const at::TensorOptions& options, F f) {
   const std::int64_t threads = std::min<std::int64_t>(items, at::get_num_threads());

@@ -12,8 +12,9 @@ at::Tensor cpu_attention(const at::Tensor& q, const at::Tensor& k, const at::Ten
 /// Whether cpu_attention_step can take these: one query a row, without documents, a mask or a gradient.
 bool suits_cpu_attention_step(const at::Tensor& q, const at::Tensor& k, const VisibleKeys& seen);
 
-/// `attention` for them. Keys are shared out over threads in pieces of a fixed length, whose softmaxes are joined afterwards (Dao
-/// et al. 2023, "Flash-Decoding"): bits do not depend on the number of threads. Sums are fp32 (fp64 for fp64).
+/// `attention` for them. Keys are shared out over threads in pieces of a fixed length, whose softmaxes are joined
+/// afterwards (Dao et al. 2023, "Flash-Decoding"): bits do not depend on the number of threads. Sums are fp32 (fp64 for
+/// fp64).
 at::Tensor cpu_attention_step(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const VisibleKeys& seen,
                               double scale);
 

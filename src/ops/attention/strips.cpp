@@ -13,8 +13,8 @@ namespace ingot::ops::attention_cpu {
 
 namespace {
 
-/// A row of a strip as registers of `Bytes` bytes. Vectors are neither passed nor returned: how that is done depends on the
-/// instruction set.
+/// A row of a strip as registers of `Bytes` bytes. Vectors are neither passed nor returned: how that is done depends on
+/// the instruction set.
 template <class T, int Bytes>
 struct Row {
   static constexpr int kVectors = 64 / Bytes, kLanes = Bytes / static_cast<int>(sizeof(T));

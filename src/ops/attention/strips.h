@@ -1,9 +1,10 @@
 #pragma once
 // Products and exponentials of attention's blocks. Plain loops on raw arrays, no LibTorch.
 //
-// A matrix [rows, columns] lies in strips of kWidth columns: element (i, j) at strip j / kWidth, row i, lane j % kWidth. So a
-// row of a strip is one cache line, which a product reads as one vector of one factor or lane by lane as the other. Scores lie
-// transposed, [keys, queries]: a lane is a query, and sums over keys go down the rows without a horizontal step.
+// A matrix [rows, columns] lies in strips of kWidth columns: element (i, j) at strip j / kWidth, row i, lane j %
+// kWidth. So a row of a strip is one cache line, which a product reads as one vector of one factor or lane by lane as
+// the other. Scores lie transposed, [keys, queries]: a lane is a query, and sums over keys go down the rows without a
+// horizontal step.
 
 #include <cstdint>
 #include <type_traits>
@@ -60,7 +61,8 @@ struct SoftmaxBlock {
   T* decay;
 };
 
-/// p = exp(score - lse) replaces the scores, ds = p (dp - delta) replaces dp; both 0 where not seen, in rows [begin, end).
+/// p = exp(score - lse) replaces the scores, ds = p (dp - delta) replaces dp; both 0 where not seen, in rows [begin,
+/// end).
 template <class T>
 struct GradientBlock {
   T* scores;

@@ -13,8 +13,8 @@ using ops::row_kernels::Place;
 
 constexpr int kBlock = 256;
 
-/// A row of [B, N, C, G, R]. Blocks of the grid's x have a chunk of a batch row each, those of its y parts of it, where rows
-/// follow one another as they lie in the sequence.
+/// A row of [B, N, C, G, R]. Blocks of the grid's x have a chunk of a batch row each, those of its y parts of it, where
+/// rows follow one another as they lie in the sequence.
 struct Row {
   unsigned batch, chunk, row, group, head;
 

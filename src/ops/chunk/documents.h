@@ -16,12 +16,12 @@ struct RecurrentStates {
 /// A start state as a tensor of `shape` [B, H, dk, dv] and the type of `options`; zeros if it is undefined.
 at::Tensor start_state(const at::Tensor& state, at::IntArrayRef shape, const at::TensorOptions& options);
 
-/// The gradient of a start state as it was given: `gradient` [B, H, dk, dv] summed over rows that shared it; undefined if
-/// either is.
+/// The gradient of a start state as it was given: `gradient` [B, H, dk, dv] summed over rows that shared it; undefined
+/// if either is.
 at::Tensor start_state_gradient(const at::Tensor& gradient, const at::Tensor& state);
 
-/// Where documents lie in N chunks of C rows. A chunk is entered with the state of its carried document: the one that the
-/// chunk before ended in. All [B, N, C] bool unless said.
+/// Where documents lie in N chunks of C rows. A chunk is entered with the state of its carried document: the one that
+/// the chunk before ended in. All [B, N, C] bool unless said.
 struct DocumentChunks {
   at::Tensor carried;  // the row belongs to the carried document
   at::Tensor last;     // the row belongs to the document that the chunk ends in
@@ -37,8 +37,8 @@ inline std::int64_t num_chunks(std::int64_t length, std::int64_t chunk) { return
 /// origin [B, T] int64: index of the first row of the row's document, -1 for the one that continues the incoming state.
 DocumentChunks document_chunks(const at::Tensor& origin, std::int64_t chunk);
 
-/// [B, T] int64 from document [B, T], non-decreasing along a row: origin as above. `continues`: document 0 continues the
-/// incoming state.
+/// [B, T] int64 from document [B, T], non-decreasing along a row: origin as above. `continues`: document 0 continues
+/// the incoming state.
 at::Tensor document_origin(const at::Tensor& document, bool continues);
 
 /// [B, T, ...] -> [B, N, C, ...], filled up with zeros.

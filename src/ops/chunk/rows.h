@@ -13,7 +13,8 @@ at::Tensor rows_of_groups(const at::Tensor& x, std::int64_t heads);  // of [B, N
 at::Tensor rows_of_groups_apart(const at::Tensor& x, std::int64_t groups);  // of [B, N, H, C, d]
 
 /// plain = rows and scaled = factor rows, past the length zero; either may be undefined.
-///   rows [B, T, H, d]; factor [B, N, C, H] contiguous in fp32 (fp64 for fp64); plain, scaled views as above, of one type.
+///   rows [B, T, H, d]; factor [B, N, C, H] contiguous in fp32 (fp64 for fp64); plain, scaled views as above, of one
+///   type.
 void spread_rows(const at::Tensor& rows, const at::Tensor& factor, const at::Tensor& plain, const at::Tensor& scaled);
 
 /// factor x + y as contiguous [B, T, H, d] of `type`. x, y views as above; factor (1) and y (0) may be undefined.

@@ -1,9 +1,10 @@
-// The delta rule in chunks of C rows. With K, V, Q the rows of a chunk, S the state it is entered with, F the fresh state, M
-// the mask of visible pairs (lower triangle, both rows of one document), c = 1 for rows of the carried document, else 0 (they
-// meet F in place of S), l = 1 for rows of the document that the chunk ends in:
+// The delta rule in chunks of C rows. With K, V, Q the rows of a chunk, S the state it is entered with, F the fresh
+// state, M the mask of visible pairs (lower triangle, both rows of one document), c = 1 for rows of the carried
+// document, else 0 (they meet F in place of S), l = 1 for rows of the document that the chunk ends in:
 //
 //   A  = strict(diag(beta) K Kᵀ ∘ M);   T = (I + A)^-1;   W = -T diag(beta) K;   U = T diag(beta) V
-//   Ut = U + (1-c) W F + c W S;   S' = keep S + (1 - keep) F + (l K)ᵀ Ut      keep = c of the last row   (delta_rule/scan.h)
+//   Ut = U + (1-c) W F + c W S;   S' = keep S + (1 - keep) F + (l K)ᵀ Ut      keep = c of the last row
+//     (delta_rule/scan.h)
 //   P  = Q Kᵀ ∘ M;   Y = c Q S + (1-c) Q F + P Ut
 //
 // T is block diagonal over documents, so it commutes with c. Backward, with G the gradient of S' (Yang et al. 2024,

@@ -1,6 +1,6 @@
-// A block carries the state of one batch row and head, kSlice of its columns, through all chunks: columns do not meet. The
-// state stays in registers in fp32, as sums of the tensor cores; products take it rounded to bf16 through shared memory. The
-// next chunk's tiles are fetched while this one is worked on.
+// A block carries the state of one batch row and head, kSlice of its columns, through all chunks: columns do not meet.
+// The state stays in registers in fp32, as sums of the tensor cores; products take it rounded to bf16 through shared
+// memory. The next chunk's tiles are fetched while this one is worked on.
 
 #include "device/cuda/mma.cuh"
 #include "ops/delta_rule/cuda.h"

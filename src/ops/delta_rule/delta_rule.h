@@ -15,11 +15,11 @@ struct Recurrence {
 };
 
 /// S_t = (I - beta_t k_t k_tᵀ) S_{t-1} + beta_t k_t v_tᵀ,  y_t = S_tᵀ q_t   (Schlag, Irie & Schmidhuber 2021,
-/// arXiv:2102.11174; chunked as in Yang et al. 2024, arXiv:2406.06484). q and k are unit vectors (q times its scale) and
-/// 0 <= beta <= 1: the inverse inside is tame only then.
-///   q, k [B, T, H, dk]; v [B, T, H, dv]; beta [B, T, H]. `documents` undefined: each row is one document, which follows
-///   states.incoming. Differentiable in everything, the states included. The state, its sums and the inverse are fp32
-///   (fp64 for fp64); factors of products have the type that ops/chunk/products.h says.
+/// arXiv:2102.11174; chunked as in Yang et al. 2024, arXiv:2406.06484). q and k are unit vectors (q times its scale)
+/// and 0 <= beta <= 1: the inverse inside is tame only then.
+///   q, k [B, T, H, dk]; v [B, T, H, dv]; beta [B, T, H]. `documents` undefined: each row is one document, which
+///   follows states.incoming. Differentiable in everything, the states included. The state, its sums and the inverse
+///   are fp32 (fp64 for fp64); factors of products have the type that ops/chunk/products.h says.
 Recurrence chunk_delta_rule(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const at::Tensor& beta,
                             const RecurrentStates& states, const DocumentChunks& documents, std::int64_t chunk);
 

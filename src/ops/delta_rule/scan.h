@@ -5,12 +5,14 @@
 
 namespace ingot::ops {
 
-/// With S of shape [dk, dv] in fp32 (fp64 for fp64), for each batch row and head, over n = 0 … N-1 (`reverse`: N-1 … 0):
+/// With S of shape [dk, dv] in fp32 (fp64 for fp64), for each batch row and head, over n = 0 … N-1 (`reverse`: N-1 …
+/// 0):
 ///
 ///   entered[n] = S;   corrected[n] = value[n] + read[n] S
 ///   S <- keep[n] S + (1 - keep[n]) fresh + added[n] + write[n]ᵀ corrected[n]
 ///
-/// All tensors are contiguous and on one device. "Product type": what ops/chunk/products.h says, the same in all of them.
+/// All tensors are contiguous and on one device. "Product type": what ops/chunk/products.h says, the same in all of
+/// them.
 struct DeltaScanInputs {
   at::Tensor read;   // [N, B, H, C, dk] product type
   at::Tensor write;  // [N, B, H, C, dk] product type

@@ -7,10 +7,10 @@
 
 namespace ingot::ops {
 
-/// y = gain · (x - mean x) / sqrt(var x + eps) + bias over the last axis, with the biased variance (Ba, Kiros & Hinton 2016,
-/// arXiv:1607.06450). x [..., n] in fp32, fp64 or bf16; gain [n]; bias [n] or undefined. Computed in fp32 (fp64 for fp64) and
-/// rounded once, to `out_type` (x's, or bf16 for fp32; absent: x's). Differentiable once. LibTorch's own where there is no
-/// kernel (has_row_norm_kernel).
+/// y = gain · (x - mean x) / sqrt(var x + eps) + bias over the last axis, with the biased variance (Ba, Kiros & Hinton
+/// 2016, arXiv:1607.06450). x [..., n] in fp32, fp64 or bf16; gain [n]; bias [n] or undefined. Computed in fp32 (fp64
+/// for fp64) and rounded once, to `out_type` (x's, or bf16 for fp32; absent: x's). Differentiable once. LibTorch's own
+/// where there is no kernel (has_row_norm_kernel).
 at::Tensor layer_norm(const at::Tensor& x, const at::Tensor& gain, const at::Tensor& bias, double eps,
                       std::optional<at::ScalarType> out_type = std::nullopt);
 

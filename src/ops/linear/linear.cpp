@@ -2,8 +2,8 @@
 //
 //   Y [n, out] = X [n, in] W^T       dX = dY W        dW += dY^T X
 //
-// n: all leading axes together. dW is the largest result that a step accumulates; as a matrix product with beta = 1 into
-// the flat gradients it costs no pass of its own and loses no bits between micro-batches.
+// n: all leading axes together. dW is the largest result that a step accumulates; as a matrix product with beta = 1
+// into the flat gradients it costs no pass of its own and loses no bits between micro-batches.
 
 #include "ops/linear/linear.h"
 

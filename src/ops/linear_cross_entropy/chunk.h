@@ -19,9 +19,9 @@ struct LogitChunk {
 
 void chunk_losses(const LogitChunk& chunk);
 
-/// The same; then `gradient` [rows, V] <- column_scale ⊙ D with D = factor · d(sum of losses)/d(scaled logits). `gradient` is
-/// `chunk.logits` itself or a bf16 tensor of the same strides. `moments` [V], if defined, <- moments + sum_i D_iv logit_iv (with a
-/// column scale only).
+/// The same; then `gradient` [rows, V] <- column_scale ⊙ D with D = factor · d(sum of losses)/d(scaled logits).
+/// `gradient` is `chunk.logits` itself or a bf16 tensor of the same strides. `moments` [V], if defined, <- moments +
+/// sum_i D_iv logit_iv (with a column scale only).
 void chunk_losses_and_gradient(const LogitChunk& chunk, double factor, const at::Tensor& gradient,
                                const at::Tensor& moments);
 

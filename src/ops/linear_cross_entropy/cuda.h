@@ -18,9 +18,9 @@ struct IngotCudaLogits {
 };
 void ingot_cuda_chunk_losses(const IngotCudaLogits& chunk);
 
-/// After that, the gradient, times `factor`, of the logits before scaling: into `low` [rows, stride] as bf16, or, if that is
-/// null, over the logits. The sums over rows of gradient · logit, both of scaled logits, are those over the first axis of
-/// `moment_parts` [partials, vocab], or not wanted (null).
+/// After that, the gradient, times `factor`, of the logits before scaling: into `low` [rows, stride] as bf16, or, if
+/// that is null, over the logits. The sums over rows of gradient · logit, both of scaled logits, are those over the
+/// first axis of `moment_parts` [partials, vocab], or not wanted (null).
 void ingot_cuda_chunk_gradient(const IngotCudaLogits& chunk, float factor, void* low, float* moment_parts);
 std::int64_t ingot_cuda_moment_partials(std::int64_t rows);
 }

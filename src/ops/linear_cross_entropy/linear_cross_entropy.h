@@ -7,7 +7,8 @@
 
 namespace ingot::ops {
 
-/// logits z_v = s_v W_v · h, or s_v W_v · h / ||W_v|| with `normalise_rows`; s_v = scale_factor · scale_v, or 1 without scale.
+/// logits z_v = s_v W_v · h, or s_v W_v · h / ||W_v|| with `normalise_rows`; s_v = scale_factor · scale_v, or 1 without
+/// scale.
 struct LinearHead {
   at::Tensor weight;            // [V padded, D] fp32, bf16 or fp64
   at::Tensor weight_grad;       // same shape, fp32 (fp64 for fp64): added to. Undefined: the weight is not trained
@@ -25,19 +26,19 @@ struct LinearCrossEntropySums {
   at::Tensor z_loss;         // sum of z_loss · lse(z)², detached
 };
 
-/// hidden [N, D], targets [N] int64 with -1 where there is none; `z_loss` weighs lse². Logits, softmax and sums are fp32; with
-/// bf16 weights, factors of products are rounded to bf16, the gradient of the logits among them.
+/// hidden [N, D], targets [N] int64 with -1 where there is none; `z_loss` weighs lse². Logits, softmax and sums are
+/// fp32; with bf16 weights, factors of products are rounded to bf16, the gradient of the logits among them.
 ///
-/// Works through chunks of rows. With gradients wanted, a chunk's gradients are made right after its loss: that of `hidden` is
-/// kept for backward, that of the weight is added to `weight_grad` AT ONCE, for an upstream gradient of 1. Backward with
-/// another upstream gradient g runs over the chunks again and adds the missing (g - 1) times (CPU; a GPU asserts g = 1). So a
-/// total made with gradients on must be back-propagated exactly once. Differentiable once. Apart from
-/// the matrix products, which are LibTorch's, the result does not depend on the number of threads.
+/// Works through chunks of rows. With gradients wanted, a chunk's gradients are made right after its loss: that of
+/// `hidden` is kept for backward, that of the weight is added to `weight_grad` AT ONCE, for an upstream gradient of 1.
+/// Backward with another upstream gradient g runs over the chunks again and adds the missing (g - 1) times (CPU; a GPU
+/// asserts g = 1). So a total made with gradients on must be back-propagated exactly once. Differentiable once. Apart
+/// from the matrix products, which are LibTorch's, the result does not depend on the number of threads.
 LinearCrossEntropySums linear_cross_entropy(const at::Tensor& hidden, const LinearHead& head, const at::Tensor& targets,
                                             double z_loss);
 
-/// Bytes that linear_cross_entropy allocates at most for `rows` rows of width `d_model` with all gradients wanted, `hidden`
-/// and weight being of type `dtype`; of `head` only the sizes are read.
+/// Bytes that linear_cross_entropy allocates at most for `rows` rows of width `d_model` with all gradients wanted,
+/// `hidden` and weight being of type `dtype`; of `head` only the sizes are read.
 std::int64_t linear_cross_entropy_bytes(std::int64_t rows, std::int64_t d_model, const LinearHead& head,
                                         at::ScalarType dtype, bool on_gpu);
 

@@ -14,8 +14,8 @@ using simd::kLanes;
 
 constexpr std::int64_t kTile = 256;  // exponentials that are made in one loop before they are summed
 
-/// kLanes values side by side. Spelt as a vector type because the compiler does not vectorise reductions reliably. Never
-/// passed or returned: how that is done depends on the instruction set.
+/// kLanes values side by side. Spelt as a vector type because the compiler does not vectorise reductions reliably.
+/// Never passed or returned: how that is done depends on the instruction set.
 template <class T>
 struct Lanes {
   typedef T Vector __attribute__((vector_size(kLanes * sizeof(T))));
@@ -108,7 +108,8 @@ INGOT_INLINE void plain_gradient(T* __restrict x, std::int64_t n, T share, std::
   }
 }
 
-/// Rows with one: x holds the scaled logits; out <- d · scale, moments <- moments + d · x with d = exp(x - max) · share.
+/// Rows with one: x holds the scaled logits; out <- d · scale, moments <- moments + d · x with d = exp(x - max) ·
+/// share.
 template <class T>
 INGOT_INLINE void scaled_gradient(T* __restrict x, std::int64_t n, T max, T share, const T* __restrict scale,
                                   T* __restrict moments, std::uint16_t* __restrict out) {

@@ -24,9 +24,9 @@ void losses(const Chunk<double>& c, std::int64_t begin, std::int64_t end);
 
 /// The same, and the gradient of `factor` times the sum of both losses:
 ///   d_v = factor · (softmax_v (1 + 2 z_loss lse) - [v = target]),  0 in rows without target
-/// written as d_v · column_scale_v, which is the gradient of the logits before scaling. `gradient` [rows, stride] holds bits
-/// of bfloat16; null: it replaces the logits. `moments` [vocab], if not null, is added sum over rows of d_v · logit_v; only
-/// with a column scale.
+/// written as d_v · column_scale_v, which is the gradient of the logits before scaling. `gradient` [rows, stride] holds
+/// bits of bfloat16; null: it replaces the logits. `moments` [vocab], if not null, is added sum over rows of d_v ·
+/// logit_v; only with a column scale.
 struct GradientOut {
   double factor = 1;
   std::uint16_t* gradient = nullptr;

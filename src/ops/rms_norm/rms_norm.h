@@ -9,8 +9,8 @@ namespace ingot::ops {
 
 /// y = cast(x / sqrt(mean(x²) + eps)) · gain over the last axis (Zhang & Sennrich 2019, eq. 4, eps inside the root).
 /// x [..., n] in fp32, fp64 or bf16; gain [n] or undefined. Statistics in fp32 (fp64 for fp64); the normalised value is
-/// rounded to x's dtype before the gain, and the product to that of y. y has x's shape, and x's dtype unless `out_type` says
-/// bf16 for fp32: what would be cast before a product is then written once. Differentiable once.
+/// rounded to x's dtype before the gain, and the product to that of y. y has x's shape, and x's dtype unless `out_type`
+/// says bf16 for fp32: what would be cast before a product is then written once. Differentiable once.
 at::Tensor rms_norm(const at::Tensor& x, const at::Tensor& gain, double eps,
                     std::optional<at::ScalarType> out_type = std::nullopt);
 

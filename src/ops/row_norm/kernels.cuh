@@ -1,8 +1,8 @@
 #pragma once
 // Frame of the CUDA kernels of norms: from one rule for a row, kernels for every type and shape.
 //
-// A row is handled by a group of threads, a warp or a block; each thread keeps its packs of the row in registers, so that
-// a pass reads everything once.
+// A row is handled by a group of threads, a warp or a block; each thread keeps its packs of the row in registers, so
+// that a pass reads everything once.
 
 #include <algorithm>
 
@@ -86,8 +86,8 @@ struct Slice {
   }
 };
 
-/// One row in a pass. Forward reads x and gate and writes y and statistics; backward reads dy and statistics as well and
-/// writes dx and, if there is a gate, dgate.
+/// One row in a pass. Forward reads x and gate and writes y and statistics; backward reads dy and statistics as well
+/// and writes dx and, if there is a gate, dgate.
 template <class T, class Out, class Statistics>
 struct Row {
   const T* x;
@@ -224,8 +224,8 @@ void launch_backward(const char* name, const IngotCudaRowNorm& norm, const float
 ///   template <class S, class T, class Out>
 ///   static void forward(const IngotCudaRowNorm&, const S& slice, const Row<T, Out, float>&)
 ///   static void backward(the same, const Row<T, Out, const float>&, typename S::Values (&sums)[kMaxParameters])
-/// where sums, a thread's part of the parameters' gradients, are added to; of a parameter of one number all its elements
-/// are summed.
+/// where sums, a thread's part of the parameters' gradients, are added to; of a parameter of one number all its
+/// elements are summed.
 #define INGOT_CUDA_ROW_NORM_KERNELS(name, Rule)                                                                       \
   extern "C" void ingot_cuda_##name##_forward(const IngotCudaRowNorm& norm, void* y, float* statistics) {             \
     ingot::cuda::row_norm::launch_forward<Rule>(#name " forward", norm, y, statistics);                               \

@@ -112,8 +112,9 @@ void backward(const Pass<T, Out, A>& pass, std::int64_t begin, std::int64_t end,
 }
 
 /// The kernels of `Rule`, which has
-///   template <class T, class Out, class A> static void forward(const Pass<T, Out, A>&, const Row<T, Out, A>&, A* scratch)
-///   template <class T, class Out, class A> static void backward(the same, const ParameterGradients<A>&, A* scratch)
+///   template <class T, class Out, class A> static void forward(const Pass<T, Out, A>&, const Row<T, Out, A>&, A*
+///   scratch) template <class T, class Out, class A> static void backward(the same, const ParameterGradients<A>&, A*
+///   scratch)
 /// both INGOT_INLINE. To be called in a file *_kernels.cpp.
 template <class Rule>
 const Kernels& kernels_of() {

@@ -152,7 +152,8 @@ Forward forward(RowNormInputs& in) {
   return out;
 }
 
-/// sums [kRanges, elements of all parameters]: each range adds to a row of its own, and then the rows are summed in order.
+/// sums [kRanges, elements of all parameters]: each range adds to a row of its own, and then the rows are summed in
+/// order.
 template <class T, class Out, class A>
 void backward_as(const RowNormInputs& in, const at::Tensor& statistics, const at::Tensor& dy, const at::Tensor& dx,
                  const at::Tensor& dgate, const at::Tensor& sums) {

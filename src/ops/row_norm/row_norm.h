@@ -27,8 +27,8 @@ struct RowNormCall {
   at::ScalarType out_type;
 };
 
-/// Whether kernels take the rows of x and can write them as `out_type`: fp32, bf16 and on CPUs fp64, in x's type or bf16 for
-/// fp32, on GPUs up to some thousands of elements.
+/// Whether kernels take the rows of x and can write them as `out_type`: fp32, bf16 and on CPUs fp64, in x's type or
+/// bf16 for fp32, on GPUs up to some thousands of elements.
 bool has_row_norm_kernel(const at::Tensor& x, at::ScalarType out_type);
 
 /// The norm of x's last axis. `has_row_norm_kernel(x, call.out_type)` holds. The gate has x's type, the parameters

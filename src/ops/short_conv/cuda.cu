@@ -1,6 +1,6 @@
 // A thread walks along a stretch of tokens with a pack of channels and keeps the last inputs in registers, so that each
-// element is read once, those of a few tokens together. Stretches of the backward pass also sum the parameters' gradients on
-// the way. Groups of tokens that lie within one document, nearly all, take the short way.
+// element is read once, those of a few tokens together. Stretches of the backward pass also sum the parameters'
+// gradients on the way. Groups of tokens that lie within one document, nearly all, take the short way.
 
 #include "device/cuda/kernel.cuh"
 #include "ops/short_conv/cuda.h"
@@ -46,8 +46,8 @@ __device__ inline void write(T* p, const Wide<N>& x) {
   store(p, pack);
 }
 
-/// One thread's channels [channel, channel + N) of batch row b. It reads kAtOnce tokens at a time, a group; behind them in
-/// `rows` lie the kTaps - 1 tokens before, so that token u of the group meets rows[u + j] with tap j.
+/// One thread's channels [channel, channel + N) of batch row b. It reads kAtOnce tokens at a time, a group; behind them
+/// in `rows` lie the kTaps - 1 tokens before, so that token u of the group meets rows[u + j] with tap j.
 template <class T, int kTaps, int N>
 struct Walker {
   static constexpr int kBehind = kTaps - 1;
@@ -286,8 +286,8 @@ __global__ void __launch_bounds__(kBlock) backward(IngotCudaConv c, IngotCudaCon
   }
 }
 
-/// Gradients of the tails: a thread looks for the tokens of one channel that reach over a document's begin, in a stretch of
-/// tokens if documents may begin anywhere.
+/// Gradients of the tails: a thread looks for the tokens of one channel that reach over a document's begin, in a
+/// stretch of tokens if documents may begin anywhere.
 template <class T, int kTaps>
 __global__ void __launch_bounds__(kBlock)
     backward_tails(IngotCudaConv c, IngotCudaConvGradients g, std::int64_t stretches) {

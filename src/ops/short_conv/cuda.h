@@ -33,8 +33,8 @@ void ingot_cuda_conv_forward(const IngotCudaConv& conv, void* y);
 std::int64_t ingot_cuda_conv_partials(const IngotCudaConv& conv);
 /// Likewise of the tails' gradients.
 std::int64_t ingot_cuda_conv_tail_partials(const IngotCudaConv& conv);
-/// dy, dx [B, T, C]; dweight_parts [partials, taps, C], dbias_parts [partials, C] or null; dincoming_parts, dfresh_parts
-/// [tail partials, B, taps - 1, C]. Every element is written.
+/// dy, dx [B, T, C]; dweight_parts [partials, taps, C], dbias_parts [partials, C] or null; dincoming_parts,
+/// dfresh_parts [tail partials, B, taps - 1, C]. Every element is written.
 struct IngotCudaConvGradients {
   const void* dy;
   void* dx;

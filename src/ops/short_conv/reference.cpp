@@ -18,7 +18,8 @@ at::Tensor rows_of_tail(const at::Tensor& tail, const at::Tensor& x, std::int64_
   return tail.to(x.scalar_type()).expand({x.size(0), length, x.size(2)});
 }
 
-/// What lies `lag` tokens before row `token` of each batch row within its document. tokens, origin [B, n]; result [B, n, C].
+/// What lies `lag` tokens before row `token` of each batch row within its document. tokens, origin [B, n]; result [B,
+/// n, C].
 at::Tensor lagged(const at::Tensor& sources, const at::Tensor& tokens, const at::Tensor& origin, std::int64_t lag,
                   std::int64_t tail) {
   // sources = [fresh tail | incoming tail | x].

@@ -13,12 +13,13 @@ struct ConvTails {
   at::Tensor fresh;     // of documents begun in this call
 };
 
-/// y_t = act(sum_j weight[:, j] · x_{t-k+1+j} + bias), the last tap at the current token; taps never reach over a document's
-/// start but into its tail.
-///   x [B, T, C], any layout with unit channel stride; weight [C, k] and bias [C] (or undefined) in fp32 (fp64 for fp64).
-///   origin [B, T] int64: index of the first row of the token's document, -1 for the document that continues
+/// y_t = act(sum_j weight[:, j] · x_{t-k+1+j} + bias), the last tap at the current token; taps never reach over a
+/// document's start but into its tail.
+///   x [B, T, C], any layout with unit channel stride; weight [C, k] and bias [C] (or undefined) in fp32 (fp64 for
+///   fp64). origin [B, T] int64: index of the first row of the token's document, -1 for the document that continues
 ///   `tails.incoming`. Undefined: each row is one document, which follows `tails.incoming`.
-///   act is SiLU, or the identity. y has x's dtype, contiguous; sums in fp32 (fp64). Differentiable once, also in the tails.
+///   act is SiLU, or the identity. y has x's dtype, contiguous; sums in fp32 (fp64). Differentiable once, also in the
+///   tails.
 at::Tensor short_conv(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias, const ConvTails& tails,
                       const at::Tensor& origin, bool silu);
 

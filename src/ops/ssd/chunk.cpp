@@ -1,7 +1,7 @@
-// The decaying recurrence in chunks of C rows. b_i = g_1 + ... + g_i within the chunk; D_ij = q_i·k_j exp(b_i - b_j) for visible
-// pairs (j <= i, both rows of one document); e_i = exp(sum of g over the document's rows up to i in the chunk), split into
-// ec for rows of the carried document and ef for the others; r_j = exp(b_C - b_j) in the document that the chunk ends in,
-// else 0; F the fresh state:
+// The decaying recurrence in chunks of C rows. b_i = g_1 + ... + g_i within the chunk; D_ij = q_i·k_j exp(b_i - b_j)
+// for visible pairs (j <= i, both rows of one document); e_i = exp(sum of g over the document's rows up to i in the
+// chunk), split into ec for rows of the carried document and ef for the others; r_j = exp(b_C - b_j) in the document
+// that the chunk ends in, else 0; F the fresh state:
 //
 //   Y = ec (Q S) + ef (Q F) + D V;   S' = ec_C S + ef_C F + Kᵀ (r V)                                  (ssd/scan.h)
 //
@@ -12,8 +12,8 @@
 //   d log e_i = <ec dY, Q S>_i + <ef dY, Q F>_i, at i = C also ec <S, G> + ef <F, G>;   d log r_j = <r V, K G>_j
 //   dg_t = sum over visible (i, t) of d log e_i + sum over j < t of d log r_j + sum over j < t <= i of (dD D)_ij
 //
-// Sums of unlike sign stay apart from one another until they are short. Heads of one group share Q and K: their values lie side
-// by side in the products with states, as they do in memory, and only the products with D go head by head.
+// Sums of unlike sign stay apart from one another until they are short. Heads of one group share Q and K: their values
+// lie side by side in the products with states, as they do in memory, and only the products with D go head by head.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>

@@ -93,8 +93,8 @@ __global__ void __launch_bounds__(kBlock) decayed(IngotCudaDecay d, const bfloat
   }
 }
 
-/// A block has the R matrices of a group one after the other: their gradients of the shared pairs are summed in registers. A
-/// warp has a row at a time, so that a lane always has the same two columns.
+/// A block has the R matrices of a group one after the other: their gradients of the shared pairs are summed in
+/// registers. A warp has a row at a time, so that a lane always has the same two columns.
 constexpr int kWarps = kBlock / 32;
 constexpr int kRowsOfWarp = kChunk / kWarps;
 

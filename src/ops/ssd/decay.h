@@ -6,8 +6,9 @@
 namespace ingot::ops {
 
 /// D_ij = pairs_ij exp(b_i - b_j) for visible pairs, else 0.
-///   pairs [B, N, G, C, C], shared by the H / G heads of a group; b [B, N, H, C] fp32 (fp64 for fp64), not increasing along
-///   C; visible [B, N, C, C] bool, undefined: j <= i. Returns [B, N, H, C, C] of the type of `pairs`, contiguous like all.
+///   pairs [B, N, G, C, C], shared by the H / G heads of a group; b [B, N, H, C] fp32 (fp64 for fp64), not increasing
+///   along C; visible [B, N, C, C] bool, undefined: j <= i. Returns [B, N, H, C, C] of the type of `pairs`, contiguous
+///   like all.
 at::Tensor decayed_scores(const at::Tensor& pairs, const at::Tensor& b, const at::Tensor& visible);
 
 struct DecayedGradients {

@@ -1,5 +1,6 @@
 #pragma once
-// CPU kernels of swiglu.h over contiguous rows [gate | up] of 2n elements. T is float, double or std::uint16_t (bfloat16).
+// CPU kernels of swiglu.h over contiguous rows [gate | up] of 2n elements. T is float, double or std::uint16_t
+// (bfloat16).
 
 #include <cstdint>
 

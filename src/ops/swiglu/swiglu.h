@@ -5,8 +5,8 @@
 
 namespace ingot::ops {
 
-/// y = silu(gate) · up, where x [..., 2n] holds gate in its first half and up in its second. y [..., n] has x's dtype, the
-/// product is taken in fp32 (fp64 for fp64). Differentiable once; saves x only.
+/// y = silu(gate) · up, where x [..., 2n] holds gate in its first half and up in its second. y [..., n] has x's dtype,
+/// the product is taken in fp32 (fp64 for fp64). Differentiable once; saves x only.
 at::Tensor swiglu(const at::Tensor& x);
 
 /// The same in plain ATen calls: any device and floating dtype, differentiable by autograd.

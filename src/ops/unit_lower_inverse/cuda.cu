@@ -1,5 +1,5 @@
-// A thread keeps one column of the inverse in registers: T_ic = [i = c] - sum over j < i of A_ij T_jc. Columns do not meet,
-// so that a block needs no barrier after it has loaded A.
+// A thread keeps one column of the inverse in registers: T_ic = [i = c] - sum over j < i of A_ij T_jc. Columns do not
+// meet, so that a block needs no barrier after it has loaded A.
 
 #include "device/cuda/kernel.cuh"
 #include "ops/unit_lower_inverse/cuda.h"

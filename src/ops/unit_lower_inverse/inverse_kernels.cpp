@@ -1,5 +1,5 @@
-// T = (I + A)^-1 row by row: T_i = e_i - sum over j < i of A_ij T_j. Columns go in blocks that stay in registers over the sum;
-// a block starts at its first row, above which T is zero.
+// T = (I + A)^-1 row by row: T_i = e_i - sum over j < i of A_ij T_j. Columns go in blocks that stay in registers over
+// the sum; a block starts at its first row, above which T is zero.
 
 #include "ops/unit_lower_inverse/inverse_kernels.h"
 

@@ -2,10 +2,10 @@
 //
 //   G_i ← G_i · λ max(‖W_i‖, ε) / max(‖G_i‖, 1e-6)   where ‖G_i‖ > λ max(‖W_i‖, ε)
 //
-// W_i, G_i: row i of a matrix [out, in] and of its mean gradient over target tokens (a vector or a scalar counts as one unit),
-// λ: ratio, ε: least norm of weights. The head is left out unless `head` says otherwise. Under Adam the scale of gradients
-// cancels, so it only guards against outliers. Brock et al. 2021 (arXiv:2102.06171), equation 3; the 1e-6 is that of its
-// release.
+// W_i, G_i: row i of a matrix [out, in] and of its mean gradient over target tokens (a vector or a scalar counts as one
+// unit), λ: ratio, ε: least norm of weights. The head is left out unless `head` says otherwise. Under Adam the scale of
+// gradients cancels, so it only guards against outliers. Brock et al. 2021 (arXiv:2102.06171), equation 3; the 1e-6 is
+// that of its release.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_vector_norm.h>

@@ -1,6 +1,6 @@
 #pragma once
-// Sums of squares on flat arrays. No LibTorch here: the loops are compiled for several instruction sets and give the same bits
-// on each.
+// Sums of squares on flat arrays. No LibTorch here: the loops are compiled for several instruction sets and give the
+// same bits on each.
 
 #include <cstdint>
 

@@ -4,8 +4,8 @@
 //   w = (1 - η·λ)·w - η·sign(u)
 //   m = β2·m + (1 - β2)·g
 //
-// w: master, g: its gradient, m: average, η: learning rate, λ: weight decay. Every weight moves by η, so rates are 3 to 10
-// times smaller than Adam's and decay as much larger. Elementwise. State m: 4 bytes for each fp32 parameter.
+// w: master, g: its gradient, m: average, η: learning rate, λ: weight decay. Every weight moves by η, so rates are 3 to
+// 10 times smaller than Adam's and decay as much larger. Elementwise. State m: 4 bytes for each fp32 parameter.
 // Chen et al. 2023 (arXiv:2302.06675), algorithm 2.
 
 #include "optim/optimizers/lion.h"

@@ -3,8 +3,9 @@
 //   m = μ·m + (1 - μ)·g
 //   w = (1 - η·λ)·w - η·sign(m)
 //
-// w: master, g: its gradient, m: average, μ: momentum (0: signSGD), η: learning rate, λ: weight decay. Elementwise. State m:
-// 4 bytes for each fp32 parameter. Bernstein et al. 2018 (arXiv:1802.04434), algorithm 2; its decay is ours, decoupled.
+// w: master, g: its gradient, m: average, μ: momentum (0: signSGD), η: learning rate, λ: weight decay. Elementwise.
+// State m: 4 bytes for each fp32 parameter. Bernstein et al. 2018 (arXiv:1802.04434), algorithm 2; its decay is ours,
+// decoupled.
 
 #include "optim/optimizers/signum.h"
 

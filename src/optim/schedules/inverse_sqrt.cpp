@@ -2,8 +2,8 @@
 //
 //   factor(t) = (t + 1)/N  for t < N,  then  r + (1 - r) sqrt(N / (t + 1))
 //
-// t: update from 0, N: warm-up in updates (at least 1), r: final ratio, which is approached without end. Vaswani et al. 2017
-// (arXiv:1706.03762), equation 3, with the peak at the end of the warm-up set to the learning rate.
+// t: update from 0, N: warm-up in updates (at least 1), r: final ratio, which is approached without end. Vaswani et al.
+// 2017 (arXiv:1706.03762), equation 3, with the peak at the end of the warm-up set to the learning rate.
 
 #include <algorithm>
 #include <cmath>

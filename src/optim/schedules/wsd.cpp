@@ -4,8 +4,9 @@
 //               1                         t < T - D
 //               r + (1 - r) f(y)          else, y = (t - (T - D))/D;  f(y) = 1 - y, 1 - sqrt(y) or (1 + cos(pi y))/2
 //
-// t: update from 0, T: updates of the run, N: warm-up, D: decay, at most T - N, r: final ratio. y is below 1 at the last update, so its
-// rate lies above r. Everything before T - D does not depend on T: a run may branch off its stable part.
+// t: update from 0, T: updates of the run, N: warm-up, D: decay, at most T - N, r: final ratio. y is below 1 at the
+// last update, so its rate lies above r. Everything before T - D does not depend on T: a run may branch off its stable
+// part.
 // Hägele et al. 2024 (arXiv:2405.18392), section 3 (cooldown, 1-sqrt).
 
 #include "optim/warmup.h"

@@ -3,8 +3,8 @@
 //   W reads the stream, embedding, head:  W[i,:] <- W[i,:] / |W[i,:]|     rows are d_model long
 //   W writes the stream:                  W[:,j] <- W[:,j] / |W[:,j]|     columns are d_model long
 //
-// That is: along the hidden axis. Meta tokens, convolutions, gains, biases, scalars and inner matrices are left alone. A
-// zero vector stays zero. Fu et al. 2025 ("Nemotron-Flash"), section 3.3, cases 1 and 2; for embedding and head as in
+// That is: along the hidden axis. Meta tokens, convolutions, gains, biases, scalars and inner matrices are left alone.
+// A zero vector stays zero. Fu et al. 2025 ("Nemotron-Flash"), section 3.3, cases 1 and 2; for embedding and head as in
 // Loshchilov et al. 2024 ("nGPT"), section 2.1.
 
 #include <ATen/ops/linalg_vector_norm.h>

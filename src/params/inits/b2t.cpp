@@ -6,8 +6,8 @@
 //   W ~ N(0, 1 / D)       embedding and head
 //   N: blocks of two residual branches
 //
-// Takase et al. 2022, "B2T Connection", arXiv:2206.00330, released code: Xavier's rule in attention with gain 2^-1/2 for q, k and
-// v, PyTorch's own start in the ffn, and every weight of a layer but those of norms times N^-1/2.
+// Takase et al. 2022, "B2T Connection", arXiv:2206.00330, released code: Xavier's rule in attention with gain 2^-1/2
+// for q, k and v, PyTorch's own start in the ffn, and every weight of a layer but those of norms times N^-1/2.
 
 #include "config/fields.h"
 #include "params/init_parts.h"

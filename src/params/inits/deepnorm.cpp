@@ -1,6 +1,7 @@
 // DeepNorm's init: Xavier's rule, with a gain below 1 for what decides the size of an update.
 //
-//   W ~ N(0, β² 2 / (fan_in + fan_out))  v, o and the ffn; in recurrent mixers x (their values) and out; β = (4S)^-1/4 = (8N)^-1/4
+//   W ~ N(0, β² 2 / (fan_in + fan_out))  v, o and the ffn; in recurrent mixers x (their values) and out; β = (4S)^-1/4
+//                                        = (8N)^-1/4
 //   W ~ N(0, 2 / (fan_in + fan_out))     q, k and what else makes weights of mixing
 //   W ~ N(0, 1 / D)                      embedding and head
 //   S = 2N: residual branches.

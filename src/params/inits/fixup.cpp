@@ -1,5 +1,5 @@
-// Fixup: the last matrix of every branch starts at 0, the others so that one step of SGD changes the output by its learning
-// rate, whatever the depth.
+// Fixup: the last matrix of every branch starts at 0, the others so that one step of SGD changes the output by its
+// learning rate, whatever the depth.
 //
 //   W = 0                      what writes the stream, and the head where it is not tied
 //   W = S^(-1 / (2m-2)) W_x    the others, m: matrices on the way through the branch, S: residual branches
@@ -7,7 +7,8 @@
 //   m = 4 in mixers: S^-1/6; m = 2 in the ffn: S^-1/2, which a gated ffn has on `up` alone
 //   W ~ N(0, 1 / D)            embedding
 //
-// Zhang et al. 2019, "Fixup Initialization", arXiv:1901.09321, section 3. It goes with residual rule `fixup` and no norms.
+// Zhang et al. 2019, "Fixup Initialization", arXiv:1901.09321, section 3. It goes with residual rule `fixup` and no
+// norms.
 
 #include "config/fields.h"
 #include "params/init_parts.h"

@@ -1,5 +1,5 @@
-// Normal values, smaller where a branch writes to the residual stream, so that the stream's variance at the top does not
-// grow with depth.
+// Normal values, smaller where a branch writes to the residual stream, so that the stream's variance at the top does
+// not grow with depth.
 //
 //   W ~ N(0, std^2)           elsewhere
 //   W ~ N(0, std^2 / S)       matrices that write to the stream; S: residual branches (2 for each GPT-2 layer)

@@ -4,7 +4,8 @@
 //   W ~ N(0, 2 / (fan_in + fan_out)) matrices of the ffn: the same for an inner width of 4 D
 //   W ~ N(0, 1 / D)                  embedding and head; tokens' embeddings times sqrt(D): it brings
 //                                    `model.embedding_factor: sqrt_d_model`, unless the config sets another
-//   depth_scaled: what writes the stream is divided by sqrt(S), S: residual branches, as in HybridNorm (arXiv:2503.04598)
+//   depth_scaled: what writes the stream is divided by sqrt(S), S: residual branches, as in HybridNorm
+//   (arXiv:2503.04598)
 //
 // Nguyen & Salazar 2019, "Transformers without Tears", arXiv:1910.05895, section 3.2.
 

@@ -5,8 +5,9 @@
 //   dg_i = <dw_i, v_i> / |v_i|
 //   dv_i = (g_i / |v_i|) (dw_i - dg_i v_i / |v_i|)
 //
-// v [out, in]; g [out], or [1] with one length for the whole matrix (`per: matrix`, then |v| is the Frobenius norm). Norms
-// and gradients in master dtype. dv is orthogonal to v: decay of v changes its step size only, so decay acts on g.
+// v [out, in]; g [out], or [1] with one length for the whole matrix (`per: matrix`, then |v| is the Frobenius norm).
+// Norms and gradients in master dtype. dv is orthogonal to v: decay of v changes its step size only, so decay acts on
+// g.
 // Salimans & Kingma 2016, equations 2-3; gradients as in their section 2. A start weight W gives v = W, g_i = |w_i|, so
 // that the first forward pass is that of the plain weight.
 

@@ -1,6 +1,6 @@
 #pragma once
-// What happens around the steps of a run: watching, logging, recording, guarding. A hook is one object with state of its own;
-// the loop calls it at fixed moments, on every rank, and checkpoints keep what it remembers.
+// What happens around the steps of a run: watching, logging, recording, guarding. A hook is one object with state of
+// its own; the loop calls it at fixed moments, on every rank, and checkpoints keep what it remembers.
 
 #include <nlohmann/json.hpp>
 #include <string>
@@ -35,7 +35,8 @@ class Hook {
   virtual void on_batch(const Batch& /*batch*/) {}
   /// This rank has its share of step `counters.step` + 1; no other rank has heard of it.
   virtual void before_exchange() {}
-  /// What it makes of a step's loss and gradient norm, before the update; the same on all ranks. The gravest verdict counts.
+  /// What it makes of a step's loss and gradient norm, before the update; the same on all ranks. The gravest verdict
+  /// counts.
   virtual StepVerdict judge(double /*loss*/, double /*grad_norm*/) { return StepVerdict::kApply; }
   /// The update will be applied. Gradients of the masters are summed over the ranks; weights are still the old ones.
   virtual void before_update() {}

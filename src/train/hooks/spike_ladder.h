@@ -8,9 +8,10 @@
 
 namespace ingot {
 
-/// A step whose loss is not finite, or above mean + sigma × standard deviation of the last `window` applied steps, is not
-/// applied. The first `skips` of them are skipped, the next `rewinds` rewound, one more stops the run; after `window` good
-/// steps in a row the count starts afresh. Until `window` losses are known only those that are not finite count.
+/// A step whose loss is not finite, or above mean + sigma × standard deviation of the last `window` applied steps, is
+/// not applied. The first `skips` of them are skipped, the next `rewinds` rewound, one more stops the run; after
+/// `window` good steps in a row the count starts afresh. Until `window` losses are known only those that are not finite
+/// count.
 class SpikeLadder final : public Hook {
  public:
   explicit SpikeLadder(const SpikeSettings& settings) : settings_(settings) {}

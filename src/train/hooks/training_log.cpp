@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdio>
+#include <map>
 
 #include "base/clock.h"
 #include "base/text.h"
@@ -48,7 +49,8 @@ class TrainingLog final : public Hook {
  private:
   /// What happened since the last logged line.
   struct Window {
-    double loss_sum = 0, z_loss_sum = 0;
+    double loss_sum = 0;
+    std::map<std::string, double> term_sums;
     std::int64_t targets = 0, steps = 0;
     double data_wait = 0;
     double reduce_busy = 0, reduce_hidden = 0, reduce_waited = 0;
@@ -66,7 +68,8 @@ class TrainingLog final : public Hook {
     if (result.applied) {
       last_loss_ = result.loss;
       window_.loss_sum += result.loss * static_cast<double>(result.targets);
-      window_.z_loss_sum += result.z_loss * static_cast<double>(result.targets);
+      for (const auto& [name, value] : result.terms)
+        window_.term_sums[name] += value * static_cast<double>(result.targets);
       window_.targets += result.targets;
     }
     const double seconds = run_.counters.seconds - last_seconds_;
@@ -94,9 +97,7 @@ class TrainingLog final : public Hook {
     m.mfu = mfu(m.tokens_per_second);
     m.data_wait = window_.data_wait / steps;
     m.memory_bytes = config.train.device == DeviceKind::kCuda ? gpu_memory().peak_allocated : memory_use().resident;
-    if (config.train.z_loss > 0 && window_.targets > 0) {
-      m.extra["z_loss"] = window_.z_loss_sum / static_cast<double>(window_.targets);
-    }
+    for (const auto& [name, sum] : window_.term_sums) m.extra[name] = sum / static_cast<double>(window_.targets);
     if (run_.world.size() > 1) {
       m.extra["reduce_seconds"] = window_.reduce_busy / steps;
       m.extra["reduce_hidden"] = window_.reduce_busy > 0 ? window_.reduce_hidden / window_.reduce_busy : 1.0;

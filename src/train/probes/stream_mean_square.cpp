@@ -1,5 +1,5 @@
-// Mean square of the residual stream, as the head would read it: of the embedding, then behind each sub-layer; over rows,
-// tokens and channels of the run's first micro-batch, the same rows each time.
+// Mean square of the residual stream, as the head would read it: of the embedding, then behind each sub-layer; over
+// rows, tokens and channels of the run's first micro-batch, the same rows each time.
 
 #include "eval/batch_tensors.h"
 #include "recipe/probe.h"

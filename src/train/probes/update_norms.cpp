@@ -1,7 +1,7 @@
 // How far an update moves each parameter: ‖ΔW‖, ‖W‖ and ‖ΔW‖ / ‖W‖.
 //
-// W: a stored tensor (a master) before the update, ΔW: what the optimizer, its decay and the constraints change; Frobenius
-// norms in fp32 sums. About 1e-3 for matrices under Adam is the usual rule of thumb (Karpathy's lectures).
+// W: a stored tensor (a master) before the update, ΔW: what the optimizer, its decay and the constraints change;
+// Frobenius norms in fp32 sums. About 1e-3 for matrices under Adam is the usual rule of thumb (Karpathy's lectures).
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/linalg_vector_norm.h>

@@ -1,5 +1,5 @@
-// A checkpoint's manifest.json (an input that begins with "M") and state.json (any other), with the checksums that they need
-// to be believed.
+// A checkpoint's manifest.json (an input that begins with "M") and state.json (any other), with the checksums that they
+// need to be believed.
 
 #include <ATen/ops/ones.h>
 

@@ -1,5 +1,5 @@
-// Manifests of token data (an input that begins with "M") and journals of a tokenisation (any other), whose lines get the
-// checksums that they need to be read at all.
+// Manifests of token data (an input that begins with "M") and journals of a tokenisation (any other), whose lines get
+// the checksums that they need to be read at all.
 
 #include <nlohmann/json.hpp>
 

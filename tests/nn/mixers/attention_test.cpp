@@ -60,8 +60,8 @@ TEST(Attention, SizesAreChecked) {
   EXPECT_EQ(problems("num_heads: 4, num_kv_heads: 3").at(0).first, "num_kv_heads");
 }
 
-/// What a window with always-seen prefix rows gives, from the definition: the prefix rows beyond the window added to the
-/// keys one by one.
+/// What a window with always-seen prefix rows gives, from the definition: the prefix rows beyond the window added to
+/// the keys one by one.
 TEST(Attention, PrefixIsSeenFromAnyDistance) {
   constexpr std::int64_t kPrefix = 3, kLength = 20, kWindow = 4;
   const std::string rest = "num_heads: 2, window: 4, position: rope";
@@ -157,8 +157,8 @@ struct Normalised {
   std::unique_ptr<Harness> harness;
 };
 
-/// The same from the definition: softmax of K^-1/2 q · k over the keys up to the query, q and k as `prepare` makes them of the
-/// projected heads [B, T, H, K].
+/// The same from the definition: softmax of K^-1/2 q · k over the keys up to the query, q and k as `prepare` makes them
+/// of the projected heads [B, T, H, K].
 at::Tensor from_definition(const ParamMap& params, const at::Tensor& x,
                            const std::function<at::Tensor(const std::string& part, const at::Tensor&)>& prepare) {
   const auto projected = [&](const std::string& part, std::int64_t heads) {

@@ -50,8 +50,8 @@ TEST(FrozenNorm, NeverLeaks) {
 }
 
 TEST(FrozenNorm, MovesAlikeForAnySplit) {
-  expect_split_invariance(kMerged, {"std", "first_std", "steps"});
-  expect_split_invariance(kMerged, {"std", "first_std", "steps"}, 1);
+  expect_split_invariance(kMerged, {"std", "first_std"});
+  expect_split_invariance(kMerged, {"std", "first_std"}, 1);
 }
 
 TEST(FrozenNorm, IsTheNormThatItReplacesUntilItIsFrozen) {
@@ -101,8 +101,11 @@ TEST(FrozenNorm, FirstTokensHaveANumberOfTheirOwnUntilMerged) {
   const at::Tensor x = normal_rows(), scale = at::ones({2, 3, 1}, at::kDouble);
   for (const auto t : {0, 2}) scale.select(1, t).fill_(50);
   auto context = document_context(documents_of({{2, 1}, {2, 1}}), 4);
-  context.training = context.record_buffers = true;
-  const auto train = [&](const at::Tensor& rows) { return f.norm->forward(rows, {{}, &context, {}}); };
+  context.pass.training = context.is_batch = true;
+  const auto train = [&](const at::Tensor& rows) {
+    context.pass.point.updates = f.updates;
+    return f.norm->forward(rows, {{}, &context, {}});
+  };
   for (int i = 0; i < 2; ++i) train(x * scale), f.apply();
   const at::Tensor centred = x - x.mean(-1, true), own = (centred.square().mean(-1, true)).sqrt();
   const double others = own.select(1, 1).mean().item<double>();
@@ -123,9 +126,8 @@ TEST(FrozenNorm, FirstTokensHaveANumberOfTheirOwnUntilMerged) {
 
 TEST(FrozenNorm, SaysWhenItIsLinear) {
   const auto variant = configured<NormEntry>(kMerged);
-  const auto at = [&](double steps) {
-    const ParamMap buffers{{"steps", at::full({1}, steps)}, {"std", at::full({1}, 2.5)}};
-    return variant.entry().linear_form(variant.settings(), 0, buffers);
+  const auto at = [&](std::int64_t updates) {
+    return variant.entry().linear_form(variant.settings(), 0, updates, {{"std", at::full({1}, 2.5)}});
   };
   EXPECT_NE(at(1).reason.find("earlier freeze"), std::string::npos) << at(1).reason;
   EXPECT_NE(at(3).reason.find("earlier merge"), std::string::npos) << at(3).reason;

@@ -23,7 +23,8 @@ TEST(RmsNorm, CastsBeforeTheGain) {
   const at::Tensor normalised = (w * at::rsqrt(w.square().mean(-1, true) + 1e-6)).to(at::kBFloat16);
   const at::Tensor gain = f.harness->params().at("gain").to(at::kFloat);
   const at::Tensor expected = (normalised.to(at::kFloat) * gain).to(at::kBFloat16);
-  // The statistics may differ in the last fp32 bit, which moves a rounding to bf16 now and then, never by more than one step.
+  // The statistics may differ in the last fp32 bit, which moves a rounding to bf16 now and then, never by more than one
+  // step.
   const at::Tensor y = f(x);
   EXPECT_GT((y == expected).to(at::kFloat).mean().item<double>(), 0.99);
   EXPECT_TRUE(close(y, expected, Tolerance::of(at::kBFloat16)));

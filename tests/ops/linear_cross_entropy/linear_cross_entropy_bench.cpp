@@ -1,4 +1,5 @@
-// Output layer with cross-entropy against at::linear + at::cross_entropy_loss. Arguments: rows, width, vocabulary, bf16.
+// Output layer with cross-entropy against at::linear + at::cross_entropy_loss. Arguments: rows, width, vocabulary,
+// bf16.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/core/grad_mode.h>
