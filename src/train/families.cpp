@@ -8,9 +8,11 @@
 #include "nn/position.h"
 #include "nn/residual.h"
 #include "nn/score.h"
+#include "objective/objective.h"
 #include "optim/clipper.h"
 #include "optim/optimizer.h"
 #include "params/families.h"
+#include "params/penalty.h"
 #include "recipe/probe.h"
 #include "registry/family.h"
 

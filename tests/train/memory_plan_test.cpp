@@ -79,5 +79,20 @@ TEST_P(PlannedMemory, IsWithinFivePercentOfWhatAStepTakes) {
 INSTANTIATE_TEST_SUITE_P(Policies, PlannedMemory, ::testing::ValuesIn(cases()),
                          [](const auto& test) { return test.param.name; });
 
+TEST(ChooseMicroBatch, IsTheLargestDivisorOfTheBatchThatFits) {
+  const auto families = make_families();
+  const auto setup = allocated_setup(tiny_config(families, {"train.global_batch=12 sequences"}), families, 257);
+  ModelCosts costs;
+  EXPECT_EQ(choose_micro_batch(setup, costs), 12);  // all of it: nothing stands in the way
+  // Room for five rows and a half beside the weights; 4 is the largest divisor of 12 below.
+  const double room = 0.9 * static_cast<double>(available_memory(setup) + held_memory(setup));
+  costs.frame.kept.per_token = room / (5.5 * static_cast<double>(setup.config.data.seq_len));
+  EXPECT_EQ(choose_micro_batch(setup, costs), 4);
+  EXPECT_EQ(fitting_rows(setup, costs), 5);
+  costs.frame.kept.per_token *= 100;
+  EXPECT_EQ(fitting_rows(setup, costs), 0);
+  EXPECT_EQ(choose_micro_batch(setup, costs), 1);
+}
+
 }  // namespace
 }  // namespace ingot
