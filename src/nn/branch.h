@@ -81,8 +81,14 @@ struct SettingsContext {
 using EffectiveSettings =
     std::function<std::shared_ptr<const ConfigObject>(const ConfigObject& settings, const SettingsContext& context)>;
 
-/// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n]
-/// is 2mkn.
+template <class C>
+EffectiveSettings effective_settings(C (*effective)(C settings, const SettingsContext& context)) {
+  return with_settings<C>([effective](const C& settings, const SettingsContext& context) {
+    return std::make_shared<ConfigBox<C>>(effective(settings, context));
+  });
+}
+
+/// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n] is 2mkn.
 struct FlopItem {
   std::string name;
   double flops = 0;
@@ -128,7 +134,6 @@ struct MixerEntry : Entry {
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const ParamMap& params,
                            const at::Tensor& document)>
       reference;
-  std::function<std::int64_t(const ConfigObject& settings, std::int64_t d_model)> num_parameters;
   /// The sites inside the operator that it asks `BranchContext::site_norm` for; a norm at any other is a config error.
   std::vector<Site> sites;
   EffectiveSettings effective;
@@ -139,11 +144,18 @@ struct FfnEntry : Entry {
   static constexpr const char* kFamily = "ffns";
   std::function<std::unique_ptr<Ffn>(const ConfigObject& settings, const BranchContext& context)> make;
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const ParamMap& params)> reference;
-  std::function<std::int64_t(const ConfigObject& settings, std::int64_t d_model)> num_parameters;
   std::vector<Site> sites;      // as in MixerEntry
   EffectiveSettings effective;  // as in MixerEntry
   Samples samples;
 };
+
+/// For effective_settings: `width` as the number that it comes to.
+template <class C>
+C with_width_resolved(C settings, const SettingsContext& context) {
+  settings.width = settings.width.of(settings.width.resolve(context.d_model, settings.multiple_of));
+  settings.multiple_of = 1;
+  return settings;
+}
 
 /// Key `hidden_scale` of an ffn.
 inline constexpr const char* kHiddenScaleHelp =

@@ -10,7 +10,7 @@
 
 #include "ops/recompute/recompute.h"
 #include "params/store.h"
-#include "registry/family.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 
@@ -34,10 +34,9 @@ struct LinearEntry : Entry {
   static constexpr const char* kFamily = "linears";
   /// Null: the product itself.
   std::function<std::unique_ptr<LinearOutput>(const ConfigObject& settings, const LinearContext& context)> make;
-  /// Parameters beside the matrix.
-  std::function<std::int64_t(const ConfigObject& settings, std::int64_t width)> num_parameters;
   /// A matrix and its multiples give the same output.
   bool drops_scale = false;
+  SettingsSamples samples;
 };
 
 void register_all_linears(Family<LinearEntry>& family);

@@ -65,8 +65,6 @@ struct NormEntry : Entry {
   std::function<std::unique_ptr<Norm>(const ConfigObject& settings, const NormContext& context)> make;
   /// The formula in plain ATen calls, any floating dtype, differentiable; what `make` is tested against.
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const ParamMap& params)> reference;
-  /// Number of parameters at this width.
-  std::function<std::int64_t(const ConfigObject& settings, std::int64_t width)> num_parameters;
   /// Floating-point operations per element of x, forward.
   double flops_per_element = 0;
   /// Its statistics are pooled over tokens, so that in training a token may see later ones. Such a norm has a key

@@ -3,14 +3,12 @@
 
 #include <ATen/core/Tensor.h>
 
-#include <initializer_list>
-#include <memory>
 #include <string>
-#include <utility>
 #include <vector>
 
 #include "nn/linear.h"
 #include "nn/norm.h"
+#include "registry/add_entry.h"
 
 namespace ingot::norms {
 
@@ -70,22 +68,7 @@ class ClosedFormNorm : public Norm {
 /// The end of references: gain ⊙ n + bias with what there is of both.
 at::Tensor with_affine(const at::Tensor& n, const ParamMap& params);
 
-/// `NormEntry::make` of a norm that is constructed from its settings and the context.
-template <class N, class Config>
-auto maker() {
-  return with_settings<Config>([](const Config& config, const NormContext& context) -> std::unique_ptr<Norm> {
-    return std::make_unique<N>(config, context);
-  });
-}
-
 /// `NormEntry::neutral_gain` of a gain that multiplies as it is.
 inline double neutral_at_one(const ConfigObject& /*settings*/) { return 1; }
-
-template <class Config>
-Samples samples(std::initializer_list<std::pair<std::string, Config>> list) {
-  std::vector<Sample> out;
-  for (const auto& [name, config] : list) out.push_back({name, std::make_shared<ConfigBox<Config>>(config)});
-  return [out](const Families&) { return out; };
-}
 
 }  // namespace ingot::norms

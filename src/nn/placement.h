@@ -10,7 +10,7 @@
 
 #include "config/enum_codec.h"
 #include "nn/norm.h"
-#include "registry/family.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 
@@ -98,7 +98,16 @@ struct PlacementEntry : Entry {
   std::function<PlacementBundle(const ConfigObject& settings, std::int64_t d_model)> bundle;
   /// Its formulas count blocks of a mixer and an ffn.
   bool counts_blocks = false;
+  SettingsSamples samples;
 };
+
+/// PlacementEntry::bundle of settings with a key `bundle`.
+template <class C>
+auto published(PlacementBundle bundle) {
+  return with_settings<C>([bundle](const C& settings, std::int64_t /*d_model*/) {
+    return settings.bundle == Bundle::kSitesOnly ? PlacementBundle{} : bundle;
+  });
+}
 
 void register_all_placements(Family<PlacementEntry>& family);
 

@@ -44,7 +44,6 @@ struct PositionEntry : Entry {
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& x, const at::Tensor& position,
                            const ParamMap& params)>
       reference;
-  std::function<std::int64_t(const ConfigObject& settings, const PositionContext& context)> num_parameters;
   Samples samples;
 };
 

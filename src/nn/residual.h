@@ -10,7 +10,7 @@
 
 #include "nn/pass.h"
 #include "params/store.h"
-#include "registry/family.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 
@@ -56,6 +56,12 @@ class Residual {
     (void)depth;
     return begin(x);
   }
+  /// Sub-layers with equal numbers read and join by the same operations, whatever their factors: what is measured of one holds
+  /// for the other.
+  virtual int kind_of_work(int depth) const {
+    (void)depth;
+    return 0;
+  }
   /// What `plan` says of sub-layer `depth` beside the rule's settings ("scale starts at 0.1"); empty for nothing.
   virtual std::string text(int depth) const {
     (void)depth;
@@ -72,6 +78,7 @@ struct ResidualEntry : Entry {
   std::function<double(const ConfigObject& settings)> output_init_factor;
   /// The stream is the embedding plus branches, each times one number: all of mean zero, so is the stream.
   bool sums_branches = false;
+  SettingsSamples samples;
 };
 
 void register_all_residuals(Family<ResidualEntry>& family);

@@ -2,11 +2,11 @@
 // What residual rules share.
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
 #include "nn/residual.h"
+#include "registry/add_entry.h"
 
 namespace ingot::residuals {
 
@@ -61,13 +61,5 @@ std::vector<Param> declare_each(const ResidualContext& context, const std::funct
 
 /// x / sqrt(mean x² + 1e-6) over the last axis, in fp32 (fp64 for fp64), without a gain.
 at::Tensor unit_rms(const at::Tensor& x);
-
-/// `ResidualEntry::make` of a rule that is constructed from its settings and the context.
-template <class R, class Config>
-auto maker() {
-  return with_settings<Config>([](const Config& config, const ResidualContext& context) -> std::unique_ptr<Residual> {
-    return std::make_unique<R>(config, context);
-  });
-}
 
 }  // namespace ingot::residuals

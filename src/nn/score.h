@@ -40,7 +40,6 @@ struct ScoreEntry : Entry {
   std::function<at::Tensor(const ConfigObject& settings, const at::Tensor& q, const at::Tensor& k,
                            const ParamMap& params)>
       reference;
-  std::function<std::int64_t(const ConfigObject& settings, std::int64_t heads, std::int64_t head_dim)> num_parameters;
   Samples samples;
 };
 

@@ -6,6 +6,7 @@
 
 #include "nn/score.h"
 #include "ops/rms_norm/rms_norm.h"
+#include "registry/add_entry.h"
 
 namespace ingot::scores {
 
@@ -19,14 +20,6 @@ inline at::Tensor cosine(const at::Tensor& q, const at::Tensor& k, const at::Ten
   const at::Tensor lengths = at::linalg_vector_norm(q, 2, -1, true) * at::linalg_vector_norm(k, 2, -1, true);
   const at::Tensor products = w.defined() ? q * k * w : q * k;
   return products.sum(-1, true) / lengths;
-}
-
-/// `ScoreEntry::make` of a score that is constructed from its settings and the context.
-template <class S, class Config>
-auto maker() {
-  return with_settings<Config>([](const Config& config, const ScoreContext& context) -> std::unique_ptr<Score> {
-    return std::make_unique<S>(config, context);
-  });
 }
 
 }  // namespace ingot::scores

@@ -3,15 +3,16 @@
 
 #include <vector>
 
-#include "base/error.h"
 #include "base/text.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 
-/// Throws ConfigError unless there are `count` of them.
-inline void check_betas(const char* optimizer, const std::vector<double>& betas, std::size_t count) {
-  if (betas.size() == count) return;
-  throw ConfigError(cat(optimizer, ": betas: expected ", count, " numbers, got ", betas.size()));
+/// For OptimizerEntry::validate of settings with `count` of them.
+template <std::size_t count, class C>
+SettingsProblems check_betas(const C& settings) {
+  if (settings.betas.size() == count) return {};
+  return {{"betas", cat("expected ", count, " numbers, got ", settings.betas.size())}};
 }
 
 }  // namespace ingot

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "optim/grad_norm.h"
-#include "registry/family.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 
@@ -32,15 +32,8 @@ class Clipper {
 struct ClipperEntry : Entry {
   static constexpr const char* kFamily = "clippers";
   std::function<std::unique_ptr<Clipper>(const ConfigObject& settings)> make;
+  SettingsSamples samples;
 };
-
-/// An entry whose clipper K is made from `const C&`.
-template <class C, class K>
-ClipperEntry& add_clipper(Family<ClipperEntry>& family, std::string name, std::string summary, std::string paper) {
-  auto& entry = family.add<C>(std::move(name), std::move(summary), std::move(paper));
-  entry.make = with_settings<C>([](const C& c) -> std::unique_ptr<Clipper> { return std::make_unique<K>(c); });
-  return entry;
-}
 
 void register_all_clippers(Family<ClipperEntry>& family);
 

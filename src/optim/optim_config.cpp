@@ -1,6 +1,8 @@
 #include "optim/optim_config.h"
 
+#include "base/text.h"
 #include "config/fields.h"
+#include "config/problems.h"
 #include "config/units.h"
 
 namespace ingot {
@@ -34,6 +36,19 @@ void describe(Fields& f, OptimConfig& c) {
   f.field("modifiers", c.modifiers, "what changes the optimizer's directions before they are applied, in order");
   f.field("clip", c.clip, "what happens to large gradients");
   f.field("groups", c.groups, "parameters with an optimizer, a rate, a decay or a schedule of their own");
+}
+
+void validate(const OptimConfig& config, Problems& problems) {
+  const auto check = [&](const std::string& path, const Variant<OptimizerEntry>& optimizer) {
+    if (!optimizer.entry().validate) return;
+    for (const auto& [key, message] : optimizer.entry().validate(optimizer.settings())) {
+      problems.add(cat(path, ".", key), message);
+    }
+  };
+  check("optim.optimizer", config.optimizer);
+  for (std::size_t i = 0; i < config.groups.size(); ++i) {
+    if (config.groups[i].optimizer) check(cat("optim.groups.", i, ".optimizer"), *config.groups[i].optimizer);
+  }
 }
 
 }  // namespace ingot

@@ -12,6 +12,8 @@
 
 namespace ingot {
 
+class Problems;
+
 /// A hyper-parameter that a schedule moves: from + (setting - from) · factor.
 struct MovingConfig {
   double from = 0;
@@ -42,5 +44,7 @@ struct OptimConfig {
   std::vector<GroupConfig> groups;
 };
 void describe(Fields& f, OptimConfig& c);
+/// Problems between settings of one optimizer.
+void validate(const OptimConfig& config, Problems& problems);
 
 }  // namespace ingot

@@ -19,7 +19,7 @@
 
 #include "optim/grad_norm.h"
 #include "params/store.h"
-#include "registry/family.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 
@@ -83,21 +83,32 @@ class Optimizer : public StatefulRule {
 /// w <- (1 - η·λ)·w - η·direction for every slot; without λ if the decay was in the gradient.
 void apply_directions(std::vector<Slot>& slots, DecayMode decay);
 
+/// Throws ConfigError with the first of the problems of a variant's settings, if there are any.
+void throw_first(const std::string& variant, const SettingsProblems& problems);
+
 struct OptimizerEntry : Entry {
   static constexpr const char* kFamily = "optimizers";
-  /// The settings must outlive what is made.
+  /// The settings must outlive what is made. Throws ConfigError where `validate` finds a problem.
   std::function<std::unique_ptr<Optimizer>(const ConfigObject& settings)> make;
+  /// Null: settings within their ranges are right.
+  std::function<SettingsProblems(const ConfigObject& settings)> validate;
   /// Base learning rate and decay of the settings, which every optimizer has under the names `lr` and `weight_decay`.
   std::function<double(const ConfigObject& settings)> lr;
   std::function<double(const ConfigObject& settings)> weight_decay;
+  SettingsSamples samples;
 };
 
 /// An entry whose settings C have the members `lr` and `weight_decay`; `make(const C&)` gives the optimizer.
 template <class C, class Make>
 OptimizerEntry& add_optimizer(Family<OptimizerEntry>& family, std::string name, std::string summary, std::string paper,
-                              Make make) {
+                              Make make, SettingsProblems (*validate)(const C& settings) = nullptr) {
   auto& entry = family.add<C>(std::move(name), std::move(summary), std::move(paper));
-  entry.make = with_settings<C>(make);
+  if (validate != nullptr) entry.validate = with_settings<C>(validate);
+  entry.make = [make, validate, called = entry.name](const ConfigObject& object) -> std::unique_ptr<Optimizer> {
+    const C& settings = settings_as<C>(object);
+    if (validate != nullptr) throw_first(called, validate(settings));
+    return make(settings);
+  };
   entry.lr = with_settings<C>([](const C& c) { return c.lr; });
   entry.weight_decay = with_settings<C>([](const C& c) { return c.weight_decay; });
   return entry;
@@ -112,15 +123,8 @@ class Modifier : public StatefulRule {
 struct ModifierEntry : Entry {
   static constexpr const char* kFamily = "modifiers";
   std::function<std::unique_ptr<Modifier>(const ConfigObject& settings)> make;
+  SettingsSamples samples;
 };
-
-/// An entry whose modifier M is made from `const C&`, to which it may keep a reference.
-template <class C, class M>
-ModifierEntry& add_modifier(Family<ModifierEntry>& family, std::string name, std::string summary, std::string paper) {
-  auto& entry = family.add<C>(std::move(name), std::move(summary), std::move(paper));
-  entry.make = with_settings<C>([](const C& c) -> std::unique_ptr<Modifier> { return std::make_unique<M>(c); });
-  return entry;
-}
 
 /// What a schedule may know.
 struct ScheduleContext {
@@ -147,17 +151,8 @@ class Schedule {
 struct ScheduleEntry : Entry {
   static constexpr const char* kFamily = "schedules";
   std::function<std::unique_ptr<Schedule>(const ConfigObject& settings, const ScheduleContext& context)> make;
+  SettingsSamples samples;
 };
-
-/// An entry whose schedule S is made from (const C&, const ScheduleContext&).
-template <class C, class S>
-ScheduleEntry& add_schedule(Family<ScheduleEntry>& family, std::string name, std::string summary, std::string paper) {
-  auto& entry = family.add<C>(std::move(name), std::move(summary), std::move(paper));
-  entry.make = with_settings<C>([](const C& c, const ScheduleContext& context) -> std::unique_ptr<Schedule> {
-    return std::make_unique<S>(c, context);
-  });
-  return entry;
-}
 
 void register_all_optimizers(Family<OptimizerEntry>& family);
 void register_all_modifiers(Family<ModifierEntry>& family);

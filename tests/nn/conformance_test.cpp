@@ -123,10 +123,10 @@ TEST_P(NormConformance, TakesStridedRows) {
   EXPECT_TRUE(same_bits(norm(turned).contiguous(), norm(turned.contiguous())));
 }
 
-TEST_P(NormConformance, CountsItsParameters) {
+TEST_P(NormConformance, UsesAllItsParameters) {
   const Case<NormEntry> c(GetParam());
-  const BuiltNorm norm(c, at::kFloat);
-  EXPECT_EQ(norm.harness->num_parameters(), c.entry.num_parameters(*c.settings, kModel));
+  const BuiltNorm norm(c, at::kDouble);
+  EXPECT_EQ(norm.harness->unused_in(norm(rows(at::kDouble))), std::vector<std::string>());
 }
 
 INSTANTIATE_TEST_SUITE_P(Norms, NormConformance, ::testing::ValuesIn(cases<NormEntry>()), test_name);
@@ -189,10 +189,11 @@ TEST_P(FfnConformance, SelectiveRecomputeChangesNothing) {
   for (std::size_t i = 0; i < kept.size(); ++i) EXPECT_TRUE(at::equal(kept[i], again[i])) << i;
 }
 
-TEST_P(FfnConformance, CountsItsParameters) {
+TEST_P(FfnConformance, UsesAllItsParameters) {
   const Case<FfnEntry> c(GetParam());
-  const Built<Ffn> ffn = build_ffn(c.entry.name, *c.settings, at::kFloat);
-  EXPECT_EQ(ffn.harness->num_parameters(), c.entry.num_parameters(*c.settings, kModel));
+  const Built<Ffn> ffn = build_ffn(c.entry.name, *c.settings, at::kDouble);
+  const at::Tensor y = ffn.module->forward(random_normal({2, 5, kModel}, 8), plain_context(2, 5));
+  EXPECT_EQ(ffn.harness->unused_in(y), std::vector<std::string>());
 }
 
 TEST_P(FfnConformance, MarksWhatTouchesTheStream) {
@@ -263,13 +264,13 @@ TEST_P(PositionConformance, GradientsMatchDifferences) {
   EXPECT_TRUE(gradcheck(f, {input(at_embedding, at::kDouble)}, harness.checked()));
 }
 
-TEST_P(PositionConformance, CountsItsParameters) {
+TEST_P(PositionConformance, UsesAllItsParameters) {
   const Case<PositionEntry> c(GetParam());
   std::unique_ptr<Position> module;
   bool at_embedding = false;
-  Harness harness = build(c, at::kFloat, module, at_embedding);
-  const PositionContext context{ParamScope(harness.store()), kModel, kHeadDim, 64, at_embedding};
-  EXPECT_EQ(harness.num_parameters(), c.entry.num_parameters(*c.settings, context));
+  Harness harness = build(c, at::kDouble, module, at_embedding);
+  const at::Tensor y = apply(module.get(), input(at_embedding, at::kDouble), plain_context(2, 6, 20), at_embedding);
+  EXPECT_EQ(harness.unused_in(y), std::vector<std::string>());
 }
 
 INSTANTIATE_TEST_SUITE_P(Positions, PositionConformance, ::testing::ValuesIn(cases<PositionEntry>()), test_name);

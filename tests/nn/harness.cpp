@@ -46,6 +46,16 @@ std::vector<CheckedParameter> Harness::checked() const {
   return list;
 }
 
+std::vector<std::string> Harness::unused_in(const at::Tensor& y) {
+  zero_grads();
+  if (y.requires_grad()) (y * random_normal(y.sizes().vec(), 41).to(y.scalar_type())).sum().backward();
+  std::vector<std::string> names;
+  for (const Master& master : store().masters()) {
+    if (!master.grad.ne(0).any().item<bool>()) names.push_back(master.name);
+  }
+  return names;
+}
+
 at::Tensor Harness::grads() const {
   std::vector<at::Tensor> parts;
   for (const Master& master : store().masters()) parts.push_back(master.grad.flatten());

@@ -30,6 +30,8 @@ class Harness : public StandaloneStore {
 
   std::vector<CheckedParameter> checked() const;
   std::int64_t num_parameters() const { return store().num_parameters(); }
+  /// Names of the parameters whose gradient is zero throughout after a backward pass through `y`: those without a use.
+  std::vector<std::string> unused_in(const at::Tensor& y);
   void zero_grads() { store().zero_grads(); }
   /// Gradients of all parameters, one behind another.
   at::Tensor grads() const;

@@ -4,8 +4,10 @@
 #include <ATen/ops/mm.h>
 #include <gtest/gtest.h>
 
+#include "nn/harness.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
+#include "support/variant_cases.h"
 #include "support/weights.h"
 
 namespace ingot::testing {
@@ -86,6 +88,39 @@ TEST(Specs, SayWhereTheHiddenAxisIs) {
   EXPECT_TRUE(gain.compute().equal(at::ones({4})));
   EXPECT_TRUE(bias.compute().equal(at::zeros({4})));
 }
+
+/// An ffn whose linears are of the kind that the config text describes.
+Built<Ffn> ffn_with(const Variant<LinearEntry>& linear) {
+  Built<Ffn> built;
+  const auto mlp = configured<FfnEntry>("{type: mlp, width: 12}");
+  built.harness = std::make_unique<Harness>(at::kDouble, [&](const ParamScope& scope) {
+    BranchContext context = branch_context(scope);
+    context.linear = &linear;
+    built.module = mlp.entry().make(mlp.settings(), context);
+  });
+  return built;
+}
+
+class LinearConformance : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(LinearConformance, GradientsMatchDifferences) {
+  const auto linear = configured<LinearEntry>(GetParam());
+  const Built<Ffn> ffn = ffn_with(linear);
+  const auto f = [&](const std::vector<at::Tensor>& in) {
+    return std::vector<at::Tensor>{ffn.module->forward(in[0], plain_context(2, 3))};
+  };
+  EXPECT_TRUE(gradcheck(f, {random_normal({2, 3, kModel}, 5)}, ffn.harness->checked()));
+}
+
+TEST_P(LinearConformance, UsesAllItsParameters) {
+  const auto linear = configured<LinearEntry>(GetParam());
+  const Built<Ffn> ffn = ffn_with(linear);
+  const at::Tensor y = ffn.module->forward(random_normal({2, 3, kModel}, 5), plain_context(2, 3));
+  EXPECT_EQ(ffn.harness->unused_in(y), std::vector<std::string>());
+}
+
+INSTANTIATE_TEST_SUITE_P(All, LinearConformance, ::testing::ValuesIn(all_settings(nn_families().get<LinearEntry>())),
+                         [](const auto& test) { return settings_name(test.param); });
 
 }  // namespace
 }  // namespace ingot::testing

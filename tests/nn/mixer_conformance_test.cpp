@@ -334,8 +334,10 @@ TEST_P(MixerConformance, ExpandedStatesMoveApart) {
   }
 }
 
-TEST_P(MixerConformance, CountsItsParameters) {
-  EXPECT_EQ(build(at::kFloat).harness->num_parameters(), entry_->num_parameters(*settings_, kModel));
+TEST_P(MixerConformance, UsesAllItsParameters) {
+  const Built<Mixer> mixer = build();
+  const at::Tensor y = mixer.module->forward(input(), plain_context(kBatch, kLength), {});
+  EXPECT_EQ(mixer.harness->unused_in(y), std::vector<std::string>());
 }
 
 TEST_P(MixerConformance, MarksWhatTouchesTheStream) {

@@ -4,6 +4,7 @@
 #include <c10/core/GradMode.h>
 
 #include "nn/residual_harness.h"
+#include "support/variant_cases.h"
 
 namespace ingot::testing {
 namespace {
@@ -60,10 +61,9 @@ TEST_P(ResidualConformance, TokensStayApart) {
   EXPECT_TRUE(close(whole.narrow(1, 1, 1), alone, Tolerance::of(at::kDouble).reduction(kModel).chain(16)));
 }
 
-std::vector<std::string> rules() { return nn_families().at("residuals").names(); }
-
-INSTANTIATE_TEST_SUITE_P(All, ResidualConformance, ::testing::ValuesIn(rules()),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(All, ResidualConformance,
+                         ::testing::ValuesIn(all_settings(nn_families().get<ResidualEntry>())),
+                         [](const auto& test) { return settings_name(test.param); });
 
 }  // namespace
 }  // namespace ingot::testing

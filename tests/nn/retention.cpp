@@ -22,6 +22,7 @@
 #include "nn/linear.h"
 #include "nn/recurrent_mixer.h"
 #include "ops/kernel_types.h"
+#include "registry/add_entry.h"
 
 namespace ingot::testing {
 namespace retention {
@@ -104,14 +105,10 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace retention
 
 void register_retention(Family<MixerEntry>& family) {
-  using retention::Config;
-  MixerEntry& e = family.add<Config>("retention", "Linear attention that fades at fixed rates; of the tests.",
-                                     "Sun et al. 2023, arXiv:2307.08621");
-  e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Mixer> {
-    return std::make_unique<retention::Retention>(config, context);
-  });
-  e.reference = with_settings<Config>(retention::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t d) { return 5 * d * d; };
+  using namespace retention;
+  MixerEntry& e =
+      add_entry<Config, Retention>(family, "retention", "Linear attention that fades at fixed rates; of the tests.",
+                                   "Sun et al. 2023, arXiv:2307.08621");
   e.sites = {Site::kHead};
 }
 

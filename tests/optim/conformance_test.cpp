@@ -1,4 +1,4 @@
-// What every optimizer of the registry must do, with its default settings.
+// What every optimizer, schedule, clipper and modifier of the registry must do, under all its samples.
 
 #include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
@@ -6,8 +6,12 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "optim/bench.h"
+#include "optim/schedule_golden.h"
 #include "support/tolerance.h"
+#include "support/variant_cases.h"
 
 namespace ingot::testing {
 namespace {
@@ -19,7 +23,7 @@ constexpr double kLr = 0.01;
 class OptimizerConformance : public ::testing::TestWithParam<std::string> {
  protected:
   OptimizerBench bench(OptimizerBench::Options options) const {
-    OptimizerBench made(make_variant<OptimizerEntry>(optim_families(), GetParam()), kShapes, options);
+    OptimizerBench made(read_optimizer(GetParam()), kShapes, options);
     made.randomise_values(1);
     return made;
   }
@@ -90,7 +94,7 @@ TEST_P(OptimizerConformance, ThreadsDoNotMatter) {
   OptimizerBench::Options options;
   options.dtype = at::kFloat;
   const std::vector<OptimizerBench::Shape> shapes = {{"large", {301, 401}}, {"small", {5}}};
-  const auto optimizer = make_variant<OptimizerEntry>(optim_families(), GetParam());
+  const auto optimizer = read_optimizer(GetParam());
   OptimizerBench one(optimizer, shapes, options), two(optimizer, shapes, options);
   at::set_num_threads(1);
   run(one, 1, 3);
@@ -174,8 +178,90 @@ TEST_P(OptimizerConformance, SinglePrecisionFollowsDouble) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Registry, OptimizerConformance,
-                         ::testing::ValuesIn(optim_families().get<OptimizerEntry>().names()),
-                         [](const auto& instance) { return instance.param; });
+                         ::testing::ValuesIn(all_settings(optim_families().get<OptimizerEntry>())),
+                         [](const auto& test) { return settings_name(test.param); });
+
+class ScheduleConformance : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ScheduleConformance, RisesToThePeakThenNeverAgain) {
+  for (const std::int64_t total : {1, 2, 40, 1000}) {
+    const auto schedule = make_schedule(GetParam(), total);
+    const std::int64_t warmup = std::max<std::int64_t>(1, schedule->phases().warmup);
+    double before = 0, peak = 0;
+    for (std::int64_t t = 0; t < total; ++t) {
+      const double factor = schedule->factor(t);
+      EXPECT_TRUE(factor >= 0 && factor <= 1) << t << ": " << factor;
+      if (t > 0 && t < warmup) EXPECT_GE(factor, before) << t;
+      if (t > warmup) EXPECT_LE(factor, before) << t;
+      EXPECT_EQ(schedule->factor(t), factor);
+      before = factor;
+      peak = std::max(peak, factor);
+    }
+    if (total > 2 * warmup) EXPECT_DOUBLE_EQ(peak, 1) << total;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, ScheduleConformance,
+                         ::testing::ValuesIn(all_settings(optim_families().get<ScheduleEntry>())),
+                         [](const auto& test) { return settings_name(test.param); });
+
+class ClipperConformance : public ::testing::TestWithParam<std::string> {};
+
+TEST_P(ClipperConformance, NeverMakesGradientsLonger) {
+  const auto variant = read_clipper(GetParam());
+  for (const double norm : {0.0, 1e-3, 0.5, 20.0, 1e6}) {
+    const auto clipper = variant.entry().make(variant.settings());
+    GradientNorms norms;
+    norms.total = norm;
+    const double factor = clipper->factor(norms);
+    EXPECT_TRUE(factor > 0 && factor <= 1) << norm << ": " << factor;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, ClipperConformance,
+                         ::testing::ValuesIn(all_settings(optim_families().get<ClipperEntry>())),
+                         [](const auto& test) { return settings_name(test.param); });
+
+class ModifierConformance : public ::testing::TestWithParam<std::string> {
+ protected:
+  static OptimizerBench bench(const std::string& modifier, bool joined = true) {
+    OptimizerBench::Options options;
+    options.directions = true;
+    options.weight_decay = 0.1;
+    options.modifier = modifier;
+    options.joined = joined;
+    OptimizerBench made(read_optimizer("adamw"), kShapes, options);
+    made.randomise_values(1);
+    return made;
+  }
+};
+
+TEST_P(ModifierConformance, ChangesDirectionsAlone) {
+  auto with = bench(GetParam()), without = bench("");
+  run(with, 1, 3);
+  run(without, 1, 3);
+  EXPECT_FALSE(same_bits(with.flat_values(), without.flat_values()));
+  EXPECT_TRUE(same_bits(with.flat_grads(), without.flat_grads()));
+}
+
+TEST_P(ModifierConformance, RateZeroKeepsWeights) {
+  auto trained = bench(GetParam());
+  const auto before = trained.flat_values().clone();
+  trained.randomise_grads(3);
+  trained.step(1, 0);
+  EXPECT_TRUE(same_bits(trained.flat_values(), before));
+}
+
+TEST_P(ModifierConformance, NeighboursDoNotMatter) {
+  auto joined = bench(GetParam()), apart = bench(GetParam(), false);
+  run(joined, 1, 4);
+  run(apart, 1, 4);
+  expect_same(joined, apart);
+}
+
+INSTANTIATE_TEST_SUITE_P(Registry, ModifierConformance,
+                         ::testing::ValuesIn(all_settings(optim_families().get<ModifierEntry>())),
+                         [](const auto& test) { return settings_name(test.param); });
 
 }  // namespace
 }  // namespace ingot::testing

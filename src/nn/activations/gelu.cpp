@@ -12,6 +12,7 @@
 
 #include "config/fields.h"
 #include "nn/activation.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace gelu {
@@ -48,17 +49,11 @@ at::Tensor terms(const Config& config, const at::Tensor& x) {
 }  // namespace gelu
 
 void register_gelu(Family<ActivationEntry>& family) {
-  using gelu::Config;
-  ActivationEntry& e = family.add<Config>("gelu", "x times the normal distribution function of x.",
-                                          "Hendrycks & Gimpel 2016, arXiv:1606.08415");
-  e.make = with_settings<Config>(
-      [](const Config& config) -> std::unique_ptr<Activation> { return std::make_unique<gelu::Gelu>(config); });
-  e.reference = with_settings<Config>(gelu::reference);
-  e.terms = with_settings<Config>(gelu::terms);
-  e.samples = [](const Families&) {
-    return std::vector<Sample>{{"erf", std::make_shared<ConfigBox<Config>>()},
-                               {"tanh", std::make_shared<ConfigBox<Config>>(Config{true})}};
-  };
+  using namespace gelu;
+  auto& e = add_entry<Config, Gelu>(family, "gelu", "x times the normal distribution function of x.",
+                                    "Hendrycks & Gimpel 2016, arXiv:1606.08415");
+  e.terms = with_settings<Config>(terms);
+  e.samples = named_samples<Config>({{"erf", {}}, {"tanh", {true}}});
 }
 
 }  // namespace ingot

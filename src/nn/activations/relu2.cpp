@@ -9,6 +9,7 @@
 
 #include "config/fields.h"
 #include "nn/activation.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace relu2 {
@@ -22,13 +23,13 @@ class Relu2 final : public Activation {
   at::Tensor forward(const at::Tensor& x) const override { return at::square(at::relu(x)); }
 };
 
+at::Tensor reference(const Config& /*config*/, const at::Tensor& x) { return x.clamp_min(0) * x.clamp_min(0); }
+
 }  // namespace relu2
 
 void register_relu2(Family<ActivationEntry>& family) {
-  ActivationEntry& e =
-      family.add<relu2::Config>("relu2", "The square of the positive part of x.", "So et al. 2021, arXiv:2109.08668");
-  e.make = [](const ConfigObject&) { return std::make_unique<relu2::Relu2>(); };
-  e.reference = [](const ConfigObject&, const at::Tensor& x) { return x.clamp_min(0) * x.clamp_min(0); };
+  add_entry<relu2::Config, relu2::Relu2>(family, "relu2", "The square of the positive part of x.",
+                                         "So et al. 2021, arXiv:2109.08668");
 }
 
 }  // namespace ingot

@@ -8,6 +8,7 @@
 
 #include "config/fields.h"
 #include "nn/activation.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace silu {
@@ -21,13 +22,13 @@ class Silu final : public Activation {
   at::Tensor forward(const at::Tensor& x) const override { return at::silu(x); }
 };
 
+at::Tensor reference(const Config& /*config*/, const at::Tensor& x) { return x / (1 + at::exp(-x)); }
+
 }  // namespace silu
 
 void register_silu(Family<ActivationEntry>& family) {
-  ActivationEntry& e =
-      family.add<silu::Config>("silu", "x times its logistic sigmoid.", "Elfwing et al. 2017, arXiv:1702.03118");
-  e.make = [](const ConfigObject&) { return std::make_unique<silu::Silu>(); };
-  e.reference = [](const ConfigObject&, const at::Tensor& x) { return x / (1 + at::exp(-x)); };
+  add_entry<silu::Config, silu::Silu>(family, "silu", "x times its logistic sigmoid.",
+                                      "Elfwing et al. 2017, arXiv:1702.03118");
 }
 
 }  // namespace ingot

@@ -15,6 +15,7 @@
 #include "nn/bind.h"
 #include "nn/branch.h"
 #include "nn/linear.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace mlp {
@@ -113,22 +114,10 @@ std::vector<Sample> samples(const Families& families) {
 }  // namespace mlp
 
 void register_mlp(Family<FfnEntry>& family) {
-  using mlp::Config;
-  FfnEntry& e = family.add<Config>("mlp", "One projection in, an activation, one projection out.",
+  using namespace mlp;
+  auto& e = add_entry<Config, Mlp>(family, "mlp", "One projection in, an activation, one projection out.",
                                    "Vaswani et al. 2017, arXiv:1706.03762");
-  e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Ffn> {
-    return std::make_unique<mlp::Mlp>(config, context);
-  });
-  e.reference = with_settings<Config>(mlp::reference);
-  e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
-    const std::int64_t width = config.width.resolve(d_model, config.multiple_of);
-    return 2 * d_model * width + (config.bias ? width + d_model : 0) + (config.hidden_scale ? width : 0);
-  });
-  e.effective = with_settings<Config>([](Config config, const SettingsContext& context) {
-    config.width = Width::of(config.width.resolve(context.d_model, config.multiple_of));
-    config.multiple_of = 1;
-    return std::make_shared<ConfigBox<Config>>(config);
-  });
+  e.effective = effective_settings(with_width_resolved<Config>);
   e.sites = {Site::kHidden};
   e.samples = mlp::samples;
 }

@@ -17,6 +17,7 @@
 #include "config/units.h"
 #include "nn/branch.h"
 #include "nn/linear.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace swiglu {
@@ -90,29 +91,16 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace swiglu
 
 void register_swiglu(Family<FfnEntry>& family) {
-  using swiglu::Config;
-  FfnEntry& e = family.add<Config>("swiglu", "Two projections in, one of them through SiLU as a gate, one out.",
-                                   "Shazeer 2020, arXiv:2002.05202");
-  e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Ffn> {
-    return std::make_unique<swiglu::Swiglu>(config, context);
-  });
-  e.reference = with_settings<Config>(swiglu::reference);
-  e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
-    const std::int64_t width = config.width.resolve(d_model, config.multiple_of);
-    return 3 * d_model * width + (config.hidden_scale ? 2 * width : 0);
-  });
-  e.effective = with_settings<Config>([](Config config, const SettingsContext& context) {
-    config.width = Width::of(config.width.resolve(context.d_model, config.multiple_of));
-    config.multiple_of = 1;
-    return std::make_shared<ConfigBox<Config>>(config);
-  });
+  using namespace swiglu;
+  auto& e =
+      add_entry<Config, Swiglu>(family, "swiglu", "Two projections in, one of them through SiLU as a gate, one out.",
+                                "Shazeer 2020, arXiv:2002.05202");
+  e.effective = effective_settings(with_width_resolved<Config>);
   e.sites = {Site::kHidden};
-  e.samples = [](const Families&) {
-    return std::vector<Sample>{{"3x", std::make_shared<ConfigBox<Config>>(Config{Width::times(3), 1, false})},
-                               {"rounded", std::make_shared<ConfigBox<Config>>(Config{Width::times(8, 3), 16, false})},
-                               {"number", std::make_shared<ConfigBox<Config>>(Config{Width::of(20), 1, false})},
-                               {"scaled", std::make_shared<ConfigBox<Config>>(Config{Width::of(20), 1, true})}};
-  };
+  e.samples = named_samples<Config>({{"3x", {Width::times(3), 1, false}},
+                                     {"rounded", {Width::times(8, 3), 16, false}},
+                                     {"number", {Width::of(20), 1, false}},
+                                     {"scaled", {Width::of(20), 1, true}}});
 }
 
 }  // namespace ingot

@@ -47,15 +47,11 @@ class Sdd final : public LinearOutput {
 }  // namespace sdd
 
 void register_sdd(Family<LinearEntry>& family) {
-  using sdd::Config;
-  LinearEntry& e = family.add<Config>("sdd", "The product divided by its root mean square, times a gain.",
-                                      "Wang et al. 2025, arXiv:2502.15499");
-  e.make =
-      with_settings<Config>([](const Config& config, const LinearContext& context) -> std::unique_ptr<LinearOutput> {
-        return std::make_unique<sdd::Sdd>(config, context);
-      });
-  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return width; };
+  auto& e =
+      add_entry<sdd::Config, sdd::Sdd>(family, "sdd", "The product divided by its root mean square, times a gain.",
+                                       "Wang et al. 2025, arXiv:2502.15499");
   e.drops_scale = true;
+  e.samples = {"{eps: 1e-2, depth_scaled: false}"};
 }
 
 }  // namespace ingot

@@ -39,6 +39,7 @@
 #include "nn/linear.h"
 #include "nn/query_key.h"
 #include "nn/value_residual.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace attention {
@@ -321,24 +322,12 @@ std::vector<Sample> samples(const Families& families) {
 }  // namespace attention
 
 void register_attention(Family<MixerEntry>& family) {
-  using attention::Config;
-  MixerEntry& e =
-      family.add<Config>("attention", "Softmax attention with grouped key/value heads and an optional window.",
-                         "Vaswani et al. 2017, arXiv:1706.03762");
-  e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Mixer> {
-    return std::make_unique<attention::Attention>(config, context);
-  });
-  e.validate = with_settings<Config>(attention::validate);
-  e.reference = with_settings<Config>(attention::reference);
-  e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
-    const attention::Sizes sizes(config, d_model);
-    const auto& score = config.query_key.score;
-    return 2 * d_model * (sizes.heads + sizes.kv_heads) * sizes.head_dim + (config.head_scale ? sizes.heads : 0) +
-           score.entry().num_parameters(score.settings(), sizes.heads, sizes.head_dim);
-  });
-  e.effective = with_settings<Config>([](const Config& config, const SettingsContext& context) {
-    return std::make_shared<ConfigBox<Config>>(attention::effective(config, context));
-  });
+  using namespace attention;
+  auto& e = add_entry<Config, Attention>(family, "attention",
+                                         "Softmax attention with grouped key/value heads and an optional window.",
+                                         "Vaswani et al. 2017, arXiv:1706.03762");
+  e.validate = with_settings<Config>(validate);
+  e.effective = effective_settings<Config>(effective);
   e.sites = {Site::kQ, Site::kK, Site::kV, Site::kHead};
   e.samples = attention::samples;
 }

@@ -24,6 +24,7 @@
 #include "ops/kernel_types.h"
 #include "ops/rms_norm/rms_norm.h"
 #include "ops/short_conv/short_conv.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace delta_net {
@@ -134,41 +135,25 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
   return at::linear(normed.flatten(2), params.at("o.weight"));
 }
 
-std::vector<Sample> samples(const Families& /*families*/) {
-  Config plain;
-  plain.num_heads = 4;
-  plain.chunk = 16;
-  Config wide;
-  wide.num_heads = 3;
-  wide.head_dim = 6;
-  wide.conv_kernel = 3;
-  return {{"plain", std::make_shared<ConfigBox<Config>>(plain)}, {"wide", std::make_shared<ConfigBox<Config>>(wide)}};
+Config effective(Config config, const SettingsContext& context) {
+  const Sizes sizes(config, context.d_model);
+  config.num_heads = sizes.heads;
+  config.head_dim = sizes.head_dim;
+  return config;
 }
 
 }  // namespace delta_net
 
 void register_delta_net(Family<MixerEntry>& family) {
-  using delta_net::Config;
-  MixerEntry& e =
-      family.add<Config>("delta_net", "Linear attention with delta-rule updates, and short convolutions before it.",
-                         "Yang et al. 2024, arXiv:2406.06484");
-  e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Mixer> {
-    return std::make_unique<delta_net::DeltaNet>(config, context);
-  });
-  e.validate = with_settings<Config>(delta_net::validate);
-  e.reference = with_settings<Config>(delta_net::reference);
-  e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
-    const delta_net::Sizes sizes(config, d_model);
-    return 4 * d_model * sizes.width + d_model * sizes.heads + 3 * config.conv_kernel * sizes.width + sizes.head_dim;
-  });
-  e.effective = with_settings<Config>([](Config config, const SettingsContext& context) {
-    const delta_net::Sizes sizes(config, context.d_model);
-    config.num_heads = sizes.heads;
-    config.head_dim = sizes.head_dim;
-    return std::make_shared<ConfigBox<Config>>(config);
-  });
+  using namespace delta_net;
+  auto& e = add_entry<Config, DeltaNet>(family, "delta_net",
+                                        "Linear attention with delta-rule updates, and short convolutions before it.",
+                                        "Yang et al. 2024, arXiv:2406.06484");
+  e.validate = with_settings<Config>(validate);
+  e.effective = effective_settings(effective);
   e.sites = {Site::kHead};
-  e.samples = delta_net::samples;
+  e.samples = named_samples<Config>(
+      {{"plain", {.num_heads = 4, .chunk = 16}}, {"wide", {.num_heads = 3, .head_dim = 6, .conv_kernel = 3}}});
 }
 
 }  // namespace ingot

@@ -26,6 +26,7 @@
 #include "ops/scale_heads/scale_heads.h"
 #include "ops/short_conv/short_conv.h"
 #include "ops/ssd/ssd.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace mamba2 {
@@ -184,38 +185,17 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
   return at::linear(normed.flatten(2) * params.at("gated_norm.gain"), params.at("out.weight"));
 }
 
-std::vector<Sample> samples(const Families& /*families*/) {
-  Config plain;
-  plain.state_dim = 12;
-  plain.head_dim = 8;
-  plain.chunk = 16;
-  Config grouped = plain;
-  grouped.num_groups = 2;
-  grouped.conv_kernel = 3;
-  grouped.chunk = 64;
-  return {{"plain", std::make_shared<ConfigBox<Config>>(plain)},
-          {"grouped", std::make_shared<ConfigBox<Config>>(grouped)}};
-}
-
 }  // namespace mamba2
 
 void register_mamba2(Family<MixerEntry>& family) {
-  using mamba2::Config;
-  MixerEntry& e =
-      family.add<Config>("mamba2", "A state-space recurrence with one decay per head, a short convolution and a gate.",
-                         "Dao & Gu 2024, arXiv:2405.21060");
-  e.make = with_settings<Config>([](const Config& config, const BranchContext& context) -> std::unique_ptr<Mixer> {
-    return std::make_unique<mamba2::Mamba2>(config, context);
-  });
-  e.validate = with_settings<Config>(mamba2::validate);
-  e.reference = with_settings<Config>(mamba2::reference);
-  e.num_parameters = with_settings<Config>([](const Config& config, std::int64_t d_model) {
-    const mamba2::Sizes s(config, d_model);
-    return d_model * (2 * s.inner + 2 * s.shared() + s.heads) + (config.conv_kernel + 1) * s.conv_channels() +
-           3 * s.heads + s.inner + s.inner * d_model;
-  });
+  using namespace mamba2;
+  auto& e = add_entry<Config, Mamba2>(
+      family, "mamba2", "A state-space recurrence with one decay per head, a short convolution and a gate.",
+      "Dao & Gu 2024, arXiv:2405.21060");
+  e.validate = with_settings<Config>(validate);
   e.sites = {Site::kHead};
-  e.samples = mamba2::samples;
+  e.samples = named_samples<Config>({{"plain", {.state_dim = 12, .head_dim = 8, .chunk = 16}},
+                                     {"grouped", {.state_dim = 12, .head_dim = 8, .num_groups = 2, .conv_kernel = 3}}});
 }
 
 }  // namespace ingot

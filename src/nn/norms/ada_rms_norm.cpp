@@ -55,13 +55,9 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace ada_rms_norm
 
 void register_ada_rms_norm(Family<NormEntry>& family) {
-  using ada_rms_norm::Config;
-  NormEntry& e = family.add<Config>("ada_rms_norm", "RMSNorm times a learned size that depends on x.",
-                                    "Ma et al. 2025, arXiv:2504.12588");
-  e.make = norms::maker<ada_rms_norm::AdaRmsNorm, Config>();
-  e.reference = with_settings<Config>(ada_rms_norm::reference);
+  auto& e = add_entry<ada_rms_norm::Config, ada_rms_norm::AdaRmsNorm>(
+      family, "ada_rms_norm", "RMSNorm times a learned size that depends on x.", "Ma et al. 2025, arXiv:2504.12588");
   e.has_gain = false;
-  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 2 * width; };
   e.flops_per_element = 8;
 }
 

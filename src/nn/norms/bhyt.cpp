@@ -57,12 +57,9 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace bhyt
 
 void register_bhyt(Family<NormEntry>& family) {
-  using bhyt::Config;
-  NormEntry& e = family.add<Config>("bhyt", "The tanh of x divided by a multiple of its root mean square.",
-                                    "Byun et al. 2025, arXiv:2601.09719");
-  e.make = norms::maker<bhyt::Bhyt, Config>();
-  e.reference = with_settings<Config>(bhyt::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return width + 1; };
+  auto& e = add_entry<bhyt::Config, bhyt::Bhyt>(family, "bhyt",
+                                                "The tanh of x divided by a multiple of its root mean square.",
+                                                "Byun et al. 2025, arXiv:2601.09719");
   e.flops_per_element = 6;
 }
 

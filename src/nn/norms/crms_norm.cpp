@@ -51,14 +51,10 @@ at::Tensor reference(const Config& config, const at::Tensor& z, const ParamMap& 
 }  // namespace crms_norm
 
 void register_crms_norm(Family<NormEntry>& family) {
-  using crms_norm::Config;
-  NormEntry& e =
-      family.add<Config>("crms_norm", "LayerNorm of a vector with mean 0, of which all entries but the last are given.",
-                         "Jiang et al. 2023, arXiv:2305.14858");
-  e.make = norms::maker<crms_norm::CrmsNorm, Config>();
-  e.reference = with_settings<Config>(crms_norm::reference);
+  auto& e = add_entry<crms_norm::Config, crms_norm::CrmsNorm>(
+      family, "crms_norm", "LayerNorm of a vector with mean 0, of which all entries but the last are given.",
+      "Jiang et al. 2023, arXiv:2305.14858");
   e.has_gain = false;
-  e.num_parameters = [](const ConfigObject&, std::int64_t) { return std::int64_t{0}; };
   e.flops_per_element = 4;
 }
 

@@ -57,17 +57,13 @@ at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const ParamM
 }  // namespace derf
 
 void register_derf(Family<NormEntry>& family) {
-  using derf::Config;
-  NormEntry& e = family.add<Config>("derf", "The error function in place of a norm, with a learned slope and shift.",
-                                    "Chen et al. 2025, arXiv:2512.10938");
-  e.make = norms::maker<derf::Derf, Config>();
-  e.reference = with_settings<Config>(derf::reference);
-  e.num_parameters = with_settings<Config>(
-      [](const Config& config, std::int64_t width) { return 2 + (config.bias ? 2 * width : width); });
+  auto& e = add_entry<derf::Config, derf::Derf>(
+      family, "derf", "The error function in place of a norm, with a learned slope and shift.",
+      "Chen et al. 2025, arXiv:2512.10938");
   e.neutral_gain = norms::neutral_at_one;
   e.learns_embedding_factor = true;
   e.flops_per_element = 4;
-  e.samples = norms::samples<Config>({{"default", {}}, {"no_bias", {0.5, false}}});
+  e.samples = named_samples<derf::Config>({{"default", {}}, {"no_bias", {0.5, false}}});
 }
 
 }  // namespace ingot

@@ -63,17 +63,13 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace dyt
 
 void register_dyt(Family<NormEntry>& family) {
-  using dyt::Config;
-  NormEntry& e = family.add<Config>("dyt", "A tanh with a learned slope in place of a norm, without statistics.",
-                                    "Zhu et al. 2025, arXiv:2503.10622");
-  e.make = norms::maker<dyt::Dyt, Config>();
-  e.reference = with_settings<Config>(dyt::reference);
-  e.num_parameters = with_settings<Config>(
-      [](const Config& config, std::int64_t width) { return 1 + (config.bias ? 2 * width : width); });
+  auto& e = add_entry<dyt::Config, dyt::Dyt>(family, "dyt",
+                                             "A tanh with a learned slope in place of a norm, without statistics.",
+                                             "Zhu et al. 2025, arXiv:2503.10622");
   e.neutral_gain = norms::neutral_at_one;
   e.learns_embedding_factor = true;
   e.flops_per_element = 3;
-  e.samples = norms::samples<Config>({{"default", {}}, {"bias", {0.5, true}}});
+  e.samples = named_samples<dyt::Config>({{"default", {}}, {"bias", {0.5, true}}});
 }
 
 }  // namespace ingot

@@ -61,17 +61,13 @@ at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const ParamM
 }  // namespace elementwise_layer_norm
 
 void register_elementwise_layer_norm(Family<NormEntry>& family) {
-  using elementwise_layer_norm::Config;
-  NormEntry& e = family.add<Config>("elementwise_layer_norm",
-                                    "x divided by the root of beta + x² (DyISRU): like LayerNorm, without statistics.",
-                                    "Stollenwerk 2025, arXiv:2503.21708");
-  e.make = norms::maker<elementwise_layer_norm::ElementwiseLayerNorm, Config>();
-  e.reference = with_settings<Config>(elementwise_layer_norm::reference);
-  e.num_parameters = with_settings<Config>(
-      [](const Config& config, std::int64_t width) { return 1 + (config.bias ? 2 * width : width); });
+  auto& e = add_entry<elementwise_layer_norm::Config, elementwise_layer_norm::ElementwiseLayerNorm>(
+      family, "elementwise_layer_norm",
+      "x divided by the root of beta + x² (DyISRU): like LayerNorm, without statistics.",
+      "Stollenwerk 2025, arXiv:2503.21708");
   e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 5;
-  e.samples = norms::samples<Config>({{"default", {}}, {"small", {0.01, false}}});
+  e.samples = named_samples<elementwise_layer_norm::Config>({{"default", {}}, {"small", {0.01, false}}});
 }
 
 }  // namespace ingot

@@ -225,21 +225,16 @@ std::string when(const Config& config, int depth) {
 }  // namespace frozen_norm
 
 void register_frozen_norm(Family<NormEntry>& family) {
-  using frozen_norm::Base, frozen_norm::Config;
-  NormEntry& e = family.add<Config>(
-      "frozen_norm", "A norm whose divisor becomes one number during training, so that it can be removed.",
+  using namespace frozen_norm;
+  auto& e = add_entry<Config, FrozenNorm>(
+      family, "frozen_norm", "A norm whose divisor becomes one number during training, so that it can be removed.",
       "Baroni et al. 2025, arXiv:2507.02559");
-  e.make = norms::maker<frozen_norm::FrozenNorm, Config>();
-  e.reference = with_settings<Config>(frozen_norm::reference);
-  e.num_parameters =
-      with_settings<Config>([](const Config& config, std::int64_t width) { return config.bias ? 2 * width : width; });
   e.neutral_gain = norms::neutral_at_one;
-  e.linear_form = with_settings<Config>(frozen_norm::linear_form);
-  e.text = with_settings<Config>(frozen_norm::when);
+  e.linear_form = with_settings<Config>(linear_form);
+  e.text = with_settings<Config>(when);
   e.flops_per_element = 7;
-  e.samples = norms::samples<Config>({{"default", {}},
-                                      {"bias", {.bias = true}},
-                                      {"rms_norm", {.of = Base::kRmsNorm, .merge = frozen_norm::Moment{9}}}});
+  e.samples = named_samples<Config>(
+      {{"default", {}}, {"bias", {.bias = true}}, {"rms_norm", {.of = Base::kRmsNorm, .merge = Moment{9}}}});
 }
 
 }  // namespace ingot

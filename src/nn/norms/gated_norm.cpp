@@ -73,15 +73,10 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace gated_norm
 
 void register_gated_norm(Family<NormEntry>& family) {
-  using gated_norm::Config;
-  NormEntry& e = family.add<Config>("gated_norm", "RMSNorm times a low-rank gate of its own output.",
-                                    "Qiu et al. 2026, arXiv:2601.22966");
-  e.make = norms::maker<gated_norm::GatedNorm, Config>();
-  e.reference = with_settings<Config>(gated_norm::reference);
-  e.num_parameters =
-      with_settings<Config>([](const Config& config, std::int64_t width) { return width * (1 + 2 * config.rank); });
+  auto& e = add_entry<gated_norm::Config, gated_norm::GatedNorm>(
+      family, "gated_norm", "RMSNorm times a low-rank gate of its own output.", "Qiu et al. 2026, arXiv:2601.22966");
   e.flops_per_element = 8 + 4 * 16;
-  e.samples = norms::samples<Config>({{"default", {}}, {"two_sigma", {8, true, 1e-6}}});
+  e.samples = named_samples<gated_norm::Config>({{"default", {}}, {"two_sigma", {8, true, 1e-6}}});
 }
 
 }  // namespace ingot

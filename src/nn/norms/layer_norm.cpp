@@ -47,17 +47,12 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace layer_norm
 
 void register_layer_norm(Family<NormEntry>& family) {
-  using layer_norm::Config;
-  NormEntry& e =
-      family.add<Config>("layer_norm", "Subtracts the mean, divides by the standard deviation; gain and bias.",
-                         "Ba, Kiros & Hinton 2016, arXiv:1607.06450");
-  e.make = norms::maker<layer_norm::LayerNorm, Config>();
-  e.reference = with_settings<Config>(layer_norm::reference);
-  e.num_parameters =
-      with_settings<Config>([](const Config& config, std::int64_t width) { return config.bias ? 2 * width : width; });
+  auto& e = add_entry<layer_norm::Config, layer_norm::LayerNorm>(
+      family, "layer_norm", "Subtracts the mean, divides by the standard deviation; gain and bias.",
+      "Ba, Kiros & Hinton 2016, arXiv:1607.06450");
   e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 7;
-  e.samples = norms::samples<Config>({{"bias", {}}, {"no_bias", {1e-5, false}}});
+  e.samples = named_samples<layer_norm::Config>({{"bias", {}}, {"no_bias", {1e-5, false}}});
 }
 
 }  // namespace ingot

@@ -80,17 +80,13 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace lp_norm
 
 void register_lp_norm(Family<NormEntry>& family) {
-  using lp_norm::Config;
-  NormEntry& e = family.add<Config>("lp_norm", "Divides by the p-th root of the mean p-th power.",
-                                    "Hoffer et al. 2018, arXiv:1803.01814");
-  e.make = norms::maker<lp_norm::LpNorm, Config>();
-  e.reference = with_settings<Config>(lp_norm::reference);
-  e.num_parameters =
-      with_settings<Config>([](const Config& config, std::int64_t width) { return config.bias ? 2 * width : width; });
+  using namespace lp_norm;
+  auto& e = add_entry<Config, LpNorm>(family, "lp_norm", "Divides by the p-th root of the mean p-th power.",
+                                      "Hoffer et al. 2018, arXiv:1803.01814");
   e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 6;
   e.samples =
-      norms::samples<Config>({{"default", {}}, {"bias", {.bias = true}}, {"plain_p3", {3, false, false, false, 1e-2}}});
+      named_samples<Config>({{"default", {}}, {"bias", {.bias = true}}, {"plain_p3", {3, false, false, false, 1e-2}}});
 }
 
 }  // namespace ingot

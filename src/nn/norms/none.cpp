@@ -2,6 +2,7 @@
 
 #include "config/fields.h"
 #include "nn/norm.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace no_norm {
@@ -10,14 +11,13 @@ struct Config {};
 
 void describe(Fields& /*f*/, Config& /*c*/) {}
 
+at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const ParamMap& /*params*/) { return x; }
+
 }  // namespace no_norm
 
 void register_none(Family<NormEntry>& family) {
-  NormEntry& e = family.add<no_norm::Config>("none", "Leaves x as it is.", "");
-  e.make = [](const ConfigObject&, const NormContext&) { return std::unique_ptr<Norm>(); };
-  e.reference = [](const ConfigObject&, const at::Tensor& x, const ParamMap&) { return x; };
+  auto& e = add_entry<no_norm::Config, void>(family, "none", "Leaves x as it is.", "");
   e.has_gain = false;
-  e.num_parameters = [](const ConfigObject&, std::int64_t) { return std::int64_t{0}; };
 }
 
 }  // namespace ingot

@@ -103,15 +103,13 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace online_norm
 
 void register_online_norm(Family<NormEntry>& family) {
-  using online_norm::Config;
-  NormEntry& e = family.add<Config>("online_norm", "Standardises channels with statistics of earlier steps.",
+  using namespace online_norm;
+  auto& e =
+      add_entry<Config, OnlineNorm>(family, "online_norm", "Standardises channels with statistics of earlier steps.",
                                     "Chiley et al. 2019, arXiv:1905.05894");
-  e.make = norms::maker<online_norm::OnlineNorm, Config>();
-  e.reference = with_settings<Config>(online_norm::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 2 * width; };
   e.flops_per_element = 9;
   e.leaks = true;
-  e.samples = norms::samples<Config>(
+  e.samples = named_samples<Config>(
       {{"default", {.allow_leak = true}}, {"plain", {.allow_leak = true, .layer_scaling = false}}});
 }
 

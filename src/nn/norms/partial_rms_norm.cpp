@@ -60,15 +60,12 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace partial_rms_norm
 
 void register_partial_rms_norm(Family<NormEntry>& family) {
-  using partial_rms_norm::Config;
-  NormEntry& e = family.add<Config>("partial_rms_norm", "Divides by the root mean square of the first channels.",
-                                    "Zhang & Sennrich 2019, arXiv:1910.07467");
-  e.make = norms::maker<partial_rms_norm::PartialRmsNorm, Config>();
-  e.reference = with_settings<Config>(partial_rms_norm::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return width; };
+  auto& e = add_entry<partial_rms_norm::Config, partial_rms_norm::PartialRmsNorm>(
+      family, "partial_rms_norm", "Divides by the root mean square of the first channels.",
+      "Zhang & Sennrich 2019, arXiv:1910.07467");
   e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 3;
-  e.samples = norms::samples<Config>({{"default", {}}, {"half", {0.5, 1e-2}}, {"all", {1, 1e-8}}});
+  e.samples = named_samples<partial_rms_norm::Config>({{"default", {}}, {"half", {0.5, 1e-2}}, {"all", {1, 1e-8}}});
 }
 
 }  // namespace ingot

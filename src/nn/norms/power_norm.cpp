@@ -104,18 +104,16 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace power_norm
 
 void register_power_norm(Family<NormEntry>& family) {
-  using power_norm::Config;
-  NormEntry& e = family.add<Config>("power_norm", "Divides by a running root mean square over tokens, per channel.",
-                                    "Shen et al. 2020, arXiv:2003.07845");
-  e.make = norms::maker<power_norm::PowerNorm, Config>();
-  e.reference = with_settings<Config>(power_norm::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 2 * width; };
+  using namespace power_norm;
+  auto& e = add_entry<Config, PowerNorm>(family, "power_norm",
+                                         "Divides by a running root mean square over tokens, per channel.",
+                                         "Shen et al. 2020, arXiv:2003.07845");
   e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 8;
   e.leaks = true;
-  e.samples = norms::samples<Config>({{"default", {.running = {10000, true}}},
-                                      {"groups", {.running = {10000, true}, .groups = 4}},
-                                      {"plain", {.running = {10000, true}, .groups = 0}}});
+  e.samples = named_samples<Config>({{"default", {.running = {10000, true}}},
+                                     {"groups", {.running = {10000, true}, .groups = 4}},
+                                     {"plain", {.running = {10000, true}, .groups = 0}}});
 }
 
 }  // namespace ingot

@@ -51,12 +51,9 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace pre_affine_rms_norm
 
 void register_pre_affine_rms_norm(Family<NormEntry>& family) {
-  using pre_affine_rms_norm::Config;
-  NormEntry& e = family.add<Config>("pre_affine_rms_norm", "RMSNorm with a gain before it and one behind it.",
-                                    "Qiu et al. 2026, arXiv:2601.22966");
-  e.make = norms::maker<pre_affine_rms_norm::PreAffineRmsNorm, Config>();
-  e.reference = with_settings<Config>(pre_affine_rms_norm::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 2 * width; };
+  auto& e = add_entry<pre_affine_rms_norm::Config, pre_affine_rms_norm::PreAffineRmsNorm>(
+      family, "pre_affine_rms_norm", "RMSNorm with a gain before it and one behind it.",
+      "Qiu et al. 2026, arXiv:2601.22966");
   e.flops_per_element = 5;
 }
 

@@ -84,21 +84,17 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace rms_norm
 
 void register_rms_norm(Family<NormEntry>& family) {
-  using rms_norm::Config;
+  using namespace rms_norm;
   using rms_norm::EpsMode;
-  NormEntry& e = family.add<Config>("rms_norm", "Divides by the root mean square and multiplies by a gain.",
-                                    "Zhang & Sennrich 2019, arXiv:1910.07467");
-  e.make = norms::maker<rms_norm::RmsNorm, Config>();
-  e.reference = with_settings<Config>(rms_norm::reference);
-  e.num_parameters =
-      with_settings<Config>([](const Config& config, std::int64_t width) { return config.bias ? 2 * width : width; });
+  auto& e = add_entry<Config, RmsNorm>(family, "rms_norm", "Divides by the root mean square and multiplies by a gain.",
+                                       "Zhang & Sennrich 2019, arXiv:1910.07467");
   e.neutral_gain = with_settings<Config>([](const Config& config) { return config.zero_centred ? 0.0 : 1.0; });
   e.flops_per_element = 4;
-  e.samples = norms::samples<Config>({{"default", {}},
-                                      {"outside", {1e-8, EpsMode::kOutside, false}},
-                                      {"zero_centred", {1e-6, EpsMode::kInside, true}},
-                                      {"outside_zero_centred", {1e-2, EpsMode::kOutside, true}},
-                                      {"bias", {1e-6, EpsMode::kInside, false, true}}});
+  e.samples = named_samples<Config>({{"default", {}},
+                                     {"outside", {1e-8, EpsMode::kOutside, false}},
+                                     {"zero_centred", {1e-6, EpsMode::kInside, true}},
+                                     {"outside_zero_centred", {1e-2, EpsMode::kOutside, true}},
+                                     {"bias", {1e-6, EpsMode::kInside, false, true}}});
 }
 
 }  // namespace ingot

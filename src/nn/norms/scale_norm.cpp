@@ -50,15 +50,12 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace scale_norm
 
 void register_scale_norm(Family<NormEntry>& family) {
-  using scale_norm::Config;
-  NormEntry& e = family.add<Config>("scale_norm", "Scales each vector to one learned length.",
-                                    "Nguyen & Salazar 2019, arXiv:1910.05895");
-  e.make = norms::maker<scale_norm::ScaleNorm, Config>();
-  e.reference = with_settings<Config>(scale_norm::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t) { return std::int64_t{1}; };
+  using namespace scale_norm;
+  auto& e = add_entry<Config, ScaleNorm>(family, "scale_norm", "Scales each vector to one learned length.",
+                                         "Nguyen & Salazar 2019, arXiv:1910.05895");
   e.flops_per_element = 3;
   // The second: rows of the conformance tests lie on both sides of eps.
-  e.samples = norms::samples<Config>({{"default", {}}, {"floor", {3}}});
+  e.samples = named_samples<Config>({{"default", {}}, {"floor", {3}}});
 }
 
 }  // namespace ingot

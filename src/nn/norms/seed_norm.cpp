@@ -83,15 +83,11 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace seed_norm
 
 void register_seed_norm(Family<NormEntry>& family) {
-  using seed_norm::Config;
-  NormEntry& e =
-      family.add<Config>("seed_norm", "RMSNorm whose gain depends on x, through the tanh of a product with it.",
-                         "Cai et al. 2025, arXiv:2510.22777");
-  e.make = norms::maker<seed_norm::SeedNorm, Config>();
-  e.reference = with_settings<Config>(seed_norm::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 3 * width; };
+  auto& e = add_entry<seed_norm::Config, seed_norm::SeedNorm>(
+      family, "seed_norm", "RMSNorm whose gain depends on x, through the tanh of a product with it.",
+      "Cai et al. 2025, arXiv:2510.22777");
   e.flops_per_element = 8;
-  e.samples = norms::samples<Config>({{"default", {}}, {"groups", {4, 1e-5}}});
+  e.samples = named_samples<seed_norm::Config>({{"default", {}}, {"groups", {4, 1e-5}}});
 }
 
 }  // namespace ingot

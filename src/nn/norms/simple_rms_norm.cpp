@@ -43,13 +43,10 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace simple_rms_norm
 
 void register_simple_rms_norm(Family<NormEntry>& family) {
-  using simple_rms_norm::Config;
-  NormEntry& e = family.add<Config>("simple_rms_norm", "Divides by the root mean square; nothing is learned.",
-                                    "Qin et al. 2023, arXiv:2307.14995");
-  e.make = norms::maker<simple_rms_norm::SimpleRmsNorm, Config>();
-  e.reference = with_settings<Config>(simple_rms_norm::reference);
+  auto& e = add_entry<simple_rms_norm::Config, simple_rms_norm::SimpleRmsNorm>(
+      family, "simple_rms_norm", "Divides by the root mean square; nothing is learned.",
+      "Qin et al. 2023, arXiv:2307.14995");
   e.has_gain = false;
-  e.num_parameters = [](const ConfigObject&, std::int64_t) { return std::int64_t{0}; };
   e.flops_per_element = 3;
 }
 

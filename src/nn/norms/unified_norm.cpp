@@ -114,17 +114,14 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& 
 }  // namespace unified_norm
 
 void register_unified_norm(Family<NormEntry>& family) {
-  using unified_norm::Config;
-  NormEntry& e = family.add<Config>(
-      "unified_norm", "Divides by a root mean square over tokens that is smoothed over a window of steps.",
+  using namespace unified_norm;
+  auto& e = add_entry<Config, UnifiedNorm>(
+      family, "unified_norm", "Divides by a root mean square over tokens that is smoothed over a window of steps.",
       "Yang et al. 2022, arXiv:2208.01313");
-  e.make = norms::maker<unified_norm::UnifiedNorm, Config>();
-  e.reference = with_settings<Config>(unified_norm::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t width) { return 2 * width; };
   e.neutral_gain = norms::neutral_at_one;
   e.flops_per_element = 5;
   e.leaks = true;
-  e.samples = norms::samples<Config>({{"default", {.running = {4000, true}}}});
+  e.samples = named_samples<Config>({{"default", {.running = {4000, true}}}});
 }
 
 }  // namespace ingot

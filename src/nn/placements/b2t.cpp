@@ -6,6 +6,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace b2t_placement {
@@ -25,16 +26,12 @@ class B2t final : public Placement {
 }  // namespace b2t_placement
 
 void register_b2t(Family<PlacementEntry>& family) {
-  using b2t_placement::Config;
-  PlacementEntry& e =
-      family.add<Config>("b2t", "Post-norm with the input of a block added once more before the block's last norm.",
-                         "Takase et al. 2022, arXiv:2206.00330");
-  e.make = [](const ConfigObject&, const PlacementContext&) { return std::make_unique<b2t_placement::B2t>(); };
-  e.bundle = with_settings<Config>([](const Config& config, std::int64_t) -> PlacementBundle {
-    if (config.bundle == Bundle::kSitesOnly) return {};
-    return {"b2t", "b2t", {}};
-  });
+  auto& e = add_entry<b2t_placement::Config, b2t_placement::B2t>(
+      family, "b2t", "Post-norm with the input of a block added once more before the block's last norm.",
+      "Takase et al. 2022, arXiv:2206.00330");
+  e.bundle = published<b2t_placement::Config>({"b2t", "b2t"});
   e.counts_blocks = true;
+  e.samples = {"{bundle: sites_only}"};
 }
 
 }  // namespace ingot

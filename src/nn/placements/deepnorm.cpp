@@ -7,6 +7,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace deepnorm_placement {
@@ -33,18 +34,11 @@ class Deepnorm final : public Placement {
 }  // namespace deepnorm_placement
 
 void register_deepnorm(Family<PlacementEntry>& family) {
-  using deepnorm_placement::Config;
-  PlacementEntry& e =
-      family.add<Config>("deepnorm", "Post-norm with a skip path scaled by the depth and an init that shrinks with it.",
-                         "Wang et al. 2022, arXiv:2203.00555");
-  e.make =
-      with_settings<Config>([](const Config& config, const PlacementContext& context) -> std::unique_ptr<Placement> {
-        return std::make_unique<deepnorm_placement::Deepnorm>(config, context);
-      });
-  e.bundle = with_settings<Config>([](const Config& config, std::int64_t) -> PlacementBundle {
-    if (config.bundle == Bundle::kSitesOnly) return {};
-    return {"", "deepnorm", {}};
-  });
+  auto& e = add_entry<deepnorm_placement::Config, deepnorm_placement::Deepnorm>(
+      family, "deepnorm", "Post-norm with a skip path scaled by the depth and an init that shrinks with it.",
+      "Wang et al. 2022, arXiv:2203.00555");
+  e.bundle = published<deepnorm_placement::Config>({"", "deepnorm"});
+  e.samples = {"{bundle: sites_only}"};
 }
 
 }  // namespace ingot

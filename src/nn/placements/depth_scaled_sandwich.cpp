@@ -9,6 +9,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace depth_scaled_sandwich {
@@ -48,19 +49,12 @@ class DepthScaledSandwich final : public Placement {
 }  // namespace depth_scaled_sandwich
 
 void register_depth_scaled_sandwich(Family<PlacementEntry>& family) {
-  using depth_scaled_sandwich::Config;
-  PlacementEntry& e = family.add<Config>(
-      "depth_scaled_sandwich", "Sandwich norm whose output gains start at a number that falls with the depth.",
+  auto& e = add_entry<depth_scaled_sandwich::Config, depth_scaled_sandwich::DepthScaledSandwich>(
+      family, "depth_scaled_sandwich", "Sandwich norm whose output gains start at a number that falls with the depth.",
       "Yin et al. 2025, arXiv:2504.07866");
-  e.make =
-      with_settings<Config>([](const Config& config, const PlacementContext& context) -> std::unique_ptr<Placement> {
-        return std::make_unique<depth_scaled_sandwich::DepthScaledSandwich>(config, context);
-      });
-  e.bundle = with_settings<Config>([](const Config& config, std::int64_t) -> PlacementBundle {
-    if (config.bundle == Bundle::kSitesOnly) return {};
-    return {"", "tiny_init", {}};
-  });
+  e.bundle = published<depth_scaled_sandwich::Config>({"", "tiny_init"});
   e.counts_blocks = true;
+  e.samples = {"{bundle: sites_only}", "{mixer_gain: 0.5, ffn_gain: 0.25}"};
 }
 
 }  // namespace ingot

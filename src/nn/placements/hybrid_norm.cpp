@@ -7,6 +7,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace hybrid_norm {
@@ -32,12 +33,9 @@ class HybridNorm final : public Placement {
 }  // namespace hybrid_norm
 
 void register_hybrid_norm(Family<PlacementEntry>& family) {
-  PlacementEntry& e = family.add<hybrid_norm::Config>(
-      "hybrid_norm", "QKV-norm in mixers and a norm of the stream before every ffn and the head.",
+  add_entry<hybrid_norm::Config, hybrid_norm::HybridNorm>(
+      family, "hybrid_norm", "QKV-norm in mixers and a norm of the stream before every ffn and the head.",
       "Zhuo et al. 2025, arXiv:2503.04598");
-  e.make = [](const ConfigObject&, const PlacementContext& context) {
-    return std::make_unique<hybrid_norm::HybridNorm>(context);
-  };
 }
 
 }  // namespace ingot

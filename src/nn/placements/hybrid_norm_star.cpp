@@ -6,6 +6,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace hybrid_norm_star {
@@ -38,11 +39,8 @@ class HybridNormStar final : public Placement {
 }  // namespace hybrid_norm_star
 
 void register_hybrid_norm_star(Family<PlacementEntry>& family) {
-  PlacementEntry& e = family.add<hybrid_norm_star::Config>(
-      "hybrid_norm_star", "HybridNorm with a pre-norm first block.", "Zhuo et al. 2025, arXiv:2503.04598");
-  e.make = [](const ConfigObject&, const PlacementContext& context) {
-    return std::make_unique<hybrid_norm_star::HybridNormStar>(context);
-  };
+  auto& e = add_entry<hybrid_norm_star::Config, hybrid_norm_star::HybridNormStar>(
+      family, "hybrid_norm_star", "HybridNorm with a pre-norm first block.", "Zhuo et al. 2025, arXiv:2503.04598");
   e.counts_blocks = true;
 }
 

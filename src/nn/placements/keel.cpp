@@ -5,6 +5,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace keel {
@@ -30,9 +31,9 @@ class Keel final : public Placement {
 }  // namespace keel
 
 void register_keel(Family<PlacementEntry>& family) {
-  PlacementEntry& e = family.add<keel::Config>(
-      "keel", "Post-norm with a skip path scaled by the depth and a norm before every sub-layer.", "arXiv:2601.19895");
-  e.make = [](const ConfigObject&, const PlacementContext& context) { return std::make_unique<keel::Keel>(context); };
+  auto& e = add_entry<keel::Config, keel::Keel>(
+      family, "keel", "Post-norm with a skip path scaled by the depth and a norm before every sub-layer.",
+      "arXiv:2601.19895");
   e.counts_blocks = true;
 }
 

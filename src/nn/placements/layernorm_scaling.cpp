@@ -8,6 +8,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace layernorm_scaling {
@@ -28,12 +29,9 @@ class LayernormScaling final : public Placement {
 }  // namespace layernorm_scaling
 
 void register_layernorm_scaling(Family<PlacementEntry>& family) {
-  PlacementEntry& e = family.add<layernorm_scaling::Config>(
-      "layernorm_scaling", "Pre-norm whose output is divided by the square root of the block's number.",
+  auto& e = add_entry<layernorm_scaling::Config, layernorm_scaling::LayernormScaling>(
+      family, "layernorm_scaling", "Pre-norm whose output is divided by the square root of the block's number.",
       "Sun et al. 2025, arXiv:2502.05795");
-  e.make = [](const ConfigObject&, const PlacementContext&) {
-    return std::make_unique<layernorm_scaling::LayernormScaling>();
-  };
   e.counts_blocks = true;
 }
 

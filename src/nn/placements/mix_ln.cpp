@@ -8,6 +8,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace mix_ln {
@@ -39,14 +40,11 @@ class MixLn final : public Placement {
 }  // namespace mix_ln
 
 void register_mix_ln(Family<PlacementEntry>& family) {
-  PlacementEntry& e =
-      family.add<mix_ln::Config>("mix_ln", "Post-norm in the first quarter of the blocks, pre-norm in the others.",
-                                 "Li et al. 2024, arXiv:2412.13795");
-  e.make = with_settings<mix_ln::Config>(
-      [](const mix_ln::Config& config, const PlacementContext& context) -> std::unique_ptr<Placement> {
-        return std::make_unique<mix_ln::MixLn>(config, context);
-      });
+  auto& e = add_entry<mix_ln::Config, mix_ln::MixLn>(
+      family, "mix_ln", "Post-norm in the first quarter of the blocks, pre-norm in the others.",
+      "Li et al. 2024, arXiv:2412.13795");
   e.counts_blocks = true;
+  e.samples = {"{post_fraction: 0.5}"};
 }
 
 }  // namespace ingot

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace ngpt_placement {
@@ -52,14 +53,10 @@ class Ngpt final : public Placement {
 }  // namespace ngpt_placement
 
 void register_ngpt(Family<PlacementEntry>& family) {
-  using ngpt_placement::Config;
-  PlacementEntry& e =
-      family.add<Config>("ngpt", "A stream on the unit sphere, unit weight vectors, learned factors in place of norms.",
-                         "Loshchilov et al. 2024, arXiv:2410.01131");
-  e.make =
-      with_settings<Config>([](const Config& config, const PlacementContext& context) -> std::unique_ptr<Placement> {
-        return std::make_unique<ngpt_placement::Ngpt>(config, context);
-      });
+  using namespace ngpt_placement;
+  auto& e = add_entry<Config, Ngpt>(
+      family, "ngpt", "A stream on the unit sphere, unit weight vectors, learned factors in place of norms.",
+      "Loshchilov et al. 2024, arXiv:2410.01131");
   e.bundle = with_settings<Config>([](const Config& config, std::int64_t d_model) -> PlacementBundle {
     if (config.bundle == Bundle::kSitesOnly) return {};
     return {"ngpt",
@@ -70,6 +67,7 @@ void register_ngpt(Family<PlacementEntry>& family) {
             /*logit_scale=*/true,
             /*untied_head=*/true};
   });
+  e.samples = {"{bundle: sites_only}"};
 }
 
 }  // namespace ingot

@@ -5,6 +5,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace no_norms {
@@ -22,9 +23,8 @@ class NoNorms final : public Placement {
 }  // namespace no_norms
 
 void register_none(Family<PlacementEntry>& family) {
-  PlacementEntry& e =
-      family.add<no_norms::Config>("none", "No norm at any site.", "Zhang et al. 2019, arXiv:1901.09321");
-  e.make = [](const ConfigObject&, const PlacementContext&) { return std::make_unique<no_norms::NoNorms>(); };
+  add_entry<no_norms::Config, no_norms::NoNorms>(family, "none", "No norm at any site.",
+                                                 "Zhang et al. 2019, arXiv:1901.09321");
 }
 
 }  // namespace ingot

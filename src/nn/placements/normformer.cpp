@@ -10,6 +10,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace normformer {
@@ -48,12 +49,10 @@ class Normformer final : public Placement {
 }  // namespace normformer
 
 void register_normformer(Family<PlacementEntry>& family) {
-  using normformer::Config;
-  PlacementEntry& e = family.add<Config>("normformer", "Pre-norm with norms of mixers' outputs and inside the ffn.",
-                                         "Shleifer et al. 2021, arXiv:2110.09456");
-  e.make = [](const ConfigObject&, const PlacementContext& context) {
-    return std::make_unique<normformer::Normformer>(context);
-  };
+  using namespace normformer;
+  auto& e =
+      add_entry<Config, Normformer>(family, "normformer", "Pre-norm with norms of mixers' outputs and inside the ffn.",
+                                    "Shleifer et al. 2021, arXiv:2110.09456");
   e.bundle = with_settings<Config>([](const Config& config, std::int64_t) {
     PlacementBundle bundle;
     if (config.bundle == Bundle::kSitesOnly) return bundle;
@@ -61,6 +60,7 @@ void register_normformer(Family<PlacementEntry>& family) {
     bundle.mixer = {{"head_scale", "true"}};
     return bundle;
   });
+  e.samples = {"{bundle: sites_only}", "{residual_scale: true}"};
 }
 
 }  // namespace ingot

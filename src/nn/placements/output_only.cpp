@@ -4,6 +4,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace output_only {
@@ -23,10 +24,9 @@ class OutputOnly final : public Placement {
 }  // namespace output_only
 
 void register_output_only(Family<PlacementEntry>& family) {
-  PlacementEntry& e = family.add<output_only::Config>(
-      "output_only", "A norm after every sub-layer, before it joins the stream, and before the head.",
+  add_entry<output_only::Config, output_only::OutputOnly>(
+      family, "output_only", "A norm after every sub-layer, before it joins the stream, and before the head.",
       "OLMo team 2024, arXiv:2501.00656");
-  e.make = [](const ConfigObject&, const PlacementContext&) { return std::make_unique<output_only::OutputOnly>(); };
 }
 
 }  // namespace ingot

@@ -5,6 +5,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace peri {
@@ -34,13 +35,10 @@ class Peri final : public Placement {
 }  // namespace peri
 
 void register_peri(Family<PlacementEntry>& family) {
-  PlacementEntry& e =
-      family.add<peri::Config>("peri", "A norm before and after every sub-layer, of the embedding and before the head.",
-                               "Kim et al. 2025, arXiv:2502.02732");
-  e.make = with_settings<peri::Config>(
-      [](const peri::Config& config, const PlacementContext&) -> std::unique_ptr<Placement> {
-        return std::make_unique<peri::Peri>(config);
-      });
+  add_entry<peri::Config, peri::Peri>(family, "peri",
+                                      "A norm before and after every sub-layer, of the embedding and before the head.",
+                                      "Kim et al. 2025, arXiv:2502.02732")
+      .samples = {"{embedding_norm: false}"};
 }
 
 }  // namespace ingot

@@ -5,6 +5,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace post {
@@ -22,9 +23,8 @@ class Post final : public Placement {
 }  // namespace post
 
 void register_post(Family<PlacementEntry>& family) {
-  PlacementEntry& e = family.add<post::Config>("post", "A norm of the stream after every sub-layer has joined it.",
-                                               "Vaswani et al. 2017, arXiv:1706.03762");
-  e.make = [](const ConfigObject&, const PlacementContext&) { return std::make_unique<post::Post>(); };
+  add_entry<post::Config, post::Post>(family, "post", "A norm of the stream after every sub-layer has joined it.",
+                                      "Vaswani et al. 2017, arXiv:1706.03762");
 }
 
 }  // namespace ingot

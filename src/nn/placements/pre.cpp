@@ -4,6 +4,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace pre {
@@ -23,9 +24,8 @@ class Pre final : public Placement {
 }  // namespace pre
 
 void register_pre(Family<PlacementEntry>& family) {
-  PlacementEntry& e = family.add<pre::Config>("pre", "A norm before every sub-layer and before the head.",
-                                              "Xiong et al. 2020, arXiv:2002.04745");
-  e.make = [](const ConfigObject&, const PlacementContext&) { return std::make_unique<pre::Pre>(); };
+  add_entry<pre::Config, pre::Pre>(family, "pre", "A norm before every sub-layer and before the head.",
+                                   "Xiong et al. 2020, arXiv:2002.04745");
 }
 
 }  // namespace ingot

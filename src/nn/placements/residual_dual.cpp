@@ -6,6 +6,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace residual_dual_placement {
@@ -27,17 +28,12 @@ class ResidualDual final : public Placement {
 }  // namespace residual_dual_placement
 
 void register_residual_dual(Family<PlacementEntry>& family) {
-  using residual_dual_placement::Config;
-  PlacementEntry& e = family.add<Config>(
-      "residual_dual", "Post-norm beside a plain sum of all branches, which a final norm adds to what the head reads.",
+  auto& e = add_entry<residual_dual_placement::Config, residual_dual_placement::ResidualDual>(
+      family, "residual_dual",
+      "Post-norm beside a plain sum of all branches, which a final norm adds to what the head reads.",
       "Xie et al. 2023, arXiv:2304.14802");
-  e.make = [](const ConfigObject&, const PlacementContext&) {
-    return std::make_unique<residual_dual_placement::ResidualDual>();
-  };
-  e.bundle = with_settings<Config>([](const Config& config, std::int64_t) -> PlacementBundle {
-    if (config.bundle == Bundle::kSitesOnly) return {};
-    return {"residual_dual", "", {}};
-  });
+  e.bundle = published<residual_dual_placement::Config>({"residual_dual", ""});
+  e.samples = {"{bundle: sites_only}"};
 }
 
 }  // namespace ingot

@@ -5,6 +5,7 @@
 
 #include "config/fields.h"
 #include "nn/placement.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace sandwich {
@@ -24,9 +25,9 @@ class Sandwich final : public Placement {
 }  // namespace sandwich
 
 void register_sandwich(Family<PlacementEntry>& family) {
-  PlacementEntry& e = family.add<sandwich::Config>(
-      "sandwich", "A norm before and after every sub-layer and before the head.", "Ding et al. 2021, arXiv:2105.13290");
-  e.make = [](const ConfigObject&, const PlacementContext&) { return std::make_unique<sandwich::Sandwich>(); };
+  add_entry<sandwich::Config, sandwich::Sandwich>(family, "sandwich",
+                                                  "A norm before and after every sub-layer and before the head.",
+                                                  "Ding et al. 2021, arXiv:2105.13290");
 }
 
 }  // namespace ingot

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "config/fields.h"
 #include "nn/position.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace learned {
@@ -21,6 +22,8 @@ void describe(Fields& /*f*/, Config& /*c*/) {}
 class Learned final : public Position {
  public:
   explicit Learned(const PositionContext& context) {
+    if (!context.at_embedding)
+      throw ConfigError("learned positions are added to the embedding: they belong to `model.position`");
     ParamSpec spec;
     spec.name = "weight";
     spec.shape = {context.max_length, context.d_model};
@@ -39,12 +42,6 @@ class Learned final : public Position {
   Param weight_;
 };
 
-std::unique_ptr<Position> make(const Config& /*config*/, const PositionContext& context) {
-  if (!context.at_embedding)
-    throw ConfigError("learned positions are added to the embedding: they belong to `model.position`");
-  return std::make_unique<Learned>(context);
-}
-
 at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const at::Tensor& position,
                      const ParamMap& params) {
   const at::Tensor rows = params.at("weight").index_select(0, position.flatten());
@@ -54,14 +51,9 @@ at::Tensor reference(const Config& /*config*/, const at::Tensor& x, const at::Te
 }  // namespace learned
 
 void register_learned(Family<PositionEntry>& family) {
-  using learned::Config;
-  PositionEntry& e = family.add<Config>("learned", "Adds a learned vector for each position to the embedding.",
-                                        "Gehring et al. 2017, arXiv:1705.03122");
-  e.make = with_settings<Config>(learned::make);
-  e.reference = with_settings<Config>(learned::reference);
-  e.num_parameters = [](const ConfigObject&, const PositionContext& context) {
-    return context.max_length * context.d_model;
-  };
+  add_entry<learned::Config, learned::Learned>(family, "learned",
+                                               "Adds a learned vector for each position to the embedding.",
+                                               "Gehring et al. 2017, arXiv:1705.03122");
 }
 
 }  // namespace ingot

@@ -2,6 +2,7 @@
 
 #include "config/fields.h"
 #include "nn/position.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace no_position {
@@ -10,13 +11,12 @@ struct Config {};
 
 void describe(Fields& /*f*/, Config& /*c*/) {}
 
+at::Tensor reference(const Config&, const at::Tensor& x, const at::Tensor&, const ParamMap&) { return x; }
+
 }  // namespace no_position
 
 void register_none(Family<PositionEntry>& family) {
-  PositionEntry& e = family.add<no_position::Config>("none", "No position encoding.", "");
-  e.make = [](const ConfigObject&, const PositionContext&) { return std::unique_ptr<Position>(); };
-  e.reference = [](const ConfigObject&, const at::Tensor& x, const at::Tensor&, const ParamMap&) { return x; };
-  e.num_parameters = [](const ConfigObject&, const PositionContext&) { return std::int64_t{0}; };
+  add_entry<no_position::Config, void>(family, "none", "No position encoding.", "");
 }
 
 }  // namespace ingot

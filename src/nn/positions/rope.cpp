@@ -19,6 +19,7 @@
 #include "config/limits.h"
 #include "nn/position.h"
 #include "ops/rotary/rotary.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace rope {
@@ -62,7 +63,14 @@ at::Tensor angles(double theta, std::int64_t head_dim, const at::Tensor& positio
 class Rope final : public Position {
  public:
   Rope(const Config& config, const PositionContext& context)
-      : head_dim_(context.head_dim), theta_(base(config, context.head_dim)) {}
+      : head_dim_(context.head_dim), theta_(base(config, context.head_dim)) {
+    if (context.at_embedding)
+      throw ConfigError("rope turns queries and keys: it belongs to `position` of an attention mixer");
+    if (head_dim_ % 2 != 0) throw ConfigError(cat("rope needs an even head_dim, got ", head_dim_));
+    if (config.ntk && (head_dim_ <= 2 || 2 * config.ntk->max_length <= config.ntk->original_length)) {
+      throw ConfigError("rope's ntk needs head_dim above 2 and 2 * max_length above original_length");
+    }
+  }
 
   at::Tensor rotate(const at::Tensor& x, const SequenceContext& context) const override {
     const at::ScalarType type = x.scalar_type() == at::kDouble ? at::kDouble : at::kFloat;
@@ -79,16 +87,6 @@ class Rope final : public Position {
   double theta_;
 };
 
-std::unique_ptr<Position> make(const Config& config, const PositionContext& context) {
-  if (context.at_embedding)
-    throw ConfigError("rope turns queries and keys: it belongs to `position` of an attention mixer");
-  if (context.head_dim % 2 != 0) throw ConfigError(cat("rope needs an even head_dim, got ", context.head_dim));
-  if (config.ntk && (context.head_dim <= 2 || 2 * config.ntk->max_length <= config.ntk->original_length)) {
-    throw ConfigError("rope's ntk needs head_dim above 2 and 2 * max_length above original_length");
-  }
-  return std::make_unique<Rope>(config, context);
-}
-
 at::Tensor reference(const Config& config, const at::Tensor& x, const at::Tensor& position, const ParamMap&) {
   const at::Tensor angle = angles(base(config, x.size(-1)), x.size(-1), position).unsqueeze(2);
   const at::Tensor w = x.to(at::kDouble);
@@ -100,17 +98,11 @@ at::Tensor reference(const Config& config, const at::Tensor& x, const at::Tensor
 }  // namespace rope
 
 void register_rope(Family<PositionEntry>& family) {
-  using rope::Config;
-  PositionEntry& e =
-      family.add<Config>("rope", "Turns pairs of query and key entries by angles that grow with position.",
-                         "Su et al. 2021, arXiv:2104.09864");
-  e.make = with_settings<Config>(rope::make);
-  e.reference = with_settings<Config>(rope::reference);
-  e.num_parameters = [](const ConfigObject&, const PositionContext&) { return std::int64_t{0}; };
-  e.samples = [](const Families&) {
-    return std::vector<Sample>{{"plain", std::make_shared<ConfigBox<Config>>()},
-                               {"ntk", std::make_shared<ConfigBox<Config>>(Config{10000, rope::Ntk{256, 64}})}};
-  };
+  using namespace rope;
+  auto& e =
+      add_entry<Config, Rope>(family, "rope", "Turns pairs of query and key entries by angles that grow with position.",
+                              "Su et al. 2021, arXiv:2104.09864");
+  e.samples = named_samples<Config>({{"plain", {}}, {"ntk", {10000, Ntk{256, 64}}}});
 }
 
 }  // namespace ingot

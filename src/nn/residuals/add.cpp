@@ -24,9 +24,8 @@ class Add final : public residuals::ScaledResidual {
 }  // namespace add
 
 void register_add(Family<ResidualEntry>& family) {
-  ResidualEntry& e =
-      family.add<add::Config>("add", "Adds the branch to the stream.", "He et al. 2015, arXiv:1512.03385");
-  e.make = [](const ConfigObject&, const ResidualContext& context) { return std::make_unique<add::Add>(context); };
+  auto& e = add_entry<add::Config, add::Add>(family, "add", "Adds the branch to the stream.",
+                                             "He et al. 2015, arXiv:1512.03385");
   e.sums_branches = true;
 }
 

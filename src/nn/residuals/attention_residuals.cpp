@@ -70,6 +70,7 @@ class AttentionResiduals final : public Residual {
   Stream begin_at(int depth, const at::Tensor& x) const override {
     return {std::vector<at::Tensor>(static_cast<std::size_t>(num_values(depth)), x)};
   }
+  int kind_of_work(int depth) const override { return num_values(depth); }
   std::string text(int depth) const override { return cat("reads ", num_values(depth), " outputs"); }
 
  private:
@@ -98,10 +99,10 @@ class AttentionResiduals final : public Residual {
 }  // namespace attention_residuals
 
 void register_attention_residuals(Family<ResidualEntry>& family) {
-  using attention_residuals::Config;
-  ResidualEntry& e = family.add<Config>(
-      "attention_residuals", "Reads a learned average of the embedding and all earlier outputs.", "arXiv:2603.15031");
-  e.make = residuals::maker<attention_residuals::AttentionResiduals, Config>();
+  add_entry<attention_residuals::Config, attention_residuals::AttentionResiduals>(
+      family, "attention_residuals", "Reads a learned average of the embedding and all earlier outputs.",
+      "arXiv:2603.15031")
+      .samples = {"{blocks: 2}"};
 }
 
 }  // namespace ingot

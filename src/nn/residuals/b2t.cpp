@@ -42,6 +42,7 @@ class B2t final : public Residual {
     const bool within_block = depth > 0 && block_of(depth) == block_of(depth - 1);
     return within_block ? Stream{{x, x}} : begin(x);
   }
+  int kind_of_work(int depth) const override { return depth - 2 * block_of(depth); }
 
  private:
   int num_sublayers_;
@@ -50,11 +51,9 @@ class B2t final : public Residual {
 }  // namespace b2t_residual
 
 void register_b2t(Family<ResidualEntry>& family) {
-  using b2t_residual::Config;
-  ResidualEntry& e =
-      family.add<Config>("b2t", "Adds the input of a block once more when the block's last branch joins.",
-                         "Takase et al. 2022, arXiv:2206.00330");
-  e.make = residuals::maker<b2t_residual::B2t, Config>();
+  add_entry<b2t_residual::Config, b2t_residual::B2t>(
+      family, "b2t", "Adds the input of a block once more when the block's last branch joins.",
+      "Takase et al. 2022, arXiv:2206.00330");
 }
 
 }  // namespace ingot

@@ -51,10 +51,9 @@ class Fixup final : public residuals::ScaledResidual {
 }  // namespace fixup_residual
 
 void register_fixup(Family<ResidualEntry>& family) {
-  using fixup_residual::Config;
-  ResidualEntry& e = family.add<Config>("fixup", "Adds the branch with a learned factor and learned shifts around it.",
-                                        "Zhang et al. 2019, arXiv:1901.09321");
-  e.make = residuals::maker<fixup_residual::Fixup, Config>();
+  add_entry<fixup_residual::Config, fixup_residual::Fixup>(
+      family, "fixup", "Adds the branch with a learned factor and learned shifts around it.",
+      "Zhang et al. 2019, arXiv:1901.09321");
 }
 
 }  // namespace ingot

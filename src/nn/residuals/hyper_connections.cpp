@@ -134,13 +134,13 @@ class HyperConnections final : public residuals::ManyStreams {
 }  // namespace hyper_connections
 
 void register_hyper_connections(Family<ResidualEntry>& family) {
-  using hyper_connections::Config;
-  ResidualEntry& e =
-      family.add<Config>("hyper_connections", "Several streams; learned weights say how branches read and join them.",
-                         "Zhu et al. 2024, arXiv:2409.19606");
-  e.make = residuals::maker<hyper_connections::HyperConnections, Config>();
+  using namespace hyper_connections;
+  auto& e = add_entry<Config, HyperConnections>(family, "hyper_connections",
+                                                "Several streams; learned weights say how branches read and join them.",
+                                                "Zhu et al. 2024, arXiv:2409.19606");
   e.output_init_factor =
       with_settings<Config>([](const Config& config) { return 1 / std::sqrt(static_cast<double>(config.streams)); });
+  e.samples = {"{streams: 2, kind: static}"};
 }
 
 }  // namespace ingot

@@ -75,10 +75,9 @@ class InputScalars final : public Residual {
 }  // namespace input_scalars
 
 void register_input_scalars(Family<ResidualEntry>& family) {
-  using input_scalars::Config;
-  ResidualEntry& e = family.add<Config>("input_scalars", "Mixes the embedding into the stream before every block.",
-                                        "Karpathy 2025, nanochat");
-  e.make = residuals::maker<input_scalars::InputScalars, Config>();
+  add_entry<input_scalars::Config, input_scalars::InputScalars>(
+      family, "input_scalars", "Mixes the embedding into the stream before every block.", "Karpathy 2025, nanochat")
+      .samples = {"{stream_start: 0.9, stream_start_last: 0.5, embedding_start: 0.1}"};
 }
 
 }  // namespace ingot

@@ -49,10 +49,10 @@ class LayerScale final : public residuals::ScaledResidual {
 }  // namespace layer_scale
 
 void register_layer_scale(Family<ResidualEntry>& family) {
-  using layer_scale::Config;
-  ResidualEntry& e = family.add<Config>("layer_scale", "Adds the branch times a learned gain that starts small.",
-                                        "Touvron et al. 2021, arXiv:2103.17239");
-  e.make = residuals::maker<layer_scale::LayerScale, Config>();
+  add_entry<layer_scale::Config, layer_scale::LayerScale>(family, "layer_scale",
+                                                          "Adds the branch times a learned gain that starts small.",
+                                                          "Touvron et al. 2021, arXiv:2103.17239")
+      .samples = {"{start: 0.5}"};
 }
 
 }  // namespace ingot

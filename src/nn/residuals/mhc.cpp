@@ -137,11 +137,10 @@ class Mhc final : public residuals::ManyStreams {
 }  // namespace mhc
 
 void register_mhc(Family<ResidualEntry>& family) {
-  using mhc::Config;
-  ResidualEntry& e =
-      family.add<Config>("mhc", "Hyper-connections whose streams are mixed by doubly stochastic matrices.",
-                         "Xie et al. 2025, arXiv:2512.24880");
-  e.make = residuals::maker<mhc::Mhc, Config>();
+  add_entry<mhc::Config, mhc::Mhc>(family, "mhc",
+                                   "Hyper-connections whose streams are mixed by doubly stochastic matrices.",
+                                   "Xie et al. 2025, arXiv:2512.24880")
+      .samples = {"{streams: 2, iterations: 5, start: identity}"};
 }
 
 }  // namespace ingot

@@ -61,11 +61,11 @@ class Ngpt final : public Residual {
 }  // namespace ngpt_residual
 
 void register_ngpt(Family<ResidualEntry>& family) {
-  using ngpt_residual::Config;
-  ResidualEntry& e = family.add<Config>("ngpt", "Moves a unit vector towards the branch's direction at learned rates.",
-                                        "Loshchilov et al. 2024, arXiv:2410.01131");
-  e.make = residuals::maker<ngpt_residual::Ngpt, Config>();
+  auto& e = add_entry<ngpt_residual::Config, ngpt_residual::Ngpt>(
+      family, "ngpt", "Moves a unit vector towards the branch's direction at learned rates.",
+      "Loshchilov et al. 2024, arXiv:2410.01131");
   e.drops_branch_scale = true;
+  e.samples = {"{start: 0.2}"};
 }
 
 }  // namespace ingot

@@ -56,11 +56,10 @@ class Prores final : public residuals::ScaledResidual {
 }  // namespace prores
 
 void register_prores(Family<ResidualEntry>& family) {
-  using prores::Config;
-  ResidualEntry& e = family.add<Config>(
-      "prores", "Adds the branch times a factor that grows to 1, in shallow blocks first.", "arXiv:2603.05369");
-  e.make = residuals::maker<prores::Prores, Config>();
+  auto& e = add_entry<prores::Config, prores::Prores>(
+      family, "prores", "Adds the branch times a factor that grows to 1, in shallow blocks first.", "arXiv:2603.05369");
   e.sums_branches = true;
+  e.samples = {"{updates: 3, first_update: 1}"};
 }
 
 }  // namespace ingot

@@ -41,11 +41,9 @@ class ResidualDual final : public Residual {
 }  // namespace residual_dual_rule
 
 void register_residual_dual(Family<ResidualEntry>& family) {
-  using residual_dual_rule::Config;
-  ResidualEntry& e = family.add<Config>(
-      "residual_dual", "A normalised stream that branches read, and beside it the plain sum of all branches.",
+  add_entry<residual_dual_rule::Config, residual_dual_rule::ResidualDual>(
+      family, "residual_dual", "A normalised stream that branches read, and beside it the plain sum of all branches.",
       "Xie et al. 2023, arXiv:2304.14802");
-  e.make = residuals::maker<residual_dual_rule::ResidualDual, Config>();
 }
 
 }  // namespace ingot

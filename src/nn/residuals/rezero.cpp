@@ -48,11 +48,11 @@ class Rezero final : public residuals::ScaledResidual {
 }  // namespace rezero
 
 void register_rezero(Family<ResidualEntry>& family) {
-  using rezero::Config;
-  ResidualEntry& e = family.add<Config>("rezero", "Adds the branch times a learned number that starts at 0.",
-                                        "Bachlechner et al. 2020, arXiv:2003.04887");
-  e.make = residuals::maker<rezero::Rezero, Config>();
+  auto& e = add_entry<rezero::Config, rezero::Rezero>(family, "rezero",
+                                                      "Adds the branch times a learned number that starts at 0.",
+                                                      "Bachlechner et al. 2020, arXiv:2003.04887");
   e.sums_branches = true;
+  e.samples = {"{share: nothing, start: 0.5}"};
 }
 
 }  // namespace ingot

@@ -47,11 +47,11 @@ class Scaled final : public residuals::ScaledResidual {
 }  // namespace scaled
 
 void register_scaled(Family<ResidualEntry>& family) {
-  using scaled::Config;
-  ResidualEntry& e = family.add<Config>("scaled", "Adds the branch times a constant that falls with the depth.",
-                                        "Yang et al. 2023, arXiv:2310.02244");
-  e.make = residuals::maker<scaled::Scaled, Config>();
+  auto& e = add_entry<scaled::Config, scaled::Scaled>(family, "scaled",
+                                                      "Adds the branch times a constant that falls with the depth.",
+                                                      "Yang et al. 2023, arXiv:2310.02244");
   e.sums_branches = true;
+  e.samples = {"{by: depth, factor: 0.5}"};
 }
 
 }  // namespace ingot

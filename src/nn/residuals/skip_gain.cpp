@@ -29,6 +29,7 @@ class SkipGain final : public residuals::ScaledResidual {
     }
   }
 
+  int kind_of_work(int depth) const override { return gain(depth) ? 1 : 0; }
   std::string text(int depth) const override { return gain(depth) ? "skip path with a gain that starts at 1" : ""; }
 
  private:
@@ -44,10 +45,10 @@ class SkipGain final : public residuals::ScaledResidual {
 }  // namespace skip_gain
 
 void register_skip_gain(Family<ResidualEntry>& family) {
-  using skip_gain::Config;
-  ResidualEntry& e = family.add<Config>("skip_gain", "A learned factor for each channel of the skip paths around ffns.",
-                                        "Shleifer et al. 2021, arXiv:2110.09456, section 2");
-  e.make = residuals::maker<skip_gain::SkipGain, Config>();
+  add_entry<skip_gain::Config, skip_gain::SkipGain>(family, "skip_gain",
+                                                    "A learned factor for each channel of the skip paths around ffns.",
+                                                    "Shleifer et al. 2021, arXiv:2110.09456, section 2")
+      .samples = {"{mixers: true}"};
 }
 
 }  // namespace ingot

@@ -8,6 +8,7 @@
 
 #include "config/fields.h"
 #include "nn/score.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 namespace dot {
@@ -16,20 +17,18 @@ struct Config {};
 
 void describe(Fields& /*f*/, Config& /*c*/) {}
 
-at::Tensor reference(const at::Tensor& q, const at::Tensor& k) { return (q * k).sum(-1, true); }
+at::Tensor reference(const Config&, const at::Tensor& q, const at::Tensor& k, const ParamMap&) {
+  return (q * k).sum(-1, true);
+}
 
 }  // namespace dot
 
 void register_dot(Family<ScoreEntry>& family) {
-  ScoreEntry& e =
-      family.add<dot::Config>("dot", "The dot product divided by the root of the head's width; nothing is learned.",
-                              "Vaswani et al. 2017, arXiv:1706.03762");
-  e.make = [](const ConfigObject&, const ScoreContext&) { return std::unique_ptr<Score>(); };
+  using namespace dot;
+  auto& e = add_entry<Config, void>(family, "dot",
+                                    "The dot product divided by the root of the head's width; nothing is learned.",
+                                    "Vaswani et al. 2017, arXiv:1706.03762");
   e.factor = [](std::int64_t head_dim) { return 1 / std::sqrt(static_cast<double>(head_dim)); };
-  e.reference = [](const ConfigObject&, const at::Tensor& q, const at::Tensor& k, const ParamMap&) {
-    return dot::reference(q, k);
-  };
-  e.num_parameters = [](const ConfigObject&, std::int64_t, std::int64_t) { return std::int64_t{0}; };
 }
 
 }  // namespace ingot

@@ -60,13 +60,11 @@ at::Tensor reference(const Config& config, const at::Tensor& q, const at::Tensor
 }  // namespace ngpt_score
 
 void register_ngpt(Family<ScoreEntry>& family) {
-  using ngpt_score::Config;
-  ScoreEntry& e = family.add<Config>("ngpt", "Unit queries and keys with a learned factor for each of their entries.",
-                                     "Loshchilov et al. 2024, arXiv:2410.01131, section 2.3.2");
-  e.make = scores::maker<ngpt_score::Ngpt, Config>();
+  using namespace ngpt_score;
+  auto& e =
+      add_entry<Config, Ngpt>(family, "ngpt", "Unit queries and keys with a learned factor for each of their entries.",
+                              "Loshchilov et al. 2024, arXiv:2410.01131, section 2.3.2");
   e.factor = [](std::int64_t head_dim) { return std::sqrt(static_cast<double>(head_dim)); };
-  e.reference = with_settings<Config>(ngpt_score::reference);
-  e.num_parameters = [](const ConfigObject&, std::int64_t heads, std::int64_t head_dim) { return heads * head_dim; };
 }
 
 }  // namespace ingot

@@ -57,24 +57,18 @@ class QkCosine final : public Score {
   Param g_;
 };
 
-at::Tensor reference(const at::Tensor& q, const at::Tensor& k, const ParamMap& params) {
+at::Tensor reference(const Config& /*config*/, const at::Tensor& q, const at::Tensor& k, const ParamMap& params) {
   return scores::cosine(q, k) * params.at("score.g").unsqueeze(-1);
 }
 
 }  // namespace qk_cosine
 
 void register_qk_cosine(Family<ScoreEntry>& family) {
-  using qk_cosine::Config;
-  ScoreEntry& e = family.add<Config>("qk_cosine", "The cosine of query and key times a learned factor.",
-                                     "Henry et al. 2020, arXiv:2010.04245, section 3");
-  e.make = scores::maker<qk_cosine::QkCosine, Config>();
+  using namespace qk_cosine;
+  auto& e = add_entry<Config, QkCosine>(family, "qk_cosine", "The cosine of query and key times a learned factor.",
+                                        "Henry et al. 2020, arXiv:2010.04245, section 3");
   e.factor = [](std::int64_t) { return 1.0; };
-  e.reference = [](const ConfigObject&, const at::Tensor& q, const at::Tensor& k, const ParamMap& params) {
-    return qk_cosine::reference(q, k, params);
-  };
-  e.num_parameters = with_settings<Config>(
-      [](const Config& config, std::int64_t heads, std::int64_t) { return config.per_head ? heads : std::int64_t{1}; });
-  e.samples = norms::samples<Config>({{"layer", {}}, {"per_head", {4.0, true}}});
+  e.samples = named_samples<Config>({{"layer", {}}, {"per_head", {4.0, true}}});
 }
 
 }  // namespace ingot

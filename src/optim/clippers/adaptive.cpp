@@ -64,10 +64,10 @@ class Adaptive final : public Clipper {
 namespace ingot {
 
 void register_adaptive(Family<ClipperEntry>& family) {
-  using namespace adaptive_clipping;
-  add_clipper<AdaptiveConfig, Adaptive>(family, "adaptive",
-                                        "Bounds the gradient of each unit relative to the norm of its weights.",
-                                        "Brock et al. 2021, arXiv:2102.06171");
+  add_entry<adaptive_clipping::AdaptiveConfig, adaptive_clipping::Adaptive>(
+      family, "adaptive", "Bounds the gradient of each unit relative to the norm of its weights.",
+      "Brock et al. 2021, arXiv:2102.06171")
+      .samples = {"{ratio: 0.1, head: true}"};
 }
 
 }  // namespace ingot

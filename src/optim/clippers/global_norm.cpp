@@ -36,10 +36,10 @@ class GlobalNorm final : public Clipper {
 namespace ingot {
 
 void register_global_norm(Family<ClipperEntry>& family) {
-  using namespace global_norm;
-  add_clipper<GlobalNormConfig, GlobalNorm>(family, "global_norm",
-                                            "Scales all gradients together so that their norm stays in bounds.",
-                                            "Pascanu et al. 2013, arXiv:1211.5063");
+  add_entry<global_norm::GlobalNormConfig, global_norm::GlobalNorm>(
+      family, "global_norm", "Scales all gradients together so that their norm stays in bounds.",
+      "Pascanu et al. 2013, arXiv:1211.5063")
+      .samples = {"{max_norm: 0.1}"};
 }
 
 }  // namespace ingot

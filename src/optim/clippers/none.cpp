@@ -20,8 +20,7 @@ class None final : public Clipper {
 namespace ingot {
 
 void register_none(Family<ClipperEntry>& family) {
-  using namespace no_clipping;
-  add_clipper<NoneConfig, None>(family, "none", "Leaves gradients as they are.", "");
+  add_entry<no_clipping::NoneConfig, no_clipping::None>(family, "none", "Leaves gradients as they are.", "");
 }
 
 }  // namespace ingot

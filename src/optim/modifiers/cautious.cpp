@@ -44,10 +44,10 @@ class Cautious final : public Modifier {
 namespace ingot {
 
 void register_cautious(Family<ModifierEntry>& family) {
-  using namespace cautious;
-  add_modifier<CautiousConfig, Cautious>(
+  add_entry<cautious::CautiousConfig, cautious::Cautious>(
       family, "cautious", "Leaves out those parts of a step whose sign disagrees with the newest gradient.",
-      "Liang et al. 2024, arXiv:2411.16085");
+      "Liang et al. 2024, arXiv:2411.16085")
+      .samples = {"{eps: 0.5}"};
 }
 
 }  // namespace ingot

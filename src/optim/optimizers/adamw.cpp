@@ -49,12 +49,14 @@ namespace ingot {
 
 void register_adamw(Family<OptimizerEntry>& family) {
   using namespace adamw;
-  add_optimizer<AdamwConfig>(family, "adamw", "Adam with decoupled weight decay.",
-                             "Loshchilov & Hutter 2019, arXiv:1711.05101", [](const AdamwConfig& c) {
-                               check_betas("adamw", c.betas, 2);
-                               return elementwise<AdamRule>(c, {"exp_avg", "exp_avg_sq"}, prepare,
-                                                            c.decoupled ? DecayMode::kDecoupled : DecayMode::kCoupled);
-                             });
+  add_optimizer<AdamwConfig>(
+      family, "adamw", "Adam with decoupled weight decay.", "Loshchilov & Hutter 2019, arXiv:1711.05101",
+      [](const AdamwConfig& c) {
+        return elementwise<AdamRule>(c, {"exp_avg", "exp_avg_sq"}, prepare,
+                                     c.decoupled ? DecayMode::kDecoupled : DecayMode::kCoupled);
+      },
+      check_betas<2>)
+      .samples = {"{decoupled: false}", "{betas: [0.8, 0.99], eps: 1e-4}"};
 }
 
 }  // namespace ingot

@@ -41,11 +41,11 @@ namespace ingot {
 
 void register_lion(Family<OptimizerEntry>& family) {
   using namespace lion;
-  add_optimizer<LionConfig>(family, "lion", "The sign of an average of gradients that leans on the newest.",
-                            "Chen et al. 2023, arXiv:2302.06675", [](const LionConfig& c) {
-                              check_betas("lion", c.betas, 2);
-                              return elementwise<LionRule>(c, {"exp_avg"}, prepare);
-                            });
+  add_optimizer<LionConfig>(
+      family, "lion", "The sign of an average of gradients that leans on the newest.",
+      "Chen et al. 2023, arXiv:2302.06675",
+      [](const LionConfig& c) { return elementwise<LionRule>(c, {"exp_avg"}, prepare); }, check_betas<2>)
+      .samples = {"{betas: [0.8, 0.95]}"};
 }
 
 }  // namespace ingot

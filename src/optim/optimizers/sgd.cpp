@@ -13,7 +13,6 @@
 
 #include "optim/optimizers/sgd.h"
 
-#include "base/error.h"
 #include "config/units.h"
 #include "optim/elementwise.h"
 
@@ -43,10 +42,12 @@ RuleStep<MomentumRule> prepare(const SgdConfig& c, const UpdateContext& context)
   return {{c.momentum, context.update == 1 ? 1 : 1 - c.dampening, c.nesterov ? 1.0 : 0.0, c.nesterov ? c.momentum : 1}};
 }
 
+SettingsProblems validate(const SgdConfig& c) {
+  if (!c.nesterov || (c.momentum > 0 && c.dampening == 0)) return {};
+  return {{"nesterov", "expected a momentum above 0 and no dampening with it"}};
+}
+
 std::unique_ptr<Optimizer> make(const SgdConfig& c) {
-  if (c.nesterov && (c.momentum == 0 || c.dampening != 0)) {
-    throw ConfigError("sgd: nesterov: expected a momentum above 0 and no dampening with it");
-  }
   if (c.momentum == 0) return elementwise<PlainRule>(c, {}, prepare_plain, DecayMode::kCoupled);
   return elementwise<MomentumRule>(c, {"momentum"}, prepare, DecayMode::kCoupled);
 }
@@ -59,7 +60,9 @@ namespace ingot {
 void register_sgd(Family<OptimizerEntry>& family) {
   add_optimizer<sgd::SgdConfig>(
       family, "sgd", "Stochastic gradient descent with momentum.",
-      "Sutskever et al. 2013, \"On the importance of initialization and momentum in deep learning\"", sgd::make);
+      "Sutskever et al. 2013, \"On the importance of initialization and momentum in deep learning\"", sgd::make,
+      sgd::validate)
+      .samples = {"{momentum: 0}", "{nesterov: true}", "{dampening: 0.5}"};
 }
 
 }  // namespace ingot

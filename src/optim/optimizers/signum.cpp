@@ -41,7 +41,8 @@ void register_signum(Family<OptimizerEntry>& family) {
   using namespace signum;
   add_optimizer<SignumConfig>(family, "signum", "The sign of an average of gradients.",
                               "Bernstein et al. 2018, arXiv:1802.04434",
-                              [](const SignumConfig& c) { return elementwise<SignumRule>(c, {"momentum"}, prepare); });
+                              [](const SignumConfig& c) { return elementwise<SignumRule>(c, {"momentum"}, prepare); })
+      .samples = {"{momentum: 0}"};
 }
 
 }  // namespace ingot

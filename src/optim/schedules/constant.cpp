@@ -30,11 +30,9 @@ class Constant final : public Schedule {
 namespace ingot {
 
 void register_constant(Family<ScheduleEntry>& family) {
-  using constant_schedule::ConstantConfig;
-  auto& entry = family.add<ConstantConfig>("constant", "A warm-up, then the peak rate.", "");
-  entry.make = with_settings<ConstantConfig>([](const ConstantConfig& c, const ScheduleContext& context) {
-    return std::make_unique<constant_schedule::Constant>(c, context);
-  });
+  add_entry<constant_schedule::ConstantConfig, constant_schedule::Constant>(family, "constant",
+                                                                            "A warm-up, then the peak rate.", "")
+      .samples = {"{warmup: 5 steps}"};
 }
 
 }  // namespace ingot

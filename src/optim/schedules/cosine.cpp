@@ -34,12 +34,10 @@ class Cosine final : public Schedule {
 namespace ingot {
 
 void register_cosine(Family<ScheduleEntry>& family) {
-  using cosine_schedule::CosineConfig;
-  auto& entry = family.add<CosineConfig>("cosine", "A warm-up, then half a cosine down to the end of the run.",
-                                         "Loshchilov & Hutter 2017, arXiv:1608.03983");
-  entry.make = with_settings<CosineConfig>([](const CosineConfig& c, const ScheduleContext& context) {
-    return std::make_unique<cosine_schedule::Cosine>(c, context);
-  });
+  add_entry<cosine_schedule::CosineConfig, cosine_schedule::Cosine>(
+      family, "cosine", "A warm-up, then half a cosine down to the end of the run.",
+      "Loshchilov & Hutter 2017, arXiv:1608.03983")
+      .samples = {"{warmup: 5 steps, final_ratio: 0.1}", "{warmup: 5 steps, alignment: nanogpt}"};
 }
 
 }  // namespace ingot

@@ -46,10 +46,10 @@ class InverseSqrt final : public Schedule {
 namespace ingot {
 
 void register_inverse_sqrt(Family<ScheduleEntry>& family) {
-  using namespace inverse_sqrt_schedule;
-  add_schedule<InverseSqrtConfig, InverseSqrt>(family, "inverse_sqrt",
-                                               "A warm-up, then a fall with the square root of time.",
-                                               "Vaswani et al. 2017, arXiv:1706.03762");
+  add_entry<inverse_sqrt_schedule::InverseSqrtConfig, inverse_sqrt_schedule::InverseSqrt>(
+      family, "inverse_sqrt", "A warm-up, then a fall with the square root of time.",
+      "Vaswani et al. 2017, arXiv:1706.03762")
+      .samples = {"{warmup: 3 steps, final_ratio: 0.1}"};
 }
 
 }  // namespace ingot

@@ -34,11 +34,9 @@ class Linear final : public Schedule {
 namespace ingot {
 
 void register_linear(Family<ScheduleEntry>& family) {
-  using linear_schedule::LinearConfig;
-  auto& entry = family.add<LinearConfig>("linear", "A warm-up, then a straight line down to the end of the run.", "");
-  entry.make = with_settings<LinearConfig>([](const LinearConfig& c, const ScheduleContext& context) {
-    return std::make_unique<linear_schedule::Linear>(c, context);
-  });
+  add_entry<linear_schedule::LinearConfig, linear_schedule::Linear>(
+      family, "linear", "A warm-up, then a straight line down to the end of the run.", "")
+      .samples = {"{warmup: 5 steps, final_ratio: 0.1}", "{warmup: 5 steps, alignment: nanogpt}"};
 }
 
 }  // namespace ingot

@@ -62,12 +62,11 @@ class Wsd final : public Schedule {
 namespace ingot {
 
 void register_wsd(Family<ScheduleEntry>& family) {
-  using wsd_schedule::WsdConfig;
-  auto& entry = family.add<WsdConfig>("wsd", "A warm-up, a stable part, and a decay at the end of the run.",
-                                      "Hägele et al. 2024, arXiv:2405.18392");
-  entry.make = with_settings<WsdConfig>([](const WsdConfig& c, const ScheduleContext& context) {
-    return std::make_unique<wsd_schedule::Wsd>(c, context);
-  });
+  add_entry<wsd_schedule::WsdConfig, wsd_schedule::Wsd>(family, "wsd",
+                                                        "A warm-up, a stable part, and a decay at the end of the run.",
+                                                        "Hägele et al. 2024, arXiv:2405.18392")
+      .samples = {"{warmup: 4 steps, decay: 10 steps, shape: linear, final_ratio: 0.1}",
+                  "{decay: 10 steps, shape: cosine}"};
 }
 
 }  // namespace ingot

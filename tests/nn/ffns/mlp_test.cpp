@@ -26,5 +26,11 @@ TEST(Mlp, BiasesStartAtZero) {
   EXPECT_EQ(biases, 2);
 }
 
+TEST(Mlp, CountsItsParameters) {
+  const auto variant = configured<FfnEntry>("{type: mlp, width: 20, bias: true, hidden_scale: true}");
+  const Built<Ffn> ffn = build_ffn("mlp", variant.settings(), at::kFloat);
+  EXPECT_EQ(ffn.harness->num_parameters(), 2 * kModel * 20 + 20 + kModel + 20);
+}
+
 }  // namespace
 }  // namespace ingot::testing

@@ -42,5 +42,12 @@ TEST(DeltaNet, ConvolutionsStartWithinTheirBound) {
   EXPECT_EQ(convs, 3);
 }
 
+TEST(DeltaNet, CountsItsParameters) {
+  const auto variant = configured<MixerEntry>("{type: delta_net, num_heads: 3, head_dim: 6, conv_kernel: 3}");
+  const Built<Mixer> mixer = build_mixer("delta_net", variant.settings(), at::kFloat);
+  // q, k, v and o; beta; the convolutions; the gain of a head.
+  EXPECT_EQ(mixer.harness->num_parameters(), 4 * kModel * 18 + kModel * 3 + 3 * 3 * 18 + 6);
+}
+
 }  // namespace
 }  // namespace ingot::testing

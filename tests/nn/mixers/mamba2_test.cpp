@@ -58,5 +58,14 @@ TEST(Mamba2, StartsInItsRanges) {
   EXPECT_TRUE(within(values.at("m.conv.bias"), -0.5, 0.5));
 }
 
+TEST(Mamba2, CountsItsParameters) {
+  const auto variant =
+      configured<MixerEntry>("{type: mamba2, state_dim: 12, head_dim: 8, num_groups: 2, conv_kernel: 3}");
+  const Built<Mixer> mixer = build_mixer("mamba2", variant.settings(), at::kFloat);
+  // z, x and out; b and c; dt; the convolution with its bias; a_log, d and dt_bias; the gain.
+  EXPECT_EQ(mixer.harness->num_parameters(),
+            3 * kModel * 64 + 2 * kModel * 24 + kModel * 8 + (3 + 1) * (64 + 48) + 3 * 8 + 64);
+}
+
 }  // namespace
 }  // namespace ingot::testing
