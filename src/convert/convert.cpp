@@ -19,6 +19,7 @@
 #include "config/dump.h"
 #include "data/data_module.h"
 #include "eval/trained_model.h"
+#include "params/effective_weights.h"
 #include "recipe/options.h"
 #include "registry/variant_text.h"
 
@@ -32,16 +33,12 @@ constexpr const char* kHead = "head.weight";
 class Conversion {
  public:
   Conversion(const TrainedModel& trained, const Families& families)
-      : config(trained.config), families_(families), model_(*trained.model), infos_(trained.store->parameters()) {
-    std::size_t next = 0;
-    for (const auto& leaf : trained.store->leaves()) {
-      std::int64_t row = 0;
-      for (const auto rows : leaf.rows()) {
-        const auto weight = leaf.rows().size() == 1 ? leaf.weight() : leaf.weight().narrow(0, row, rows);
-        weights[infos_.at(next++)->name] = weight.detach().to(at::kDouble).clone();
-        row += rows;
-      }
-    }
+      : config(trained.config),
+        families_(families),
+        model_(*trained.model),
+        resolved_(model_.resolved()),
+        infos_(trained.store->parameters()) {
+    for (const auto& [name, weight] : effective_weights(*trained.store)) weights[name] = weight.to(at::kDouble).clone();
     for (const auto& state : trained.store->state()) {
       if (find(state.name) == nullptr) buffers[state.name] = state.tensor;
     }
@@ -85,6 +82,7 @@ class Conversion {
 
   const Families& families_;
   const LanguageModel& model_;
+  const ResolvedModel& resolved_;
   std::vector<const ParamInfo*> infos_;
 };
 
@@ -123,14 +121,14 @@ void Conversion::fold_head_norm() {
 void Conversion::fold() {
   fold_head_norm();
   for (int depth = 0; depth < model_.num_sublayers(); ++depth) {
-    fold_site(sublayer(depth) + ".input_norm", Site::kInput, depth, model_.input_scale(depth));
+    fold_site(sublayer(depth) + ".input_norm", Site::kInput, depth, resolved_.sublayer(depth).input_scale);
   }
   fold_site("final_norm", Site::kFinal, -1, 1);
 }
 
 /// The site's gain and bias go into what reads it, which gets `scale` times the norm's output.
 void Conversion::fold_site(const std::string& scope, Site site, int depth, double scale) {
-  const auto* norm = model_.norm_at(site, depth);
+  const auto* norm = resolved_.norm_at(site, depth);
   if (norm == nullptr || !norm->entry().neutral_gain) return;
   const double neutral = norm->entry().neutral_gain(norm->settings());
   at::Tensor& gain = weights.at(scope + ".gain");
@@ -155,7 +153,7 @@ void Conversion::fold_site(const std::string& scope, Site site, int depth, doubl
 /// Sites whose output no product alone reads.
 void Conversion::check_linear_norms_precede_products() const {
   const auto expect_other = [&](Site site, int depth, const std::string& path) {
-    const auto* norm = model_.norm_at(site, depth);
+    const auto* norm = resolved_.norm_at(site, depth);
     if (norm == nullptr || !norm->entry().linear_form) return;
     refuse(path, cat(norm->name(), " is not before a product, expected it at the sites input and final alone"));
   };
@@ -168,11 +166,12 @@ void Conversion::check_linear_norms_precede_products() const {
 
 void Conversion::remove_linear_norms() {
   check_linear_norms_precede_products();
-  const auto* last = model_.norm_at(Site::kFinal, -1);
+  const auto* last = resolved_.norm_at(Site::kFinal, -1);
   if (last != nullptr && last->entry().linear_form) fold_head_norm();
   bool any = remove_site("final_norm", Site::kFinal, -1, 1);
   for (int depth = 0; depth < model_.num_sublayers(); ++depth) {
-    any = remove_site(sublayer(depth) + ".input_norm", Site::kInput, depth, model_.input_scale(depth)) || any;
+    any =
+        remove_site(sublayer(depth) + ".input_norm", Site::kInput, depth, resolved_.sublayer(depth).input_scale) || any;
   }
   if (!any) refuse("model", "has no norm that can be removed, expected frozen_norm at the sites input or final");
   const auto none = read_variant<NormEntry>("none", families_, "conversion");
@@ -189,7 +188,7 @@ void Conversion::remove_linear_norms() {
 
 /// The whole norm goes into what reads it. False if there is none that training made linear.
 bool Conversion::remove_site(const std::string& scope, Site site, int depth, double scale) {
-  const auto* norm = model_.norm_at(site, depth);
+  const auto* norm = resolved_.norm_at(site, depth);
   if (norm == nullptr || !norm->entry().linear_form) return false;
   ParamMap state;
   const auto prefix = scope + ".";
@@ -214,24 +213,24 @@ void Conversion::check_centred_form() const {
     refuse("model.residual", cat(residual->name(), " is no sum of branches with one factor each, expected add"));
   }
   const auto expect_layer_norm = [&](Site site, int depth, const std::string& path) {
-    const auto* norm = model_.norm_at(site, depth);
+    const auto* norm = resolved_.norm_at(site, depth);
     if (norm != nullptr && norm->name() == "layer_norm") return;
     refuse(path, cat("is ", norm == nullptr ? "none" : norm->name(), ", expected layer_norm to convert"));
   };
   const auto expect_none = [&](Site site, int depth, const std::string& path) {
-    const auto* norm = model_.norm_at(site, depth);
+    const auto* norm = resolved_.norm_at(site, depth);
     if (norm == nullptr) return;
     refuse(path, cat(norm->name(), " acts on the stream or on what joins it, expected pre-norm alone"));
   };
   for (int depth = 0; depth < model_.num_sublayers(); ++depth) {
-    if (const auto& linear = model_.linear_at(depth); linear.entry().drops_scale) {
+    if (const auto& linear = resolved_.sublayer(depth).linear; linear.entry().drops_scale) {
       refuse(sublayer(depth), cat("linear ", linear.name(), " is no product alone, expected plain"));
     }
     expect_layer_norm(Site::kInput, depth, sublayer(depth) + ".input_norm");
     expect_none(Site::kOutput, depth, sublayer(depth) + ".output_norm");
     expect_none(Site::kStream, depth, sublayer(depth) + ".stream_norm");
     for (const auto site : {Site::kQ, Site::kK, Site::kV, Site::kHead, Site::kHidden}) {
-      if (!model_.follows_model_norm(site, depth)) continue;
+      if (!resolved_.follows_model_norm(site, depth)) continue;
       refuse(cat(sublayer(depth), ", site ", site_name(site)),
              "has model.norm, which would change with it, expected a norm of its own under operators.X.sites");
     }

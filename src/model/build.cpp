@@ -8,7 +8,6 @@
 #include "base/text.h"
 #include "model/model_impl.h"
 #include "nn/norm_parts.h"
-#include "registry/variant_text.h"
 
 namespace ingot {
 namespace {
@@ -91,9 +90,9 @@ LanguageModel::Impl::Impl(const ModelConfig& model_config, const ModelOptions& m
       [this](int depth) { return placement->branch_scale(depth); },
       [this](int depth) { return placement->skip_scale(depth); },
       [is_mixer = placement_context.is_mixer](int depth) { return !is_mixer(depth); }};
-  const auto rule = config.residual ? *config.residual : make_variant<ResidualEntry>(families, "add");
-  residual = rule.entry().make(rule.settings(), residual_context);
-  residual_text = variant_text(rule);
+  residual_rule = config.residual ? *config.residual : make_variant<ResidualEntry>(families, "add");
+  residual = residual_rule.entry().make(residual_rule.settings(), residual_context);
+  resolved = resolve();
 }
 
 ParamScope LanguageModel::Impl::residual_scope(int depth) const {

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "model/model_config.h"
+#include "model/resolved_model.h"
 #include "nn/context.h"
 #include "params/head_weights.h"
 
@@ -92,16 +93,8 @@ class LanguageModel {
   ModelFlops flops(std::int64_t seq_len) const;
   /// Bytes of decoding state of one row after `length` tokens.
   std::int64_t state_bytes(std::int64_t length) const;
-  /// ("0 D", what the sub-layer does) for embedding, sub-layers and head: formula, norms, factors, with every setting.
-  std::vector<std::pair<std::string, std::string>> describe_layers() const;
-  /// The norm of a site of sub-layer `depth`, or of the model for depth -1; null where there is none.
-  const Variant<NormEntry>* norm_at(Site site, int depth) const;
-  /// Whether that norm is `model.norm`, not one that the site names.
-  bool follows_model_norm(Site site, int depth) const;
-  /// The kind of the linears of sub-layer `depth`.
-  const Variant<LinearEntry>& linear_at(int depth) const;
-  /// Factor of what the input norm of sub-layer `depth` gives.
-  double input_scale(int depth) const;
+  /// Of the sub-layers that are made.
+  const ResolvedModel& resolved() const;
   /// What the config says without effect, or where a formula does not fit the pattern.
   std::vector<std::string> warnings() const;
 

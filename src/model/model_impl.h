@@ -81,10 +81,10 @@ struct LanguageModel::Impl {
   bool has_site(int depth, Site site) const;
   /// ConfigError where the placement has a norm at a site inside an operator that the operator lacks.
   void check_placement() const;
-  /// Whether some mixer mixes in the first one's values.
-  bool mixes_values() const;
-  /// "attention {num_heads: 4, …}", with the settings that act.
-  std::string branch_text(int depth) const;
+  /// The norms of the sites of sub-layer `depth`, or of the model for depth -1.
+  std::vector<ResolvedNorm> resolve_norms(int depth) const;
+  ResolvedSublayer resolve(const SubLayer& layer) const;
+  ResolvedModel resolve() const;
 
   ModelConfig config;
   ModelOptions options;
@@ -101,7 +101,8 @@ struct LanguageModel::Impl {
   Param meta;
   std::unique_ptr<Position> position;
   std::unique_ptr<Residual> residual;
-  std::string residual_text;
+  Variant<ResidualEntry> residual_rule;
+  ResolvedModel resolved;
   std::unique_ptr<Norm> embedding_norm, final_norm;
   std::vector<SubLayer> layers;
 };

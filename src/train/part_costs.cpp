@@ -12,7 +12,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <map>
 #include <optional>
 #include <string>
 
@@ -139,15 +138,14 @@ PartCost without(const PartCost& cost, const PartCost& frame) {
           std::max(0.0, cost.seconds_per_token - frame.seconds_per_token)};
 }
 
-/// Sub-layers of one description cost the same.
-std::vector<int> kinds_of(const LanguageModel& model, std::vector<int>& first_depths) {
-  std::map<std::string, int> known;
+/// Sub-layers that do the same work cost the same.
+std::vector<int> kinds_of(const ResolvedModel& model, std::vector<int>& first_depths) {
   std::vector<int> kinds;
-  for (const auto& [name, text] : model.describe_layers()) {
-    if (name == "embedding" || name == "head") continue;
-    const auto [found, added] = known.emplace(text, static_cast<int>(known.size()));
-    if (added) first_depths.push_back(static_cast<int>(kinds.size()));
-    kinds.push_back(found->second);
+  for (const auto& layer : model.sublayers) {
+    const auto found = std::find_if(first_depths.begin(), first_depths.end(),
+                                    [&](int depth) { return same_work(model.sublayer(depth), layer); });
+    kinds.push_back(static_cast<int>(found - first_depths.begin()));
+    if (found == first_depths.end()) first_depths.push_back(layer.depth);
   }
   return kinds;
 }
@@ -211,7 +209,7 @@ ModelCosts measure_costs(const TrainSetup& setup, const Families& families, Meas
   costs.program_bytes = program_bytes(setup);
   costs.timed = measure == Measure::kMemoryAndTime;
   std::vector<int> depths;
-  costs.kind = kinds_of(*setup.model, depths);
+  costs.kind = kinds_of(setup.model->resolved(), depths);
   {
     Part frame(setup, families, {});
     costs.frame = measure_part(frame, setup, costs.timed);

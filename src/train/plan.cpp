@@ -57,7 +57,7 @@ Table parameter_table(const TrainSetup& setup) {
 
 Table layer_table(const TrainSetup& setup) {
   Table table{"layers", {"what"}, {}};
-  for (const auto& [key, text] : setup.model->describe_layers()) table.rows.push_back({key, {text}});
+  for (const auto& [key, text] : describe_layers(setup.model->resolved())) table.rows.push_back({key, {text}});
   return table;
 }
 

@@ -54,9 +54,10 @@ class FixedScales {
 
 /// Name of what takes away the scale of what sub-layer `depth` gives, or "".
 std::string output_norm(const TrainSetup& setup, int depth) {
-  const auto* norm = setup.model->norm_at(Site::kOutput, depth);
+  const auto& model = setup.model->resolved();
+  const auto* norm = model.norm_at(Site::kOutput, depth);
   if (norm != nullptr) return norm->name();
-  const auto& linear = setup.model->linear_at(depth);
+  const auto& linear = model.sublayer(depth).linear;
   if (linear.entry().drops_scale) return linear.name();
   const auto& residual = setup.config.model.residual;
   return residual && residual->entry().drops_branch_scale ? residual->name() : "";

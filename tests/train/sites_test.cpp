@@ -89,7 +89,7 @@ TEST_F(Sites, HeadHasAGainInEveryMixer) {
   for (const int depth : {0, 2, 4, 6}) {
     EXPECT_EQ(master_of(*setup.store, cat("layers.", depth, ".mixer.head_norm.gain")).numel, 16) << depth;
   }
-  const auto layers = setup.model->describe_layers();
+  const auto layers = describe_layers(setup.model->resolved());
   EXPECT_NE(layers.at(1).second.find("head rms_norm"), std::string::npos) << layers.at(1).second;
   EXPECT_EQ(layers.at(2).second.find("head"), std::string::npos) << layers.at(2).second;
 }
