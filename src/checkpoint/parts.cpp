@@ -154,7 +154,8 @@ void TensorGroup::compare(const StateTensors& wanted, std::vector<std::string>& 
                             describe_tensor(state.shape, dtype(there.dtype)), " here"));
   }
   for (const auto& entry : rest) {
-    if (!is_retired(entry.first)) extra.push_back(cat("'", entry.first, "'"));
+    if (is_retired(entry.first) || entry.first.find(kConstraintMark) != std::string::npos) continue;
+    extra.push_back(cat("'", entry.first, "'"));
   }
 }
 

@@ -346,7 +346,7 @@ void make_store(const Conversion& conversion, std::int64_t vocab_size, const Fam
                             at::IntArrayRef(master.shape), " in place of ", weight.sizes(),
                             ", expected an operator whose sizes can be set"));
     }
-    master.value.copy_(weight);
+    master.value.copy_(weight / store.scaling().forward(*master.param));
   }
   for (const auto& state : store.state()) {
     const auto buffer = conversion.buffers.find(state.name);

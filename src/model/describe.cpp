@@ -49,6 +49,7 @@ std::vector<std::pair<std::string, std::string>> describe_layers(const ResolvedM
   add_norm(end, Site::kFinal, -1, model.norm_at(Site::kFinal, -1));
   end.push_back(model.tied_head ? "head tied" : "head untied");
   if (model.normalised_head) end.push_back("logits divided by the norm of their row");
+  if (model.logits_factor != 1) end.push_back(cat("logits x ", model.logits_factor));
   if (model.scaled_logits) end.push_back("logits times a learned factor of each token");
   lines.emplace_back("head", join(end, "; "));
   return lines;

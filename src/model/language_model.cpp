@@ -181,8 +181,9 @@ Stream LanguageModel::Impl::sublayer(std::size_t index, const Stream& stream, co
 }
 
 at::Tensor LanguageModel::Impl::finish(const Stream& stream, const SequenceContext& context) const {
-  return residual->finish(
+  const auto hidden = residual->finish(
       stream, [&](const at::Tensor& x) { return final_norm ? final_norm->forward(x, before_products(context)) : x; });
+  return options.logits_factor == 1 ? hidden : hidden * options.logits_factor;
 }
 
 /// The prefix and the rows go through the layers side by side: what the prefix leaves in a mixer is the fresh state

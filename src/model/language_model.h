@@ -28,6 +28,7 @@ struct ModelOptions {
   at::ScalarType stream_dtype = at::kFloat;  // of the residual stream
   Recompute recompute = Recompute::kNone;    // of operators that do not say otherwise
   std::optional<std::vector<int>> depths;    // the sub-layers that are made, to measure parts of a model; absent: all
+  double logits_factor = 1;                  // of the logits, whatever the head: what `weights.scaling` gives them
 };
 
 /// FLOPs of a token, forward, by operator and item. The meta prefix's own run, once a micro-batch, is left out.

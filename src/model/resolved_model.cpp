@@ -118,6 +118,7 @@ ResolvedModel LanguageModel::Impl::resolve() const {
   out.residual = residual_rule;
   out.norms = resolve_norms(-1);
   for (const auto& layer : layers) out.sublayers.push_back(resolve(layer));
+  out.logits_factor = options.logits_factor;
   out.tied_head = config.tie_embeddings;
   out.normalised_head = config.normalise_head;
   out.scaled_logits = config.logit_scale;

@@ -1,6 +1,6 @@
 #pragma once
-// The model that config, placement and defaults have come to, as data: what `plan` shows, what costs are measured by and
-// what conversions look at.
+// The model that config, placement and defaults have come to, as data: what `plan` shows, what costs are measured by
+// and what conversions look at.
 
 #include <optional>
 #include <string>
@@ -33,7 +33,8 @@ struct ResolvedSublayer {
   Recompute recompute = Recompute::kNone;
 };
 
-/// Whether two sub-layers of one model run the same operations on the same shapes, whatever their factors and start values.
+/// Whether two sub-layers of one model run the same operations on the same shapes, whatever their factors and start
+/// values.
 bool same_work(const ResolvedSublayer& a, const ResolvedSublayer& b);
 
 struct ResolvedModel {
@@ -44,6 +45,7 @@ struct ResolvedModel {
   Variant<ResidualEntry> residual;
   std::vector<ResolvedNorm> norms;  // of the sites embedding and final
   std::vector<ResolvedSublayer> sublayers;
+  double logits_factor = 1;
   bool tied_head = true, normalised_head = false, scaled_logits = false;
 
   /// Precondition: the model has it.

@@ -88,7 +88,8 @@ EffectiveSettings effective_settings(C (*effective)(C settings, const SettingsCo
   });
 }
 
-/// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n] is 2mkn.
+/// Floating-point operations of one token, forward, itemised ("q", "scores", "chunk", …); a product of [m,k] and [k,n]
+/// is 2mkn.
 struct FlopItem {
   std::string name;
   double flops = 0;

@@ -56,8 +56,8 @@ class Residual {
     (void)depth;
     return begin(x);
   }
-  /// Sub-layers with equal numbers read and join by the same operations, whatever their factors: what is measured of one holds
-  /// for the other.
+  /// Sub-layers with equal numbers read and join by the same operations, whatever their factors: what is measured of
+  /// one holds for the other.
   virtual int kind_of_work(int depth) const {
     (void)depth;
     return 0;

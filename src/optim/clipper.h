@@ -11,16 +11,29 @@
 
 namespace ingot {
 
-/// Norms of the mean gradient over target tokens.
+/// Norms of the mean gradient over target tokens, the same on all ranks; not finite if a gradient is not.
 struct GradientNorms {
   double total = 0;
+  // For clippers that look at parameters.
+  struct OfParameter {
+    const Master* master;
+    std::size_t group;  // in `groups`
+    double norm;
+  };
+  std::vector<OfParameter> parameters = {};  // all that are trained, as declared
+  std::vector<double> groups = {};           // of the default group, then of each group of the config
 };
 
 class Clipper {
  public:
   virtual ~Clipper() = default;
-  /// Factor for all gradients of the step.
-  virtual double factor(const GradientNorms& /*norms*/) const { return 1; }
+  /// Factor for all gradients of the step. Called once for each step, also for one that is then skipped.
+  virtual double factor(const GradientNorms& /*norms*/) { return 1; }
+  /// Whether `factor` needs more than the total.
+  virtual bool looks_at_parameters() const { return false; }
+  /// Moving statistics and the like, the same on all ranks; saved with checkpoints.
+  virtual std::vector<double> state() const { return {}; }
+  virtual void restore(const std::vector<double>& /*state*/) {}
 
   /// What must stay together on one rank for `clip_unit`s; kElement if it has none.
   virtual Granularity granularity(const Master& /*master*/) const { return Granularity::kElement; }

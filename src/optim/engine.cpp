@@ -45,6 +45,7 @@ struct OptimizerEngine::Impl {
   std::unique_ptr<GradNorm> grad_norm;
   void assign(const OptimConfig& config, int num_sublayers);
   void lay_out();
+  GradientNorms measure_parameters(double scale, const SumOverRanks& sum_over_ranks) const;
 };
 
 /// A slot for each trained master, or part of one, that the store owns.
@@ -57,6 +58,7 @@ void OptimizerEngine::Impl::lay_out() {
     Slot slot;
     slot.master = &part;
     slot.peak_weight_decay = assignments[i].weight_decay;
+    slot.lr_factor = assignments[i].lr_factor;
     groups[group_of[i]]->slots.push_back(std::move(slot));
   }
   for (auto& group : groups) group->lay_out(store->masters());
@@ -72,8 +74,14 @@ void OptimizerEngine::Impl::assign(const OptimConfig& config, int num_sublayers)
     const auto index = first == config.groups.end() ? 0 : 1 + static_cast<std::size_t>(first - config.groups.begin());
     const auto& group = *groups[index];
     const bool selected = group.decays_all || masters[i].param->roles.any(matrix_roles());
-    const double decay = selected && masters[i].decays ? group.weight_decay : 0;
-    assignments.push_back({&masters[i], group.name, group.optimizer_name, group.peak_lr, decay});
+    double decay = selected && masters[i].decays ? group.weight_decay : 0;
+    double lr_factor = 1;
+    const ParamInfo& info = *masters[i].param;
+    if (masters[i].shape == info.shape) {
+      lr_factor = store->scaling().lr(info, group.update_size);
+      decay *= store->scaling().weight_decay(info, group.update_size);
+    }
+    assignments.push_back({&masters[i], group.name, group.optimizer_name, group.peak_lr * lr_factor, decay, lr_factor});
     group_of.push_back(index);
   }
   for (std::size_t i = 0; i < config.groups.size(); ++i) {
@@ -126,12 +134,33 @@ void OptimizerEngine::allocate() {
   for (auto& group : impl_->groups) group->allocate(options);
 }
 
-OptimizerEngine::NormAndFactor OptimizerEngine::measure(double scale, const SumOverRanks& sum_over_ranks) const {
-  NormAndFactor out;
-  out.grad_norm = std::sqrt(impl_->grad_norm->sum_of_squares(sum_over_ranks)) * scale;
-  out.clip_factor = impl_->clipper->factor({out.grad_norm});
-  return out;
+GradientNorms OptimizerEngine::Impl::measure_parameters(double scale, const SumOverRanks& sum_over_ranks) const {
+  const auto squares = grad_norm->squares_by_master(sum_over_ranks);
+  GradientNorms norms;
+  norms.groups.resize(groups.size(), 0);
+  for (std::size_t i = 0; i < assignments.size(); ++i) {
+    norms.total += squares[i];
+    norms.groups[group_of[i]] += squares[i];
+    norms.parameters.push_back({assignments[i].master, group_of[i], std::sqrt(squares[i]) * scale});
+  }
+  norms.total = std::sqrt(norms.total) * scale;
+  for (auto& norm : norms.groups) norm = std::sqrt(norm) * scale;
+  return norms;
 }
+
+OptimizerEngine::NormAndFactor OptimizerEngine::measure(double scale, const SumOverRanks& sum_over_ranks) {
+  GradientNorms norms;
+  if (impl_->clipper->looks_at_parameters()) {
+    norms = impl_->measure_parameters(scale, sum_over_ranks);
+  } else {
+    norms.total = std::sqrt(impl_->grad_norm->sum_of_squares(sum_over_ranks)) * scale;
+  }
+  return {norms.total, impl_->clipper->factor(norms)};
+}
+
+std::vector<double> OptimizerEngine::clip_state() const { return impl_->clipper->state(); }
+
+void OptimizerEngine::restore_clip(const std::vector<double>& state) { impl_->clipper->restore(state); }
 
 void OptimizerEngine::offset_schedules(std::int64_t offset) {
   for (auto& group : impl_->groups) group->schedule_offset = offset;
@@ -154,6 +183,16 @@ double OptimizerEngine::lr(std::int64_t update, const std::string& name) const {
     if (group->name == name) return group->lr(update);
   }
   throw std::logic_error(cat("no group ", name));
+}
+
+ConstraintStep OptimizerEngine::constraint_step(std::int64_t update) const {
+  const auto& impl = *impl_;
+  return {update + impl.groups.front()->schedule_offset, [&impl, update](const Master& master) {
+            const auto found = std::find_if(impl.assignments.begin(), impl.assignments.end(),
+                                            [&](const auto& a) { return a.master->index == master.index; });
+            const auto& group = *impl.groups[impl.group_of[static_cast<std::size_t>(found - impl.assignments.begin())]];
+            return group.lr(update) * found->lr_factor;
+          }};
 }
 
 StateTensors OptimizerEngine::state() const {

@@ -18,6 +18,7 @@ struct GroupAssignment {
   std::string optimizer;  // registry name
   double lr = 0;          // peak
   double weight_decay = 0;
+  double lr_factor = 1;  // of the group's rate: what the scaling gives it
 };
 
 /// Assigns every trained master to a group; owns the optimizer states of what the store owns. Decay applies to
@@ -46,7 +47,10 @@ class OptimizerEngine {
     double grad_norm = 0;  // not finite if any gradient is not
     double clip_factor = 1;
   };
-  NormAndFactor measure(double scale, const SumOverRanks& sum_over_ranks = {}) const;
+  NormAndFactor measure(double scale, const SumOverRanks& sum_over_ranks = {});
+  /// What the clipper keeps from step to step, for the state of a checkpoint; empty for most.
+  std::vector<double> clip_state() const;
+  void restore_clip(const std::vector<double>& state);
   /// Schedules are read at `offset` positions after the number of the update less 1: they and the optimizer's state may
   /// have begun at different times. 0 at first.
   void offset_schedules(std::int64_t offset);
@@ -57,6 +61,8 @@ class OptimizerEngine {
   double lr(std::int64_t update) const;
   /// The same of any group by its name.
   double lr(std::int64_t update, const std::string& group) const;
+  /// The update as constraints see it, after `step`. The engine must outlive it.
+  ConstraintStep constraint_step(std::int64_t update) const;
 
   /// "exp_avg/layers.0.mixer.q.weight" and so on, as far as this process owns it. Views.
   StateTensors state() const;

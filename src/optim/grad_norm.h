@@ -23,6 +23,8 @@ class GradNorm {
   explicit GradNorm(const ParameterStore& store);
   /// Not finite if a gradient is not. `sum_over_ranks` is needed where the store does not own all.
   double sum_of_squares(const SumOverRanks& sum_over_ranks = {}) const;
+  /// The same of each trained master, as declared; they add up to it, on the CPU to the bit.
+  std::vector<double> squares_by_master(const SumOverRanks& sum_over_ranks = {}) const;
 
  private:
   struct Block {
@@ -33,6 +35,7 @@ class GradNorm {
   template <class T>
   void fill(double* partial) const;
   double sum_on_device(const SumOverRanks& sum_over_ranks) const;
+  std::vector<double> sums_on_device(const SumOverRanks& sum_over_ranks) const;
 
   const ParameterStore& store_;
   std::vector<std::size_t> first_block_;  // of each trained master, and behind the last

@@ -52,6 +52,7 @@ ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig&
   const auto& schedule = own != nullptr && own->schedule ? *own->schedule : config.schedule;
   const auto& modifiers = own != nullptr && own->modifiers ? *own->modifiers : config.modifiers;
   optimizer_name = optimizer.name();
+  update_size = optimizer.entry().update_size;
   settings_ = optimizer.settings().clone();
   optimizer_ = optimizer.entry().make(*settings_);
   lr_schedule_ = schedule.entry().make(schedule.settings(), context);
@@ -153,7 +154,7 @@ void ParameterGroup::step(const UpdateContext& context) {
   const double rate = lr(context.update);
   const double decay_factor = decay_factor_ ? decay_factor_->at(position(context.update)) : 1;
   for (auto& slot : slots) {
-    slot.lr = rate;
+    slot.lr = rate * slot.lr_factor;
     slot.weight_decay = slot.peak_weight_decay * decay_factor;
     if (context.update != 1) continue;
     for (std::size_t k = 0; k < states.size(); ++k) {

@@ -39,6 +39,7 @@ class ParameterGroup {
 
   std::string name;
   std::string optimizer_name;
+  UpdateSize update_size = UpdateSize::kNormalised;
   double peak_lr = 0;
   double weight_decay = 0;
   std::int64_t schedule_offset = 0;  // schedules are read this much after the number of the update less 1

@@ -26,6 +26,7 @@ namespace ingot {
 /// A master with the state that the optimizer keeps for it, and with what this update makes of its hyper-parameters.
 struct Slot {
   const Master* master = nullptr;
+  double lr_factor = 1;          // of scaling
   double lr = 0;                 // this step's learning rate: group × schedule × scaling
   double peak_weight_decay = 0;  // 0 where decay does not apply
   double weight_decay = 0;       // this step's
@@ -96,6 +97,7 @@ struct OptimizerEntry : Entry {
   std::function<double(const ConfigObject& settings)> lr;
   std::function<double(const ConfigObject& settings)> weight_decay;
   SettingsSamples samples;
+  UpdateSize update_size = UpdateSize::kNormalised;
 };
 
 /// An entry whose settings C have the members `lr` and `weight_decay`; `make(const C&)` gives the optimizer.

@@ -8,7 +8,8 @@
 
 namespace ingot {
 
-/// Of every parameter as `materialise` left it, a view in the compute type. Precondition: the store is allocated and owns all.
+/// Of every parameter as `materialise` left it, a view in the compute type. Precondition: the store is allocated and
+/// owns all.
 std::map<std::string, at::Tensor> effective_weights(const ParameterStore& store);
 
 }  // namespace ingot

@@ -6,7 +6,7 @@
 
 #include <vector>
 
-#include "params/families.h"
+#include "params/parametrization.h"
 
 namespace ingot {
 
@@ -15,7 +15,7 @@ class IdentityParametrization final : public Parametrization {
  public:
   bool applies(const ParamInfo&) const override { return true; }
   std::vector<MasterSpec> masters(const ParamInfo& info) const override { return {{"", info.shape}}; }
-  Granularity granularity() const override { return Granularity::kElement; }
+  Granularity granularity(const ParamInfo&) const override { return Granularity::kElement; }
 
   void materialise(const std::vector<at::Tensor>& masters, at::Tensor& weight) const override {
     weight.copy_(masters.at(0));

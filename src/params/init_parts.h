@@ -4,23 +4,42 @@
 #include <algorithm>
 #include <cmath>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "base/text.h"
 #include "config/units.h"
-#include "params/families.h"
+#include "params/init.h"
 
 namespace ingot::inits {
 
-/// Normal values whose standard deviation depends on the parameter.
-class NormalBy : public Init {
+enum class Distribution { kNormal, kUniform };
+inline std::vector<std::pair<std::string, Distribution>> distribution_names() {
+  return {{"normal", Distribution::kNormal}, {"uniform", Distribution::kUniform}};
+}
+
+/// Values around 0 whose standard deviation depends on the parameter.
+class DrawnBy : public Init {
  public:
+  explicit DrawnBy(Distribution distribution) : distribution_(distribution) {}
   void fill(at::Tensor& weight, const ParamInfo& info, RandomStream& random) const override {
-    normal_init(std_of(info))(weight, info, random);
+    if (distribution_ == Distribution::kNormal) return normal_init(std_of(info))(weight, info, random);
+    uniform_init(-bound(info), bound(info))(weight, info, random);
   }
-  std::string text(const ParamInfo& info) const override { return cat("normal(0, ", format_double(std_of(info)), ")"); }
+  std::string text(const ParamInfo& info) const override {
+    if (distribution_ == Distribution::kNormal) return cat("normal(0, ", format_double(std_of(info)), ")");
+    return cat("uniform(", format_double(-bound(info)), ", ", format_double(bound(info)), ")");
+  }
 
  private:
   virtual double std_of(const ParamInfo& info) const = 0;
+  double bound(const ParamInfo& info) const { return std::sqrt(3.0) * std_of(info); }
+  Distribution distribution_;
+};
+
+class NormalBy : public DrawnBy {
+ public:
+  NormalBy() : DrawnBy(Distribution::kNormal) {}
 };
 
 inline bool is_token_table(const ParamInfo& info) {

@@ -71,6 +71,11 @@ std::int64_t ParamInfo::numel() const {
   return std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
 }
 
+bool is_weight_matrix(const ParamInfo& info, bool embeddings) {
+  if (info.shape.size() != 2 || !info.roles.any(matrix_roles())) return false;
+  return embeddings || !info.roles.any({Role::kEmbedding, Role::kHead});
+}
+
 InitFunction constant_init(double value) {
   return [value](at::Tensor& weight, const ParamInfo&, RandomStream&) { weight.fill_(value); };
 }

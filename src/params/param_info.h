@@ -83,6 +83,9 @@ struct ParamInfo {
   bool keeps_master_dtype() const { return !roles.any(matrix_roles()); }
 };
 
+/// Whether it is a matrix between activations, or with `embeddings` also one of embedding and head.
+bool is_weight_matrix(const ParamInfo& info, bool embeddings = false);
+
 /// Start values for `ParamInfo::fixed_init`.
 InitFunction constant_init(double value);
 InitFunction uniform_init(double low, double high);

@@ -22,13 +22,17 @@
 #include <ATen/core/Tensor.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
+#include <set>
 #include <string>
 #include <vector>
 
-#include "params/families.h"
+#include "params/constraint.h"
 #include "params/ownership.h"
 #include "params/param_info.h"
+#include "params/parametrization.h"
+#include "params/scaling.h"
 
 namespace ingot {
 
@@ -177,6 +181,12 @@ struct StoreOptions {
   at::Device device = at::kCPU;
 };
 
+/// An update as constraints see it.
+struct ConstraintStep {
+  std::int64_t update = 0;                    // counted as schedules are
+  std::function<double(const Master&)> lr{};  // of a trained master at this update; null: 0
+};
+
 /// What was chosen for a parameter, as `plan --params` shows it.
 struct ParamChoice {
   const ParamInfo* info;
@@ -233,6 +243,10 @@ class ParameterStore {
   };
   Memory memory() const;
   const StoreOptions& options() const;
+  /// `weights.scaling` for this model.
+  const Scaling& scaling() const;
+  /// What durations of the constraints mean; those in steps need no telling.
+  void schedule_constraints(const DurationContext& durations);
 
   // -- own. By rising master, one range of each at most; a parameter whose parametrization is not plain is owned as a
   //    whole or not at all. One process of the world owns the buffers.
@@ -261,8 +275,11 @@ class ParameterStore {
   at::Tensor penalise(double scale);
   /// Maps gradients of compute weights to gradients of masters. Once per step, after the reduction over ranks.
   void pull_back();
-  /// Puts every constrained weight back on its set.
-  void constrain();
+  /// Puts every weight whose constraints are due at this update back on their sets.
+  void constrain(const ConstraintStep& step);
+  /// The same before the first update of a run that begins at `update`, for constraints that are in force then: their
+  /// states begin with the weights as they are, but for states of names in `kept`.
+  void begin_constraints(std::int64_t update = 0, const std::set<std::string>& kept = {});
   /// Moves the state of parametrizations.
   void advance();
   /// Compute weights from masters.
@@ -273,8 +290,11 @@ class ParameterStore {
   /// value <- update(value, accumulator, number) for every buffer, accumulators to zero.
   void apply_buffers(std::int64_t number);
 
-  /// Everything that a checkpoint's model files hold: masters and buffers, as far as this process owns them. Views.
+  /// Everything that a checkpoint's model files hold: masters, states of constraints and buffers, as far as this
+  /// process owns them. Views.
   StateTensors state() const;
+  /// Of these, the states of constraints.
+  StateTensors constraint_state() const;
   /// The values of all buffers, on every process.
   std::vector<at::Tensor> buffers() const;
 

@@ -92,6 +92,7 @@ void ParameterStore::Impl::make_owned() {
     begin += param.first_row * params_detail::row_numel(leaf.shape);
     param.weight = slice(leaf.weight.detach().flatten(), begin, shape);
     param.weight_grad = slice(leaf.grad.flatten(), begin, shape);
+    make_constraint_states(param);
   }
 }
 
@@ -146,6 +147,7 @@ void ParameterStore::Impl::fill(Declared& param, std::uint64_t seed) {
   } else {
     param.info.fixed_init(weight, param.info, random);
   }
+  if (param.forward != 1) weight.mul_(param.forward);
   if (is_in_place) return;
   if (is_plain && !is_whole) {
     const Master* part = &*std::find_if(owned.begin(), owned.end(),
@@ -178,7 +180,7 @@ void ParameterStore::initialise(std::uint64_t seed) {
     }
   });
   if (error) std::rethrow_exception(error);
-  constrain();
+  begin_constraints();
   materialise();
 }
 

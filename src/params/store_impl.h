@@ -7,11 +7,22 @@
 #include <string>
 #include <vector>
 
+#include "params/init.h"
 #include "params/penalty.h"
 #include "params/store.h"
 
 namespace ingot {
 namespace params_detail {
+
+/// A constraint of a parameter.
+struct Constrained {
+  std::shared_ptr<const Constraint> constraint;
+  ConstraintSchedule schedule;
+  std::string prefix;                   // of its states' names
+  std::vector<ConstraintState> specs;   // of the whole parameter
+  std::vector<at::Tensor> states = {};  // of what is owned
+  std::int64_t start = -1;              // in updates; -1: not known yet
+};
 
 /// A parameter. Its choices are made by `layout`, its tensors by `allocate`.
 struct Declared {
@@ -20,7 +31,7 @@ struct Declared {
   std::int64_t first_row = 0;  // within the leaf
 
   std::shared_ptr<const Parametrization> parametrization;
-  std::vector<std::shared_ptr<const Constraint>> constraints;
+  std::vector<Constrained> constraints;
   struct ChosenPenalty {
     std::shared_ptr<const Penalty> penalty;
     std::int64_t index = 0;  // in Impl::penalties
@@ -28,6 +39,7 @@ struct Declared {
   std::vector<ChosenPenalty> penalties;
   std::shared_ptr<const Init> init;  // null: info.fixed_init
   double init_factor = 1;            // of what `init` gives
+  double forward = 1;                // part of `parametrization`
   ParamChoice choice;
   std::size_t first_master = 0;  // in Impl::masters
   std::size_t num_masters = 0;
@@ -108,6 +120,8 @@ struct ParameterStore::Impl {
   bool laid_out = false;
   StoreOptions options;
   int num_sublayers = 0;
+  std::int64_t total_updates = 0;  // as constraints see it
+  std::shared_ptr<const Scaling> scaling;
   std::vector<Master> masters;
   std::vector<std::string> penalties;  // names, each once
   std::int64_t master_numel = 0;       // of all masters
@@ -131,6 +145,7 @@ struct ParameterStore::Impl {
   void check_declaring() const;
   void check_allocated(const char* what) const;
 
+  std::int64_t d_model() const;
   void choose(const WeightsConfig& config);
   void choose_penalties(const WeightsConfig& config, std::vector<std::string>& problems);
   void place_masters();
@@ -144,8 +159,12 @@ struct ParameterStore::Impl {
   void make_masters();
   void make_leaves();
   void make_owned();
+  void make_constraint_states(params_detail::Declared& param);
   void make_buffers(std::int64_t accumulator_numel);
   void fill(params_detail::Declared& param, std::uint64_t seed);
+  /// Lets those constraints act for which `due` says so, after `begin` where it asks for that.
+  enum class Due { kNo, kActs, kBegins };
+  void constrain(const ConstraintStep& step, const std::function<Due(const params_detail::Constrained&)>& due);
 };
 
 }  // namespace ingot

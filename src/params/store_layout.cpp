@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "params/identity.h"
+#include "params/multiplied.h"
 #include "params/store_impl.h"
 #include "params/weights_config.h"
 #include "registry/variant_text.h"
@@ -35,12 +36,16 @@ Made<Object> make_from(const Variant<Entry>& variant, std::string path, const Ar
   return {std::move(path), variant.name(), variant_text(variant), variant.entry().make(variant.settings(), args...)};
 }
 
-using MadeConstraints = std::vector<Made<Constraint>>;
+struct MadeConstraint : Made<Constraint> {
+  ConstraintSchedule schedule;
+};
+using MadeConstraints = std::vector<MadeConstraint>;
 
 MadeConstraints make_constraints(const std::vector<Variant<ConstraintEntry>>& variants, const std::string& path) {
   MadeConstraints out;
   for (std::size_t i = 0; i < variants.size(); ++i) {
-    out.push_back(make_from<Constraint>(variants[i], cat(path, ".", i)));
+    const auto schedule = variants[i].entry().schedule(variants[i].settings());
+    out.push_back({make_from<Constraint>(variants[i], cat(path, ".", i)), schedule});
   }
   return out;
 }
@@ -123,8 +128,25 @@ void find_unused(const std::vector<Level>& levels, std::vector<std::string>& pro
   }
 }
 
-void take(Declared& param, Settings settings, const std::shared_ptr<const Parametrization>& identity,
-          std::vector<std::string>& problems) {
+params_detail::Constrained constrained(const MadeConstraint& made, const ParamInfo& info) {
+  params_detail::Constrained out{made.object, made.schedule, cat(info.name, kConstraintMark, made.name, "."),
+                                 made.object->states(info)};
+  const auto& start = made.schedule.start;
+  if (!start) out.start = 0;
+  if (start && start->unit == Duration::Unit::kSteps) out.start = start->steps({});
+  return out;
+}
+
+void scale(Declared& param, const Scaling& scaling) {
+  if (param.init != nullptr && !param.init->scales_with_width()) param.init_factor *= scaling.init(param.info);
+  param.forward = scaling.forward(param.info);
+  if (param.forward == 1) return;
+  param.parametrization = std::make_shared<const Multiplied>(param.parametrization, param.forward);
+  param.choice.parametrization_text += cat(" x ", format_double(param.forward));
+}
+
+void take(Declared& param, Settings settings, const Scaling& scaling,
+          const std::shared_ptr<const Parametrization>& identity, std::vector<std::string>& problems) {
   param.choice.info = &param.info;
   if (settings.parametrization->object->applies(param.info)) {
     settings.parametrization->used = true;
@@ -143,7 +165,7 @@ void take(Declared& param, Settings settings, const std::shared_ptr<const Parame
                              " cannot take a given weight; expected constraints only on others"));
     }
     constraint.used = true;
-    param.constraints.push_back(constraint.object);
+    param.constraints.push_back(constrained(constraint, param.info));
     param.choice.constraints.push_back(constraint.name);
     param.choice.constraint_texts.push_back(constraint.text);
   }
@@ -152,14 +174,15 @@ void take(Declared& param, Settings settings, const std::shared_ptr<const Parame
     param.init = settings.init->object;
     param.init_factor = settings.init_factor;
   }
+  scale(param, scaling);
   param.choice.init = param.init != nullptr ? param.init->text(param.info) : param.info.fixed_init_name;
   if (param.init_factor != 1) param.choice.init += cat(" x ", format_double(param.init_factor));
 }
 
 Granularity granularity_of(const Declared& param) {
-  Granularity granularity = param.parametrization->granularity();
+  Granularity granularity = param.parametrization->granularity(param.info);
   for (const auto& constraint : param.constraints) {
-    granularity = coarser(granularity, constraint->granularity(param.info));
+    granularity = coarser(granularity, constraint.constraint->granularity(param.info));
   }
   for (const auto& chosen : param.penalties) {
     granularity = coarser(granularity, chosen.penalty->granularity(param.info));
@@ -186,11 +209,24 @@ void ParameterStore::Impl::choose_penalties(const WeightsConfig& config, std::ve
   }
 }
 
+/// The width of the stream, as parameters that touch it have it; 0 if none does.
+std::int64_t ParameterStore::Impl::d_model() const {
+  for (const auto& param : params) {
+    if (param.info.hidden_axis >= 0) return param.info.shape[static_cast<std::size_t>(param.info.hidden_axis)];
+  }
+  return 0;
+}
+
 void ParameterStore::Impl::choose(const WeightsConfig& config) {
   std::vector<Level> levels = make_levels(config, InitContext{num_sublayers});
   const auto identity = std::make_shared<const IdentityParametrization>();
+  scaling = config.scaling.bound()
+                ? config.scaling.entry().make(config.scaling.settings(), ScalingContext{d_model(), num_sublayers})
+                : std::make_unique<Scaling>();
   std::vector<std::string> problems;
-  for (Declared& param : params) take(param, settings_for(levels, param.info, num_sublayers), identity, problems);
+  for (Declared& param : params) {
+    take(param, settings_for(levels, param.info, num_sublayers), *scaling, identity, problems);
+  }
   find_unused(levels, problems);
   choose_penalties(config, problems);
   if (!problems.empty()) throw ConfigError(join(problems, "\n"));
@@ -222,6 +258,9 @@ void ParameterStore::Impl::place_masters() {
         masters.push_back(std::move(master));
       }
       part->num_masters = masters.size() - part->first_master;
+      for (const auto& constraint : part->constraints) {
+        for (const auto& state : constraint.specs) add_name(constraint.prefix + state.name);
+      }
     }
     leaf.dtype = leaf.parts.front()->info.keeps_master_dtype() ? options.master_dtype : options.compute_dtype;
     if (!is_plain) {
@@ -274,6 +313,8 @@ void ParameterStore::layout(const WeightsConfig& config, int num_sublayers, cons
 bool ParameterStore::laid_out() const { return impl_->laid_out; }
 
 const StoreOptions& ParameterStore::options() const { return impl_->options; }
+
+const Scaling& ParameterStore::scaling() const { return *impl_->scaling; }
 
 const std::vector<Master>& ParameterStore::masters() const { return impl_->masters; }
 

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "params/store_impl.h"
 
@@ -67,17 +68,6 @@ void ParameterStore::pull_back() {
   }
 }
 
-void ParameterStore::constrain() {
-  impl_->check_allocated("constrain");
-  at::NoGradGuard no_grad;
-  for (auto& param : impl_->params) {
-    if (param.constraints.empty() || !param.is_owned()) continue;
-    at::Tensor weight = effective_weight(param, impl_->flat_masters.options());
-    for (const auto& constraint : param.constraints) constraint->apply(weight, param.info);
-    if (!param.parametrization->is_identity()) param.parametrization->assign(weight, param.values);
-  }
-}
-
 void ParameterStore::advance() {
   impl_->check_allocated("advance");
   at::NoGradGuard no_grad;
@@ -134,6 +124,7 @@ StateTensors ParameterStore::state() const {
     out.emplace_back(master.name, is_owned ? part->value : at::Tensor(), master.shape, is_owned ? part->begin : 0);
     if (is_owned) ++part;
   }
+  for (auto& state : constraint_state()) out.push_back(std::move(state));
   for (const auto& buffer : impl_->buffers) {
     out.emplace_back(buffer.name, impl_->owns_buffers ? buffer.value : at::Tensor(), buffer.spec.shape, 0);
   }

@@ -109,6 +109,7 @@ RunConfig read_run_config(const Document& given, const Families& families, Unset
   check_data_config(config.data, problems, "data");
   validate(config.model, problems);
   validate(config.optim, problems);
+  validate(config.weights, problems);
   problems.throw_if_any();
   if (config.run.dir.empty()) config.run.dir = cat("runs/", config.run.name);
   config.run.dir = fs::absolute(config.run.dir).lexically_normal().string();

@@ -5,10 +5,21 @@
 #include "data/tokenizer.h"
 
 namespace ingot {
+namespace {
+
+ScalingContext scaling_context(const ModelConfig& model) {
+  std::vector<std::string> names;
+  for (const auto& [name, op] : model.operators) names.push_back(name);
+  return {model.d_model, static_cast<int>(expand_pattern(model.layers, names).size())};
+}
+
+}  // namespace
 
 ModelOptions model_options(const RunConfig& config, std::int64_t vocab_size, at::ScalarType float_type) {
   const auto stream = config.train.stream == StreamType::kBfloat16 ? at::kBFloat16 : float_type;
-  return {vocab_size, config.data.seq_len, stream, config.train.recompute, {}};
+  const auto& scaling = config.weights.scaling;
+  const auto logits = scaling.entry().make(scaling.settings(), scaling_context(config.model))->logits();
+  return {vocab_size, config.data.seq_len, stream, config.train.recompute, {}, logits};
 }
 
 StoreOptions store_options(const RunConfig& config, at::ScalarType float_type) {

@@ -125,7 +125,7 @@ void describe(Fields& f, RunConfig& c) {
   f.field("data", c.data, "text, tokenizer and context", Rule{}.required());
   f.field("model", c.model, "the architecture", Rule{}.required());
   f.field("optim", c.optim, "optimizer, schedule, clipping, groups", Rule{}.required());
-  f.field("weights", c.weights, "parametrization, constraints and start values");
+  f.field("weights", c.weights, "parametrization, constraints, start values and scaling");
   f.field("train", c.train, "length, batch, precision, machine", Rule{}.required());
   f.field("evaluation", c.evaluation, "held-out loss and samples", Rule{}.free());
   f.field("checkpoint", c.checkpoint, "saving", Rule{}.free());

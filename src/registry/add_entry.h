@@ -18,20 +18,32 @@ using SettingsSamples = std::vector<std::string>;
 /// Problems of settings that concern several of them: the key that each is told beside, and what is wrong.
 using SettingsProblems = std::vector<std::pair<std::string, std::string>>;
 
-/// `make` constructs a K from what its constructor takes: settings and context, one of them, or nothing.
+/// Settings of a variant that has none.
+struct NoSettings {};
+inline void describe(Fields& /*f*/, NoSettings& /*c*/) {}
+
+/// A K from what its constructor takes: settings and context, one of them, or nothing.
+template <class K, class C, class... Context>
+std::unique_ptr<K> construct(const C& settings, const Context&... context) {
+  if constexpr (std::is_constructible_v<K, const C&, const Context&...>) {
+    return std::make_unique<K>(settings, context...);
+  } else if constexpr (std::is_constructible_v<K, const C&>) {
+    return std::make_unique<K>(settings);
+  } else if constexpr (std::is_default_constructible_v<K>) {
+    return std::make_unique<K>();
+  } else {
+    return std::make_unique<K>(context...);
+  }
+}
+
+/// `make` constructs a K; null where K is void.
 template <class C, class K, class Base, class... Context>
 void make_with(std::function<std::unique_ptr<Base>(const ConfigObject& settings, Context... context)>& make) {
   make = [](const ConfigObject& settings, Context... context) -> std::unique_ptr<Base> {
     if constexpr (std::is_void_v<K>) {
       return nullptr;
-    } else if constexpr (std::is_constructible_v<K, const C&, Context...>) {
-      return std::make_unique<K>(settings_as<C>(settings), context...);
-    } else if constexpr (std::is_constructible_v<K, const C&>) {
-      return std::make_unique<K>(settings_as<C>(settings));
-    } else if constexpr (std::is_default_constructible_v<K>) {
-      return std::make_unique<K>();
     } else {
-      return std::make_unique<K>(context...);
+      return construct<K>(settings_as<C>(settings), context...);
     }
   };
 }

@@ -11,8 +11,11 @@
 #include "objective/objective.h"
 #include "optim/clipper.h"
 #include "optim/optimizer.h"
-#include "params/families.h"
+#include "params/constraint.h"
+#include "params/init.h"
+#include "params/parametrization.h"
 #include "params/penalty.h"
+#include "params/scaling.h"
 #include "recipe/probe.h"
 #include "registry/family.h"
 
@@ -33,6 +36,7 @@ Families make_families() {
   register_all_constraints(families.add<ConstraintEntry>());
   register_all_penalties(families.add<PenaltyEntry>());
   register_all_inits(families.add<InitEntry>());
+  register_all_scalings(families.add<ScalingEntry>());
   register_all_optimizers(families.add<OptimizerEntry>());
   register_all_modifiers(families.add<ModifierEntry>());
   register_all_schedules(families.add<ScheduleEntry>());

@@ -134,6 +134,9 @@ TrainSetup make_setup(const RunConfig& config, const Families& families, const D
   out.schedule.tokens_per_step = out.tokens_per_step;
   out.schedule.tokens_per_epoch = facts.tokens_per_epoch.value_or(0);
   out.schedule.num_parameters = out.store->num_parameters();
+  auto course = out.durations;
+  course.total_steps = out.schedule.total_steps;
+  out.store->schedule_constraints(course);
   out.optimizer =
       std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), out.schedule);
   out.optimizer->offset_schedules(first_position(config));

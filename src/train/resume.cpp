@@ -129,6 +129,25 @@ void adopt_checkpoint_config(RunConfig& config, ResumePoint& point, const Famili
                         "\nundo the change, or begin a new run: ", how_to_start_from(point.checkpoint)));
 }
 
+namespace {
+
+/// Constraints that would have come into force at another update than they did, or did not.
+void check_constraint_starts(const ResumePoint& point, const TrainSetup& setup, const std::string& change) {
+  const auto counters = counters_from_json(point.state);
+  auto after = setup.durations, before = after;
+  after.total_steps = setup.schedule.total_steps;
+  before.total_steps = first_position(setup.config) + point.other_duration->steps(setup.durations);
+  for (const auto& [path, start] : constraint_starts(setup.config.weights)) {
+    const auto was = start.steps(before), is = start.steps(after);
+    if (was == is || std::min(was, is) > counters.updates + counters.schedule_offset) continue;
+    throw ConfigError(cat(change, ": ", path, " would have come into force at update ", is, " instead of ", was,
+                          ". Resume from a checkpoint before it with --resume, or begin a new run: ",
+                          how_to_start_from(point.checkpoint)));
+  }
+}
+
+}  // namespace
+
 void check_new_length(const ResumePoint& point, const TrainSetup& setup) {
   if (!point.other_duration) return;
   const auto& config = setup.config;
@@ -152,6 +171,7 @@ void check_new_length(const ResumePoint& point, const TrainSetup& setup) {
                           ". Resume from a checkpoint before it with --resume, or begin a new run: ",
                           how_to_start_from(point.checkpoint)));
   }
+  check_constraint_starts(point, setup, change);
   log::info(cat(change, ": the ", format_grouped(point.step), " steps so far are those of a run of that length"));
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <set>
 #include <thread>
 
 #include "base/clock.h"
@@ -63,20 +64,30 @@ void RunCheckpoints::load(const fs::path& checkpoint, LoadWhat what) {
   load_checkpoint(checkpoint, what, run_.setup.store->state(), run_.setup.optimizer->state(), true);
 }
 
-/// Of a run that may have had norms without running statistics: what it lacks of these starts anew.
-void RunCheckpoints::load_weights(const fs::path& checkpoint) {
+/// Of a run that may have had norms without running statistics, or other constraints: what it lacks of these starts
+/// anew.
+void RunCheckpoints::load_other(const fs::path& checkpoint, LoadWhat what) {
   if (!run_.world.is_first() && !run_.shares_masters()) return;
-  const auto& store = *run_.setup.store;
-  auto accepted = stored_names(checkpoint);
-  for (const auto& master : store.masters()) accepted.insert(master.name);
+  auto& store = *run_.setup.store;
+  const bool all = what == LoadWhat::kAll;
+  const auto stored = stored_names(checkpoint);
+  auto optional = all ? StateTensors() : store.state();
+  for (const auto& state : store.constraint_state()) optional.push_back(state);
+  std::set<std::string> left_out;
+  for (const auto& state : optional) left_out.insert(state.name);
+  for (const auto& master : store.masters()) left_out.erase(master.name);
+  for (const auto& name : stored) left_out.erase(name);
   StateTensors wanted;
   for (const auto& state : store.state()) {
-    if (accepted.count(state.name) != 0) wanted.push_back(state);
+    if (left_out.count(state.name) == 0) wanted.push_back(state);
   }
-  load_checkpoint(checkpoint, LoadWhat::kWeights, wanted, {}, true);
-  if (const auto rest = store.state().size() - wanted.size(); rest > 0) {
-    run_.record.say(cat("  ", rest, " running statistics that ", checkpoint.string(), " does not have start anew"));
+  load_checkpoint(checkpoint, what, wanted, all ? run_.setup.optimizer->state() : StateTensors(), true);
+  if (!left_out.empty()) {
+    run_.record.say(cat("  ", left_out.size(), " running statistics or states of constraints that ",
+                        checkpoint.string(), " does not have start anew"));
   }
+  store.begin_constraints(run_.counters.updates + run_.counters.schedule_offset,
+                          all ? stored : std::set<std::string>());
 }
 
 /// All that the checkpoint and its state.json hold, on all ranks.
@@ -84,6 +95,7 @@ void RunCheckpoints::go_to(const fs::path& checkpoint, const nlohmann::json& sta
   run_.counters = counters_from_json(state);
   saved_step_ = run_.counters.step;
   load(checkpoint, LoadWhat::kAll);
+  if (state.contains("clip")) run_.setup.optimizer->restore_clip(state.at("clip").get<std::vector<double>>());
   share_start();
   hooks_.restore(state, how);
 }
@@ -131,16 +143,10 @@ void RunCheckpoints::resume(const ResumePoint& point) {
 }
 
 void RunCheckpoints::start_from(const StartFrom& from) {
-  const bool all = from.load == StartLoad::kAll;
   const fs::path checkpoint = run_.world.broadcast(run_.start.checkpoint.string());
-  if (all) {
-    load(checkpoint, LoadWhat::kAll);
-  } else {
-    load_weights(checkpoint);
-  }
-  if (run_.world.is_first() || run_.shares_masters()) run_.setup.store->constrain();
-  share_start();
   run_.counters = counters_from_json(nlohmann::json::parse(run_.world.broadcast(to_json(run_.start.counters).dump())));
+  load_other(checkpoint, from.load == StartLoad::kAll ? LoadWhat::kAll : LoadWhat::kWeights);
+  share_start();
   run_.record.say(cat("started from ", checkpoint.string(), ": ",
                       start_text(run_.config, run_.start, run_.setup.schedule.total_steps)));
 }
@@ -194,6 +200,7 @@ CheckpointState RunCheckpoints::state(bool finished) {
   out.state["document_opener"] = opener ? nlohmann::json(*opener) : nlohmann::json();
   out.state["layout"] = execution_layout(run_.setup.config, run_.setup.micro_batch, run_.world.size());
   out.state["hooks"] = hooks_.state();
+  if (const auto clip = run_.setup.optimizer->clip_state(); !clip.empty()) out.state["clip"] = clip;
   out.model = run_.setup.store->state();
   out.optimizer = run_.setup.optimizer->state();
   out.config_yaml = dump_config(run_.setup.config);

@@ -19,8 +19,11 @@ bool fixes_scale(const Constraint& constraint, const ParamInfo& info) {
   ParamInfo small = info;
   small.shape = {2, 3};
   auto once = at::arange(1, 7, at::kDouble).view({2, 3}), twice = 2 * once;
-  constraint.apply(once, small);
-  constraint.apply(twice, small);
+  auto states = make_states(constraint, small, once.options());
+  const ConstraintContext context{small, 0, 0, 0, states};
+  constraint.begin(once, context);
+  constraint.apply(once, context);
+  constraint.apply(twice, context);
   return (twice - once).abs().max().item<double>() < 1e-9;
 }
 
@@ -39,11 +42,15 @@ class FixedScales {
 
  private:
   void add(const std::vector<Variant<ConstraintEntry>>& variants) {
-    for (const auto& variant : variants) made_.emplace(variant.name(), variant.entry().make(variant.settings()));
+    for (const auto& variant : variants) {
+      const auto schedule = variant.entry().schedule(variant.settings());
+      if (schedule.start || schedule.every) continue;  // in between, the scale is free
+      made_.emplace(variant.name(), variant.entry().make(variant.settings()));
+    }
   }
   std::string first_of(const ParamChoice& choice) const {
     for (const auto& name : choice.constraints) {
-      if (fixes_scale(*made_.at(name), *choice.info)) return name;
+      if (made_.count(name) != 0 && fixes_scale(*made_.at(name), *choice.info)) return name;
     }
     return "";
   }

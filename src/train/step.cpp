@@ -151,7 +151,7 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
     result.applied = accept(result.loss, result.grad_norm);
     if (result.applied) {
       optimizer.step(update, scale * measured.clip_factor, sum);
-      store.constrain();
+      store.constrain(optimizer.constraint_step(update));
       store.advance();
       auto point = setup_.model->point();
       store.apply_buffers(++point.updates);

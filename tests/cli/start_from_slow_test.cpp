@@ -86,6 +86,30 @@ TEST_F(StartFrom, AllTakesOptimizerAndPlaceInTheDataAndItsOwnSchedule) {
   EXPECT_EQ(samples("weights", 1), (std::set<int>{0, 1, 2, 3}));
 }
 
+TEST_F(StartFrom, ConstraintsKeepTheirStateOrBeginAnew) {
+  const std::string constraint = "weights.constraints=[{type: initial_norm, start: 2 steps}]";
+  ASSERT_EQ(train("whole", 6, {constraint}).exit_code, 0);
+  ASSERT_EQ(train("stopped", 6, {constraint, "checkpoint.every=4 steps"}).exit_code, 0);
+  fs::remove_all(run_dir("stopped") / "checkpoints/step-00000006");
+  ASSERT_EQ(train("stopped", 6, {constraint}).exit_code, 0);
+  EXPECT_EQ(weights("stopped", 6), weights("whole", 6));
+  // Another run without the constraint passes over its state; one that has it begins with the norms that it finds.
+  const std::string from = "train.start_from={path: runs/whole, load: all}";
+  const auto freed = train("freed", 1, {from});
+  ASSERT_EQ(freed.exit_code, 0) << freed.err;
+  const auto bound =
+      train("bound", 1, {"weights.constraints=[initial_norm]", "train.start_from={path: runs/freed, load: all}"});
+  ASSERT_EQ(bound.exit_code, 0) << bound.err;
+  EXPECT_TRUE(has(bound.err, "states of constraints that"));
+  // A length on which the past depends is refused.
+  const std::string late = "weights.constraints=[{type: unit_norm, start: 50%}]";
+  ASSERT_EQ(train("late", 4, {late}).exit_code, 0);
+  const auto longer = train("late", 8, {late});
+  EXPECT_EQ(longer.exit_code, 2);
+  EXPECT_TRUE(has(longer.err, "weights.constraints.0 would have come into force at update 4 instead of 2"))
+      << longer.err;
+}
+
 TEST_F(StartFrom, ALongerRunIsTheOneItWouldHaveBeen) {
   ASSERT_EQ(train("whole", 8).exit_code, 0);
   ASSERT_EQ(train("a", 5).exit_code, 0);

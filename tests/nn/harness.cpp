@@ -30,6 +30,7 @@ const Families& nn_families() {
     register_all_parametrizations(families->add<ParametrizationEntry>());
     register_all_constraints(families->add<ConstraintEntry>());
     register_all_inits(families->add<InitEntry>());
+    register_all_scalings(families->add<ScalingEntry>());
     return families;
   }();
   return *kFamilies;

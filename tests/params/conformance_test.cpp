@@ -1,4 +1,4 @@
-// What every parametrization, constraint and init must do, over the registry.
+// What every parametrization, constraint, init and scaling must do, over the registry and all samples of settings.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
@@ -8,7 +8,6 @@
 #include <map>
 
 #include "base/random.h"
-#include "params/families.h"
 #include "params/penalty.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
@@ -55,13 +54,13 @@ at::Tensor effective(const Parametrization& p, const std::vector<at::Tensor>& ma
   return weight;
 }
 
-class Parametrizations : public ::testing::TestWithParam<std::string> {
+class Parametrizations : public ::testing::TestWithParam<VariantCase<ParametrizationEntry>> {
  protected:
   /// Calls f(parametrization, info, masters of a random weight) for every parameter that it is defined for.
   template <class F>
   void for_each(F f) {
-    const auto& entry = weight_families().get<ParametrizationEntry>().at(GetParam());
-    const auto p = entry.make(*entry.defaults);
+    const auto& variant = GetParam().variant;
+    const auto p = variant.entry().make(variant.settings());
     int count = 0;
     for (const auto& info : sample_infos()) {
       if (!p->applies(info)) continue;
@@ -134,17 +133,34 @@ TEST_P(Parametrizations, TrainedMastersHaveDistinctNamesAndAPlaceForDecay) {
   });
 }
 
-class Constraints : public ::testing::TestWithParam<std::string> {
+/// A constraint on one parameter, which came into force with another weight than those that it then sees.
+class OnParameter {
+ public:
+  OnParameter(const Constraint& constraint, const ParamInfo& info)
+      : constraint_(constraint), info_(info), states_(make_states(constraint, info, at::kDouble)) {
+    constraint.begin(random_normal(info.shape, 21) * 2, {info, 0, 10, 0, states_});
+  }
+  void apply(at::Tensor& weight) { constraint_.apply(weight, {info_, 1, 10, 0.1, states_}); }
+  Granularity granularity() const { return constraint_.granularity(info_); }
+
+ private:
+  const Constraint& constraint_;
+  const ParamInfo& info_;
+  std::vector<at::Tensor> states_;
+};
+
+class Constraints : public ::testing::TestWithParam<VariantCase<ConstraintEntry>> {
  protected:
   template <class F>
   void for_each(F f) {
-    const auto& entry = weight_families().get<ConstraintEntry>().at(GetParam());
-    const auto constraint = entry.make(*entry.defaults);
+    const auto& variant = GetParam().variant;
+    const auto constraint = variant.entry().make(variant.settings());
     int count = 0;
     for (const auto& info : sample_infos()) {
       if (!constraint->applies(info)) continue;
       SCOPED_TRACE(sample_name(info));
-      f(*constraint, info, random_normal(info.shape, 1));
+      OnParameter on_parameter(*constraint, info);
+      f(on_parameter, info, random_normal(info.shape, 1));
       ++count;
     }
     EXPECT_GT(count, 0);
@@ -152,36 +168,36 @@ class Constraints : public ::testing::TestWithParam<std::string> {
 };
 
 TEST_P(Constraints, AreIdempotent) {
-  for_each([](const Constraint& c, const ParamInfo& info, at::Tensor weight) {
-    c.apply(weight, info);
+  for_each([](OnParameter& c, const ParamInfo& info, at::Tensor weight) {
+    c.apply(weight);
     at::Tensor again = weight.clone();
-    c.apply(again, info);
+    c.apply(again);
     EXPECT_TRUE(close(again, weight, Tolerance::of(at::kDouble).reduction(info.numel())));
   });
 }
 
 TEST_P(Constraints, ChangeAnArbitraryWeightAndKeepItFinite) {
-  for_each([](const Constraint& c, const ParamInfo& info, at::Tensor weight) {
+  for_each([](OnParameter& c, const ParamInfo& /*info*/, at::Tensor weight) {
     const at::Tensor before = weight.clone();
-    c.apply(weight, info);
+    c.apply(weight);
     EXPECT_FALSE(weight.equal(before));
     at::Tensor zero = at::zeros_like(weight);
-    c.apply(zero, info);
+    c.apply(zero);
     EXPECT_TRUE(zero.isfinite().all().item<bool>());
   });
 }
 
 TEST_P(Constraints, LookNoFurtherThanTheirGranularity) {
-  for_each([](const Constraint& c, const ParamInfo& info, at::Tensor weight) {
-    const Granularity granularity = c.granularity(info);
+  for_each([](OnParameter& c, const ParamInfo& info, at::Tensor weight) {
+    const Granularity granularity = c.granularity();
     if (granularity == Granularity::kMatrix || weight.dim() != 2) return;
     const at::Tensor before = weight.clone();
-    c.apply(weight, info);
+    c.apply(weight);
     // The rest of the matrix may change arbitrarily without an effect on the first unit.
     at::Tensor other = random_normal(info.shape, 9) * 3;
     const int axis = granularity == Granularity::kColumn ? 1 : 0;
     other.select(axis, 0).copy_(before.select(axis, 0));
-    c.apply(other, info);
+    c.apply(other);
     EXPECT_TRUE(close(other.select(axis, 0), weight.select(axis, 0), Tolerance::of(at::kDouble)));
   });
 }
@@ -259,11 +275,11 @@ TEST_P(Penalties, GradientsReachTheMastersOfAnyParametrization) {
   }
 }
 
-class Inits : public ::testing::TestWithParam<std::string> {};
+class Inits : public ::testing::TestWithParam<VariantCase<InitEntry>> {};
 
 TEST_P(Inits, FillEveryElementFromTheStreamAlone) {
-  const auto& entry = weight_families().get<InitEntry>().at(GetParam());
-  const auto init = entry.make(*entry.defaults, InitContext{4});
+  const auto& variant = GetParam().variant;
+  const auto init = variant.entry().make(variant.settings(), InitContext{4});
   for (const auto& info : sample_infos()) {
     SCOPED_TRACE(sample_name(info));
     const auto fill = [&](std::uint64_t seed, at::ScalarType dtype) {
@@ -280,16 +296,43 @@ TEST_P(Inits, FillEveryElementFromTheStreamAlone) {
   }
 }
 
-std::string test_name(const ::testing::TestParamInfo<std::string>& info) { return info.param; }
+class Scalings : public ::testing::TestWithParam<VariantCase<ScalingEntry>> {};
 
-INSTANTIATE_TEST_SUITE_P(Conformance, Parametrizations,
-                         ::testing::ValuesIn(weight_families().get<ParametrizationEntry>().names()), test_name);
-INSTANTIATE_TEST_SUITE_P(Conformance, Constraints,
-                         ::testing::ValuesIn(weight_families().get<ConstraintEntry>().names()), test_name);
+TEST_P(Scalings, FactorsArePositiveAndDependOnWhatTheyAreGivenAlone) {
+  const auto& variant = GetParam().variant;
+  const auto make = [&] { return variant.entry().make(variant.settings(), ScalingContext{8, 4}); };
+  const auto scaling = make(), again = make();
+  const auto check = [](double factor, double same) {
+    EXPECT_GT(factor, 0);
+    EXPECT_TRUE(std::isfinite(factor));
+    EXPECT_EQ(factor, same);
+  };
+  check(scaling->logits(), again->logits());
+  for (const auto& info : sample_infos()) {
+    SCOPED_TRACE(sample_name(info));
+    check(scaling->init(info), again->init(info));
+    check(scaling->forward(info), again->forward(info));
+    for (const auto size : {UpdateSize::kGradient, UpdateSize::kNormalised}) {
+      check(scaling->lr(info, size), again->lr(info, size));
+      check(scaling->weight_decay(info, size), again->weight_decay(info, size));
+    }
+  }
+}
+
+template <class E>
+std::string label_of(const ::testing::TestParamInfo<VariantCase<E>>& info) {
+  return info.param.label;
+}
+
+INSTANTIATE_TEST_SUITE_P(Conformance, Parametrizations, ::testing::ValuesIn(variant_cases<ParametrizationEntry>()),
+                         label_of<ParametrizationEntry>);
+INSTANTIATE_TEST_SUITE_P(Conformance, Constraints, ::testing::ValuesIn(variant_cases<ConstraintEntry>()),
+                         label_of<ConstraintEntry>);
+INSTANTIATE_TEST_SUITE_P(Conformance, Inits, ::testing::ValuesIn(variant_cases<InitEntry>()), label_of<InitEntry>);
+INSTANTIATE_TEST_SUITE_P(Conformance, Scalings, ::testing::ValuesIn(variant_cases<ScalingEntry>()),
+                         label_of<ScalingEntry>);
 INSTANTIATE_TEST_SUITE_P(Conformance, Penalties, ::testing::ValuesIn(weight_families().get<PenaltyEntry>().names()),
-                         test_name);
-INSTANTIATE_TEST_SUITE_P(Conformance, Inits, ::testing::ValuesIn(weight_families().get<InitEntry>().names()),
-                         test_name);
+                         [](const auto& info) { return info.param; });
 
 }  // namespace
 }  // namespace ingot::testing

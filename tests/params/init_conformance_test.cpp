@@ -5,7 +5,13 @@
 namespace ingot::testing {
 namespace {
 
-class DrawnValues : public ::testing::TestWithParam<std::string> {};
+class DrawnValues : public ::testing::TestWithParam<VariantCase<InitEntry>> {
+ protected:
+  std::unique_ptr<Init> make() const {
+    const auto& variant = GetParam().variant;
+    return variant.entry().make(variant.settings(), InitContext{24});
+  }
+};
 
 /// The numbers in "uniform(-0.1, 0.1)" or "normal(0, 0.02)".
 std::pair<double, double> numbers(const std::string& text) {
@@ -15,7 +21,7 @@ std::pair<double, double> numbers(const std::string& text) {
 
 TEST_P(DrawnValues, HaveTheDistributionOfItsText) {
   const Matrices m;
-  const auto init = make_init(GetParam(), 24);
+  const auto init = make();
   for (const auto* info : {&m.q, &m.v, &m.o, &m.gate, &m.up, &m.down, &m.embedding}) {
     const auto text = init->text(*info);
     SCOPED_TRACE(cat(info->part, " ", text));
@@ -35,13 +41,13 @@ TEST_P(DrawnValues, HaveTheDistributionOfItsText) {
 
 TEST_P(DrawnValues, DependOnTheStreamAlone) {
   const Matrices m;
-  const auto init = make_init(GetParam(), 24);
+  const auto init = make();
   EXPECT_TRUE(drawn(*init, m.q).equal(drawn(*init, m.q)));
   EXPECT_FALSE(drawn(*init, m.q).equal(drawn(*init, m.q, 2)));
 }
 
-INSTANTIATE_TEST_SUITE_P(All, DrawnValues, ::testing::ValuesIn(weight_families().at("inits").names()),
-                         [](const auto& test) { return test.param; });
+INSTANTIATE_TEST_SUITE_P(All, DrawnValues, ::testing::ValuesIn(variant_cases<InitEntry>()),
+                         [](const auto& test) { return test.param.label; });
 
 }  // namespace
 }  // namespace ingot::testing

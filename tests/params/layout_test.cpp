@@ -194,7 +194,7 @@ TEST(Layout, RefusesWhatHasNoEffect) {
 class Tanh final : public Parametrization {
  public:
   std::vector<MasterSpec> masters(const ParamInfo& info) const override { return {{".v", info.shape}}; }
-  Granularity granularity() const override { return Granularity::kElement; }
+  Granularity granularity(const ParamInfo&) const override { return Granularity::kElement; }
   void materialise(const std::vector<at::Tensor>& masters, at::Tensor& weight) const override {
     weight.copy_(masters.at(0).tanh());
   }

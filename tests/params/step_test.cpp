@@ -65,7 +65,10 @@ struct Model {
 };
 
 const char* const kConfigs[] = {
-    "{}", "constraints: [unit_norm]", "parametrization: weight_norm",
+    "{}",
+    "constraints: [unit_norm]",
+    "parametrization: weight_norm",
+    "parametrization: spectral_norm",
     "{parametrization: weight_norm, constraints: [unit_norm]}",
     "overrides: [{match: {name: k.weight}, parametrization: {type: weight_norm, per: matrix}}]"};
 
@@ -124,9 +127,11 @@ TEST(Step, LeavesKeepTheirIdentity) {
         model.store.pull_back();
         {
           at::NoGradGuard no_grad;
-          for (const auto& master : model.store.masters()) master.value.sub_(master.grad, 0.1);
+          for (const auto& master : model.store.masters()) {
+            if (master.trained) master.value.sub_(master.grad, 0.1);
+          }
         }
-        model.store.constrain();
+        model.store.constrain({1});
         model.store.advance();
         model.store.materialise();
         EXPECT_TRUE(model.leaves[0].weight().is_same(weight));
@@ -147,7 +152,7 @@ TEST(Step, UpdatesReachTheComputeWeights) {
       for (const auto& master : model->store.masters()) {
         master.value.add_(random_normal(master.shape, 3, at::kFloat));
       }
-      model->store.constrain();
+      model->store.constrain({1});
       model->store.materialise();
     }
     EXPECT_TRUE(same_bits(low.leaves[0].weight(), high.leaves[0].weight().to(at::kBFloat16))) << yaml;
@@ -170,6 +175,7 @@ TEST(Step, JoinedLeavesEqualSeparateOnes) {
     for (const auto& master : joined.store.masters()) {
       const Master& twin = master_of(separate.store, master.name);
       EXPECT_TRUE(same_bits(master.value, twin.value)) << master.name;
+      if (!master.trained) continue;
       EXPECT_TRUE(close(master.grad, twin.grad, Tolerance::of(at::kDouble).reduction(64).chain(4))) << master.name;
     }
   }
@@ -189,6 +195,7 @@ TEST(Step, GradientsAreThoseOfTheMasters) {
     loss().backward();
     model.store.pull_back();
     for (const auto& master : model.store.masters()) {
+      if (!master.trained) continue;
       const at::Tensor direction = random_normal(master.shape, 11), kept = master.value.clone();
       const double h = 1e-6;
       master.value.copy_(kept.add(direction, h));
@@ -200,6 +207,40 @@ TEST(Step, GradientsAreThoseOfTheMasters) {
       EXPECT_NEAR(numeric, analytic, 1e-7 * (1 + std::abs(analytic) + master.grad.norm().item<double>()))
           << master.name;
     }
+  }
+}
+
+/// Twice what writes the stream, wherever it is used.
+struct Doubled final : Scaling {
+  double forward(const ParamInfo& info) const override { return info.roles.has(Role::kWritesStream) ? 2 : 1; }
+};
+
+TEST(Step, ForwardFactorsOfAScalingAreOutsideOfWhatIsTrained) {
+  ScalingEntry entry;
+  entry.name = "doubled";
+  entry.make = [](const ConfigObject&, const ScalingContext&) { return std::make_unique<Doubled>(); };
+  for (const char* yaml : kConfigs) {
+    if (std::string(yaml).find("unit_norm") != std::string::npos) continue;  // acts on the product
+    auto config = weights_config(yaml);
+    Model plain, doubled;
+    make_weights(plain.store, fp64_options(), config);
+    config.scaling.bind(entry, config.scaling.entry().defaults);
+    make_weights(doubled.store, fp64_options(), config);
+    const auto tolerance = Tolerance::of(at::kDouble).reduction(kIn);
+    for (const auto& [name, value] : state_of(plain.store)) {
+      EXPECT_TRUE(close(state_of(doubled.store).at(name), value, tolerance)) << yaml << " " << name;
+    }
+    EXPECT_TRUE(close(doubled.down.weight(), plain.down.weight() * 2, tolerance)) << yaml;
+    for (Model* model : {&plain, &doubled}) {
+      model->store.zero_grads();
+      (model->down.weight() * random_normal({kIn, kIn}, 5)).sum().backward();
+      model->store.pull_back();
+    }
+    for (const auto& master : plain.store.masters()) {
+      if (!master.trained || master.param->name != "down.weight") continue;
+      EXPECT_TRUE(close(master_of(doubled.store, master.name).grad, master.grad * 2, tolerance)) << yaml;
+    }
+    EXPECT_NE(doubled.store.choices().back().parametrization_text.find(" x 2"), std::string::npos) << yaml;
   }
 }
 
@@ -260,7 +301,7 @@ TEST(Step, ConstraintsHoldAfterEveryStep) {
       EXPECT_TRUE(close(model.down.weight().detach().square().sum(0), at::ones({kIn}, at::kDouble),
                         Tolerance::of(at::kDouble).reduction(kIn)));
       for (const auto& master : model.store.masters()) master.value.add_(random_normal(master.shape, i));
-      model.store.constrain();
+      model.store.constrain({1});
       model.store.materialise();
     }
   }

@@ -16,6 +16,7 @@ const Families& weight_families() {
     register_all_constraints(made->add<ConstraintEntry>());
     register_all_penalties(made->add<PenaltyEntry>());
     register_all_inits(made->add<InitEntry>());
+    register_all_scalings(made->add<ScalingEntry>());
     return made;
   }();
   return *families;

@@ -8,12 +8,29 @@
 
 #include "params/store.h"
 #include "params/weights_config.h"
+#include "registry/variant_text.h"
 #include "support/gradcheck.h"
+#include "support/variant_cases.h"
 
 namespace ingot::testing {
 
 /// Parametrizations, constraints and inits as the program registers them.
 const Families& weight_families();
+
+/// A variant with its default settings, then with each of its samples, as a test parameter.
+template <class E>
+struct VariantCase {
+  Variant<E> variant;
+  std::string label;  // "weight_norm", "weight_norm_per_matrix"
+};
+template <class E>
+std::vector<VariantCase<E>> variant_cases() {
+  std::vector<VariantCase<E>> out;
+  for (const auto& text : all_settings(weight_families().get<E>())) {
+    out.push_back({read_variant<E>(text, weight_families(), "sample"), settings_name(text)});
+  }
+  return out;
+}
 
 /// The `weights:` section that `yaml` describes; "{}" is the default. Throws ConfigError.
 WeightsConfig weights_config(const std::string& yaml = "{}");

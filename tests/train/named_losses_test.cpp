@@ -5,9 +5,11 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
+#include "eval/batch_tensors.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
 #include "support/weights.h"
+#include "train/families.h"
 #include "train/noisy_norm.h"
 #include "train/step.h"
 

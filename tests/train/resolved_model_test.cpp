@@ -8,7 +8,9 @@
 #include "config/document.h"
 #include "model/language_model.h"
 #include "params/effective_weights.h"
+#include "recipe/load.h"
 #include "support/tolerance.h"
+#include "train/families.h"
 #include "train/samples.h"
 
 namespace ingot {

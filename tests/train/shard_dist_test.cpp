@@ -114,6 +114,8 @@ const std::vector<Case>& cases() {
       {"bf16", {"train.precision=bf16"}},
       {"unit_norm", {"train.precision=bf16", "weights.constraints=[unit_norm]"}},
       {"weight_norm", {"train.precision=bf16", "weights.parametrization={type: weight_norm, per: row}"}},
+      {"spectral_norm", {"train.precision=bf16", "weights.parametrization=spectral_norm"}},
+      {"initial_norm", {"weights.constraints=[{type: initial_norm, per: row, start: 1 steps, every: 2}]"}},
       {"groups", {"optim.groups=[{name: gains, match: {role: gain}, optimizer: {type: sgd, lr: 0.1, momentum: 0.9}}]"}},
       {"buffers", {"model.norm={type: power_norm, allow_leak: true}"}},
       {"frozen_norm", {"model.norm={type: frozen_norm, freeze: {at: 2}, penalty: 0.1}"}},

@@ -58,7 +58,7 @@ TEST_P(TrainingGolden, LossesNormsAndWeightsAgree) {
     state.at(name).copy_(tensor);
   }
   ASSERT_EQ(golden.below("weights/").size(), state.size());
-  setup.store->constrain();
+  setup.store->begin_constraints();
   setup.store->materialise();
   {
     c10::NoGradGuard no_grad;

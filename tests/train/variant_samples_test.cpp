@@ -51,6 +51,7 @@ const std::map<std::string, std::vector<std::string>>& places() {
       {"positions", {"model.position", "model.operators.*.mixer.position"}},
       {"probes", {"log.probes.*"}},
       {"residuals", {"model.residual"}},
+      {"scalings", {"weights.scaling"}},
       {"schedules", {"optim.schedule"}},
       {"scores", {"model.operators.*.mixer.score"}},
       {"tokenizers", {"data.tokenizer"}}};

@@ -24,7 +24,7 @@ void describe(Fields& f, GlobalNormConfig& c) {
 class GlobalNorm final : public Clipper {
  public:
   explicit GlobalNorm(const GlobalNormConfig& config) : max_norm_(config.max_norm) {}
-  double factor(const GradientNorms& norms) const override { return std::min(1.0, max_norm_ / (norms.total + 1e-6)); }
+  double factor(const GradientNorms& norms) override { return std::min(1.0, max_norm_ / (norms.total + 1e-6)); }
 
  private:
   double max_norm_;

@@ -58,11 +58,12 @@ std::unique_ptr<Optimizer> make(const SgdConfig& c) {
 namespace ingot {
 
 void register_sgd(Family<OptimizerEntry>& family) {
-  add_optimizer<sgd::SgdConfig>(
+  auto& entry = add_optimizer<sgd::SgdConfig>(
       family, "sgd", "Stochastic gradient descent with momentum.",
       "Sutskever et al. 2013, \"On the importance of initialization and momentum in deep learning\"", sgd::make,
-      sgd::validate)
-      .samples = {"{momentum: 0}", "{nesterov: true}", "{dampening: 0.5}"};
+      sgd::validate);
+  entry.samples = {"{momentum: 0}", "{nesterov: true}", "{dampening: 0.5}"};
+  entry.update_size = UpdateSize::kGradient;
 }
 
 }  // namespace ingot

@@ -9,16 +9,11 @@
 
 #include <ATen/ops/linalg_vector_norm.h>
 
-#include "config/fields.h"
-#include "params/families.h"
+#include "params/constraint.h"
 
 namespace ingot {
 namespace unit_norm {
 namespace {
-
-struct UnitNormConfig {};
-
-void describe(Fields&, UnitNormConfig&) {}
 
 class UnitNorm final : public Constraint {
  public:
@@ -31,8 +26,8 @@ class UnitNorm final : public Constraint {
     return info.hidden_axis == 1 ? Granularity::kRow : Granularity::kColumn;
   }
 
-  void apply(at::Tensor& weight, const ParamInfo& info) const override {
-    at::Tensor norm = at::linalg_vector_norm(weight, 2, at::IntArrayRef{info.hidden_axis}, true);
+  void apply(at::Tensor& weight, const ConstraintContext& context) const override {
+    at::Tensor norm = at::linalg_vector_norm(weight, 2, at::IntArrayRef{context.info.hidden_axis}, true);
     weight.div_(norm.masked_fill_(norm.eq(0), 1));
   }
 };
@@ -41,10 +36,9 @@ class UnitNorm final : public Constraint {
 }  // namespace unit_norm
 
 void register_unit_norm(Family<ConstraintEntry>& family) {
-  auto& entry = family.add<unit_norm::UnitNormConfig>(
-      "unit_norm", "Unit rows where the residual stream is read, unit columns where it is written.",
+  add_constraint<NoSettings, unit_norm::UnitNorm>(
+      family, "unit_norm", "Unit rows where the residual stream is read, unit columns where it is written.",
       "Fu et al. 2025, arXiv:2511.18890, section 3.3");
-  entry.make = [](const ConfigObject&) { return std::make_unique<unit_norm::UnitNorm>(); };
 }
 
 }  // namespace ingot

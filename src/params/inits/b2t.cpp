@@ -9,16 +9,11 @@
 // Takase et al. 2022, "B2T Connection", arXiv:2206.00330, released code: Xavier's rule in attention with gain 2^-1/2
 // for q, k and v, PyTorch's own start in the ffn, and every weight of a layer but those of norms times N^-1/2.
 
-#include "config/fields.h"
 #include "params/init_parts.h"
 
 namespace ingot {
 namespace b2t_init {
 namespace {
-
-struct Config {};
-
-void describe(Fields& /*f*/, Config& /*c*/) {}
 
 class B2t final : public Init {
  public:
@@ -33,6 +28,7 @@ class B2t final : public Init {
     return cat("uniform(", format_double(-bound(info)), ", ", format_double(bound(info)), ")");
   }
   bool scales_with_depth() const override { return true; }
+  bool scales_with_width() const override { return true; }
 
  private:
   static double table_std(const ParamInfo& info) { return 1 / std::sqrt(inits::stream_width(info)); }
@@ -51,13 +47,9 @@ class B2t final : public Init {
 }  // namespace b2t_init
 
 void register_b2t(Family<InitEntry>& family) {
-  using b2t_init::Config;
-  auto& entry =
-      family.add<Config>("b2t", "Uniform values as wide as the fans say, divided by the root of the number of blocks.",
-                         "Takase et al. 2022, arXiv:2206.00330, released code");
-  entry.make = [](const ConfigObject&, const InitContext& context) -> std::unique_ptr<Init> {
-    return std::make_unique<b2t_init::B2t>(context);
-  };
+  add_init<NoSettings, b2t_init::B2t>(
+      family, "b2t", "Uniform values as wide as the fans say, divided by the root of the number of blocks.",
+      "Takase et al. 2022, arXiv:2206.00330, released code");
 }
 
 }  // namespace ingot

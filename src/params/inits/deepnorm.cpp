@@ -11,21 +11,17 @@
 #include <algorithm>
 #include <array>
 
-#include "config/fields.h"
 #include "params/init_parts.h"
 
 namespace ingot {
 namespace deepnorm_init {
 namespace {
 
-struct Config {};
-
-void describe(Fields& /*f*/, Config& /*c*/) {}
-
 class Deepnorm final : public inits::NormalBy {
  public:
   explicit Deepnorm(const InitContext& context) : beta_(std::pow(4.0 * std::max(1, context.num_sublayers), -0.25)) {}
   bool scales_with_depth() const override { return true; }
+  bool scales_with_width() const override { return true; }
 
  private:
   static bool has_gain(const std::string& part) {
@@ -44,13 +40,9 @@ class Deepnorm final : public inits::NormalBy {
 }  // namespace deepnorm_init
 
 void register_deepnorm(Family<InitEntry>& family) {
-  using deepnorm_init::Config;
-  auto& entry = family.add<Config>(
-      "deepnorm", "Xavier's rule with gain (4S)^-1/4 for values, outputs and the ffn; S: number of sub-layers.",
+  add_init<NoSettings, deepnorm_init::Deepnorm>(
+      family, "deepnorm", "Xavier's rule with gain (4S)^-1/4 for values, outputs and the ffn; S: number of sub-layers.",
       "Wang et al. 2022, arXiv:2203.00555");
-  entry.make = [](const ConfigObject&, const InitContext& context) -> std::unique_ptr<Init> {
-    return std::make_unique<deepnorm_init::Deepnorm>(context);
-  };
 }
 
 }  // namespace ingot

@@ -10,21 +10,17 @@
 // Zhang et al. 2019, "Fixup Initialization", arXiv:1901.09321, section 3. It goes with residual rule `fixup` and no
 // norms.
 
-#include "config/fields.h"
 #include "params/init_parts.h"
 
 namespace ingot {
 namespace fixup_init {
 namespace {
 
-struct Config {};
-
-void describe(Fields& /*f*/, Config& /*c*/) {}
-
 class Fixup final : public inits::NormalBy {
  public:
   explicit Fixup(const InitContext& context) : branches_(std::max(1, context.num_sublayers)) {}
   bool scales_with_depth() const override { return true; }
+  bool scales_with_width() const override { return true; }
   std::string text(const ParamInfo& info) const override {
     return std_of(info) == 0 ? "zeros" : inits::NormalBy::text(info);
   }
@@ -44,13 +40,9 @@ class Fixup final : public inits::NormalBy {
 }  // namespace fixup_init
 
 void register_fixup(Family<InitEntry>& family) {
-  using fixup_init::Config;
-  auto& entry = family.add<Config>(
-      "fixup", "Zeros in the last matrix of each branch; in the others Xavier's rule, smaller by the depth.",
+  add_init<NoSettings, fixup_init::Fixup>(
+      family, "fixup", "Zeros in the last matrix of each branch; in the others Xavier's rule, smaller by the depth.",
       "Zhang et al. 2019, arXiv:1901.09321");
-  entry.make = [](const ConfigObject&, const InitContext& context) -> std::unique_ptr<Init> {
-    return std::make_unique<fixup_init::Fixup>(context);
-  };
 }
 
 }  // namespace ingot

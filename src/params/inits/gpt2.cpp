@@ -42,14 +42,9 @@ class Gpt2 final : public inits::NormalBy {
 }  // namespace gpt2
 
 void register_gpt2(Family<InitEntry>& family) {
-  using gpt2::Gpt2Config;
-  auto& entry = family.add<Gpt2Config>(
-      "gpt2", "Normal values; in matrices that write to the residual stream divided by the root of the depth.",
-      "Radford et al. 2019, section 2.3");
-  entry.make =
-      with_settings<Gpt2Config>([](const Gpt2Config& config, const InitContext& context) -> std::unique_ptr<Init> {
-        return std::make_unique<gpt2::Gpt2>(config, context);
-      });
+  add_init<gpt2::Gpt2Config, gpt2::Gpt2>(
+      family, "gpt2", "Normal values; in matrices that write to the residual stream divided by the root of the depth.",
+      "Radford et al. 2019, section 2.3", {"{std: 0.1}"});
 }
 
 }  // namespace ingot

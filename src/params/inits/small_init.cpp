@@ -30,6 +30,7 @@ class SmallInit final : public inits::NormalBy {
   SmallInit(const Config& config, const InitContext& context)
       : divisor_(config.depth_scaled && context.num_sublayers > 0 ? std::sqrt(context.num_sublayers) : 1) {}
   bool scales_with_depth() const override { return divisor_ != 1; }
+  bool scales_with_width() const override { return true; }
 
  private:
   double std_of(const ParamInfo& info) const override {
@@ -46,13 +47,10 @@ class SmallInit final : public inits::NormalBy {
 }  // namespace small_init
 
 void register_small_init(Family<InitEntry>& family) {
-  using small_init::Config;
-  auto& entry = family.add<Config>("small_init", "Normal values of variance 2 / (5 d_model).",
-                                   "Nguyen & Salazar 2019, arXiv:1910.05895, section 3.2");
-  entry.scales_embedding = true;
-  entry.make = with_settings<Config>([](const Config& config, const InitContext& context) -> std::unique_ptr<Init> {
-    return std::make_unique<small_init::SmallInit>(config, context);
-  });
+  add_init<small_init::Config, small_init::SmallInit>(
+      family, "small_init", "Normal values of variance 2 / (5 d_model).",
+      "Nguyen & Salazar 2019, arXiv:1910.05895, section 3.2", {"{depth_scaled: true}"})
+      .scales_embedding = true;
 }
 
 }  // namespace ingot

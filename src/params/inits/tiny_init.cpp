@@ -26,6 +26,7 @@ class TinyInit final : public inits::NormalBy {
   TinyInit(const Config& config, const InitContext& context)
       : embedding_std_(config.embedding_std), branches_(std::max(1, context.num_sublayers)) {}
   bool scales_with_depth() const override { return true; }
+  bool scales_with_width() const override { return true; }
 
  private:
   double std_of(const ParamInfo& info) const override {
@@ -41,12 +42,9 @@ class TinyInit final : public inits::NormalBy {
 }  // namespace tiny_init
 
 void register_tiny_init(Family<InitEntry>& family) {
-  using tiny_init::Config;
-  auto& entry = family.add<Config>("tiny_init", "Normal values of variance 1 / (2 d_model blocks).",
-                                   "Yin et al. 2025, arXiv:2504.07866, section 2.2");
-  entry.make = with_settings<Config>([](const Config& config, const InitContext& context) -> std::unique_ptr<Init> {
-    return std::make_unique<tiny_init::TinyInit>(config, context);
-  });
+  add_init<tiny_init::Config, tiny_init::TinyInit>(
+      family, "tiny_init", "Normal values of variance 1 / (2 d_model blocks).",
+      "Yin et al. 2025, arXiv:2504.07866, section 2.2", {"{embedding_std: 0.1}"});
 }
 
 }  // namespace ingot

@@ -5,21 +5,17 @@
 //
 // Wang & Komatsuzaki 2021, mesh-transformer-jax; Black et al. 2022, "GPT-NeoX-20B", arXiv:2204.06745, section 2.1.
 
-#include "config/fields.h"
 #include "params/init_parts.h"
 
 namespace ingot {
 namespace wang {
 namespace {
 
-struct Config {};
-
-void describe(Fields& /*f*/, Config& /*c*/) {}
-
 class Wang final : public inits::NormalBy {
  public:
   explicit Wang(const InitContext& context) : blocks_(std::max(1, context.num_sublayers) / 2.0) {}
   bool scales_with_depth() const override { return true; }
+  bool scales_with_width() const override { return true; }
 
  private:
   double std_of(const ParamInfo& info) const override {
@@ -34,13 +30,9 @@ class Wang final : public inits::NormalBy {
 }  // namespace wang
 
 void register_wang(Family<InitEntry>& family) {
-  using wang::Config;
-  auto& entry = family.add<Config>(
-      "wang", "SmallInit, with deviation 2 / (blocks sqrt(d_model)) in the last matrix of each branch.",
+  add_init<NoSettings, wang::Wang>(
+      family, "wang", "SmallInit, with deviation 2 / (blocks sqrt(d_model)) in the last matrix of each branch.",
       "Black et al. 2022, arXiv:2204.06745, section 2.1");
-  entry.make = [](const ConfigObject&, const InitContext& context) -> std::unique_ptr<Init> {
-    return std::make_unique<wang::Wang>(context);
-  };
 }
 
 }  // namespace ingot

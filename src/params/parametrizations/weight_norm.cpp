@@ -17,7 +17,7 @@
 #include <ATen/ops/sum.h>
 
 #include "config/fields.h"
-#include "params/families.h"
+#include "params/parametrization.h"
 
 namespace ingot {
 namespace weight_norm {
@@ -40,17 +40,14 @@ class WeightNorm final : public Parametrization {
  public:
   explicit WeightNorm(const WeightNormConfig& config) : config_(config) {}
 
-  bool applies(const ParamInfo& info) const override {
-    if (info.shape.size() != 2 || !info.roles.any(matrix_roles())) return false;
-    return config_.embeddings || !info.roles.any({Role::kEmbedding, Role::kHead});
-  }
+  bool applies(const ParamInfo& info) const override { return is_weight_matrix(info, config_.embeddings); }
 
   std::vector<MasterSpec> masters(const ParamInfo& info) const override {
     const std::int64_t lengths = config_.per == Unit::kRow ? info.shape[0] : 1;
     return {{".g", {lengths}, true, true}, {".v", info.shape, true, false}};
   }
 
-  Granularity granularity() const override {
+  Granularity granularity(const ParamInfo& /*info*/) const override {
     return config_.per == Unit::kRow ? Granularity::kRow : Granularity::kMatrix;
   }
 
@@ -107,13 +104,9 @@ class WeightNorm final : public Parametrization {
 }  // namespace weight_norm
 
 void register_weight_norm(Family<ParametrizationEntry>& family) {
-  using weight_norm::WeightNormConfig;
-  auto& entry = family.add<WeightNormConfig>(
-      "weight_norm", "Length and direction of each output's weights are trained apart: w = g v/|v|.",
-      "Salimans & Kingma 2016, arXiv:1602.07868");
-  entry.make = with_settings<WeightNormConfig>([](const WeightNormConfig& config) -> std::unique_ptr<Parametrization> {
-    return std::make_unique<weight_norm::WeightNorm>(config);
-  });
+  add_parametrization<weight_norm::WeightNormConfig, weight_norm::WeightNorm>(
+      family, "weight_norm", "Length and direction of each output's weights are trained apart: w = g v/|v|.",
+      "Salimans & Kingma 2016, arXiv:1602.07868", {"{per: matrix}", "{embeddings: true}"});
 }
 
 }  // namespace ingot

@@ -14,6 +14,11 @@ std::unique_ptr<Constraint> make() {
   return variant.entry().make(variant.settings());
 }
 
+void apply(const Constraint& constraint, at::Tensor& weight, const ParamInfo& p) {
+  std::vector<at::Tensor> states;
+  constraint.apply(weight, {p, 1, 10, 0.1, states});
+}
+
 ParamInfo info(RoleSet roles, std::vector<std::int64_t> shape, int hidden_axis) {
   ParamInfo p;
   p.roles = roles;
@@ -29,13 +34,13 @@ TEST(UnitNorm, RowsWhereTheStreamIsReadColumnsWhereItIsWritten) {
        {RoleSet(Role::kReadsStream), RoleSet(Role::kHead), RoleSet{Role::kEmbedding, Role::kHead}}) {
     at::Tensor weight = random_normal({5, 8}, 1);
     const at::Tensor expected = weight / weight.square().sum(1, true).sqrt();
-    constraint->apply(weight, info(roles, {5, 8}, 1));
+    apply(*constraint, weight, info(roles, {5, 8}, 1));
     EXPECT_TRUE(close(weight, expected, tolerance));
     EXPECT_EQ(constraint->granularity(info(roles, {5, 8}, 1)), Granularity::kRow);
   }
   at::Tensor weight = random_normal({8, 5}, 1);
   const at::Tensor expected = weight / weight.square().sum(0, true).sqrt();
-  constraint->apply(weight, info(Role::kWritesStream, {8, 5}, 0));
+  apply(*constraint, weight, info(Role::kWritesStream, {8, 5}, 0));
   EXPECT_TRUE(close(weight, expected, tolerance));
   EXPECT_EQ(constraint->granularity(info(Role::kWritesStream, {8, 5}, 0)), Granularity::kColumn);
 }
@@ -44,7 +49,7 @@ TEST(UnitNorm, TinyVectorsBecomeUnitZeroOnesStayZero) {
   at::Tensor weight = random_normal({3, 8}, 1);
   weight[0].mul_(1e-30);
   weight[1].zero_();
-  make()->apply(weight, info(Role::kReadsStream, {3, 8}, 1));
+  apply(*make(), weight, info(Role::kReadsStream, {3, 8}, 1));
   EXPECT_NEAR(weight[0].norm().item<double>(), 1, 1e-14);
   EXPECT_EQ(weight[1].norm().item<double>(), 0);
 }

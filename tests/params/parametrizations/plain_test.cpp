@@ -11,7 +11,7 @@ TEST(Plain, IsTheIdentity) {
   const auto plain = variant.entry().make(variant.settings());
   EXPECT_TRUE(plain->is_identity());
   EXPECT_TRUE(plain->can_assign());
-  EXPECT_EQ(plain->granularity(), Granularity::kElement);
+  EXPECT_EQ(plain->granularity({}), Granularity::kElement);
   ParamInfo info;
   info.shape = {3, 4};
   info.roles = Role::kScalar;

@@ -106,8 +106,8 @@ TEST(WeightNorm, AppliesToMatricesAndToEmbeddingsIfAsked) {
   EXPECT_FALSE(make()->applies(matrix(Role::kConv)));
   EXPECT_FALSE(make()->applies(matrix(Role::kEmbedding)));
   EXPECT_TRUE(make(", embeddings: true")->applies(matrix(Role::kEmbedding)));
-  EXPECT_EQ(make()->granularity(), Granularity::kRow);
-  EXPECT_EQ(make(", per: matrix")->granularity(), Granularity::kMatrix);
+  EXPECT_EQ(make()->granularity(matrix()), Granularity::kRow);
+  EXPECT_EQ(make(", per: matrix")->granularity(matrix()), Granularity::kMatrix);
 }
 
 }  // namespace

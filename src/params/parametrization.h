@@ -1,15 +1,17 @@
 #pragma once
-// The families that act on weights: parametrizations, constraints, inits. Each variant is one file.
+// Parametrizations: how the weight that the model uses follows from what is trained.
+
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
-#include "config/variant.h"
 #include "params/param_info.h"
-#include "registry/family.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 
@@ -22,7 +24,8 @@ struct MasterSpec {
 };
 
 /// A map from stored masters to the weight that the model uses. Stateless: everything that changes is a master.
-/// Tensors are views into the store's flat buffers, of the master dtype (fp32; fp64 in tests).
+/// Tensors are views into the store's flat buffers, of the master dtype (fp32; fp64 in tests). One whose pull-back is
+/// left to autograd derives from AutogradParametrization (params/autograd_parametrization.h).
 class Parametrization {
  public:
   virtual ~Parametrization() = default;
@@ -30,7 +33,7 @@ class Parametrization {
   /// at all is a config error.
   virtual bool applies(const ParamInfo& info) const { return info.roles.any(matrix_roles()); }
   virtual std::vector<MasterSpec> masters(const ParamInfo& info) const = 0;
-  virtual Granularity granularity() const = 0;
+  virtual Granularity granularity(const ParamInfo& info) const = 0;
 
   /// weight <- f(masters). `weight` may have a lower precision. Pure.
   virtual void materialise(const std::vector<at::Tensor>& masters, at::Tensor& weight) const = 0;
@@ -53,50 +56,18 @@ class Parametrization {
 struct ParametrizationEntry : Entry {
   static constexpr const char* kFamily = "parametrizations";
   std::function<std::unique_ptr<Parametrization>(const ConfigObject& settings)> make;
+  SettingsSamples samples;
 };
 
-/// Puts the effective weight back on a set, once before step 1 and after every update.
-class Constraint {
- public:
-  virtual ~Constraint() = default;
-  /// Whether the constraint has anything to do on this parameter (one that selects nothing at all is a config error).
-  virtual bool applies(const ParamInfo& info) const = 0;
-  virtual Granularity granularity(const ParamInfo& info) const = 0;
-  /// In place, in master dtype. Idempotent up to rounding.
-  virtual void apply(at::Tensor& weight, const ParamInfo& info) const = 0;
-};
+/// An entry whose parametrization P is made from `const C&`, or from nothing.
+template <class C, class P>
+void add_parametrization(Family<ParametrizationEntry>& family, std::string name, std::string summary, std::string paper,
+                         SettingsSamples samples = {}) {
+  auto& entry = add_entry<C, P>(family, std::move(name), std::move(summary), std::move(paper));
+  entry.samples = std::move(samples);
+}
 
-struct ConstraintEntry : Entry {
-  static constexpr const char* kFamily = "constraints";
-  std::function<std::unique_ptr<Constraint>(const ConfigObject& settings)> make;
-};
-
-/// What an init may know beside the parameter.
-struct InitContext {
-  int num_sublayers = 0;  // S: residual branches
-};
-
-class Init {
- public:
-  virtual ~Init() = default;
-  /// Fills a contiguous CPU tensor in master dtype.
-  virtual void fill(at::Tensor& weight, const ParamInfo& info, RandomStream& random) const = 0;
-  /// As `plan --params` shows it: "normal(0, 0.0115)".
-  virtual std::string text(const ParamInfo& info) const = 0;
-  /// Whether matrices that write the stream start the smaller the more sub-layers there are.
-  virtual bool scales_with_depth() const { return false; }
-};
-
-struct InitEntry : Entry {
-  static constexpr const char* kFamily = "inits";
-  std::function<std::unique_ptr<Init>(const ConfigObject& settings, const InitContext& context)> make;
-  /// As published it comes with model.embedding_factor: sqrt_d_model, which it brings as `weights.init`.
-  bool scales_embedding = false;
-};
-
-/// Filled by generated tables.
+/// Filled by a generated table.
 void register_all_parametrizations(Family<ParametrizationEntry>& family);
-void register_all_constraints(Family<ConstraintEntry>& family);
-void register_all_inits(Family<InitEntry>& family);
 
 }  // namespace ingot

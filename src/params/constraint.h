@@ -1,0 +1,95 @@
+#pragma once
+// Constraints: sets on which updates put the effective weight back.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "config/units.h"
+#include "params/param_info.h"
+#include "registry/add_entry.h"
+
+namespace ingot {
+
+/// When a constraint acts; every constraint has these settings beside its own.
+struct ConstraintSchedule {
+  std::optional<Duration> start;      // absent: before the first update
+  std::optional<std::int64_t> every;  // updates; absent: each
+};
+void describe(Fields& f, ConstraintSchedule& c);
+
+/// What a constraint keeps from one call to the next, for a parameter; saved with the model.
+struct ConstraintState {
+  std::string name;  // "norm"
+  /// For the whole parameter, in master dtype. Where the constraint's unit is less than a column or matrix, ranks may
+  /// share the parameter out by rows, and the state with it: then the first axis is that of the parameter.
+  std::vector<std::int64_t> shape;
+};
+
+/// What a constraint sees beside the weight.
+struct ConstraintContext {
+  const ParamInfo& info;
+  std::int64_t update = 0;  // the one just made, counted as schedules are; 0: before the first
+  std::int64_t total_updates = 0;
+  double lr = 0;                    // of the parameter at this update, 0 before the first
+  std::vector<at::Tensor>& states;  // in the order of `states()`, for the same rows as the weight
+};
+
+class Constraint {
+ public:
+  virtual ~Constraint() = default;
+  /// Whether the constraint has anything to do on this parameter (one that selects nothing at all is a config error).
+  virtual bool applies(const ParamInfo& info) const = 0;
+  virtual Granularity granularity(const ParamInfo& info) const = 0;
+  virtual std::vector<ConstraintState> states(const ParamInfo& /*info*/) const { return {}; }
+  /// Sets the states from the weight as it is before the constraint acts for the first time.
+  virtual void begin(const at::Tensor& /*weight*/, const ConstraintContext& /*context*/) const {}
+  /// In place, in master dtype. Idempotent up to rounding. Where ranks share parameters, `weight` may be some rows.
+  virtual void apply(at::Tensor& weight, const ConstraintContext& context) const = 0;
+};
+
+/// States of zeros, for the whole parameter.
+std::vector<at::Tensor> make_states(const Constraint& constraint, const ParamInfo& info,
+                                    const at::TensorOptions& options);
+
+struct ConstraintEntry : Entry {
+  static constexpr const char* kFamily = "constraints";
+  std::function<std::unique_ptr<Constraint>(const ConfigObject& settings)> make;
+  std::function<ConstraintSchedule(const ConfigObject& settings)> schedule;
+  SettingsSamples samples;
+};
+
+/// A constraint's settings with its schedule.
+template <class C>
+struct ConstraintSettings {
+  C own;
+  ConstraintSchedule schedule;
+};
+template <class C>
+void describe(Fields& f, ConstraintSettings<C>& c) {
+  describe(f, c.own);
+  describe(f, c.schedule);
+}
+
+/// An entry whose constraint K is made from `const C&`, or from nothing.
+template <class C, class K>
+void add_constraint(Family<ConstraintEntry>& family, std::string name, std::string summary, std::string paper,
+                    SettingsSamples samples = {}) {
+  using Settings = ConstraintSettings<C>;
+  auto& entry = family.add<Settings>(std::move(name), std::move(summary), std::move(paper));
+  entry.make =
+      with_settings<Settings>([](const Settings& s) -> std::unique_ptr<Constraint> { return construct<K>(s.own); });
+  entry.schedule = with_settings<Settings>([](const Settings& s) { return s.schedule; });
+  entry.samples = std::move(samples);
+}
+
+/// Filled by a generated table.
+void register_all_constraints(Family<ConstraintEntry>& family);
+
+}  // namespace ingot

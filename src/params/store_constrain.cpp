@@ -1,0 +1,130 @@
+// ParameterStore: when constraints act, and what they keep.
+
+#include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/text.h"
+#include "params/store_impl.h"
+
+namespace ingot {
+
+using params_detail::Constrained;
+using params_detail::Declared;
+using params_detail::product;
+
+namespace {
+
+double lr_of(const Declared& param, const std::vector<Master>& masters, const ConstraintStep& step) {
+  if (!step.lr) return 0;
+  const auto first = masters.begin() + static_cast<std::ptrdiff_t>(param.first_master);
+  const auto trained = std::find_if(first, first + static_cast<std::ptrdiff_t>(param.num_masters),
+                                    [](const Master& master) { return master.trained; });
+  return step.lr(*trained);
+}
+
+/// Updates since a constraint came into force; below 0 before.
+std::int64_t age(const Constrained& constrained, std::int64_t update) {
+  if (constrained.start < 0) throw std::logic_error("a constraint's start waits for schedule_constraints");
+  return update - constrained.start;
+}
+
+std::string state_name(const Constrained& constrained, const ConstraintState& spec) {
+  return cat(constrained.prefix, spec.name);
+}
+
+}  // namespace
+
+void ParameterStore::schedule_constraints(const DurationContext& durations) {
+  impl_->total_updates = durations.total_steps.value_or(0);
+  for (auto& param : impl_->params) {
+    for (auto& c : param.constraints) c.start = c.schedule.start ? c.schedule.start->steps(durations) : 0;
+  }
+}
+
+void ParameterStore::constrain(const ConstraintStep& step) {
+  using Due = Impl::Due;
+  impl_->constrain(step, [&](const Constrained& c) {
+    const auto past = age(c, step.update);
+    if (past < 0 || past % c.schedule.every.value_or(1) != 0) return Due::kNo;
+    return past == 0 ? Due::kBegins : Due::kActs;
+  });
+}
+
+void ParameterStore::begin_constraints(std::int64_t update, const std::set<std::string>& kept) {
+  using Due = Impl::Due;
+  impl_->constrain({update}, [&](const Constrained& c) {
+    if (age(c, update) < 0) return Due::kNo;
+    const bool has_states = !c.specs.empty() && std::all_of(c.specs.begin(), c.specs.end(), [&](const auto& spec) {
+      return kept.count(state_name(c, spec)) != 0;
+    });
+    return has_states ? Due::kActs : Due::kBegins;
+  });
+}
+
+void ParameterStore::Impl::constrain(const ConstraintStep& step, const std::function<Due(const Constrained&)>& due) {
+  check_allocated("constrain");
+  const at::NoGradGuard no_grad;
+  for (auto& param : params) {
+    if (!param.is_owned()) continue;
+    const bool is_plain = param.parametrization->is_identity();
+    at::Tensor weight;  // made for the first constraint that acts
+    for (auto& c : param.constraints) {
+      const Due now = due(c);
+      if (now == Due::kNo) continue;
+      if (!weight.defined()) {
+        weight = is_plain ? param.values[0] : at::empty(param.info.shape, flat_masters.options());
+        if (!is_plain) param.parametrization->materialise(param.values, weight);
+      }
+      const ConstraintContext context{param.info, step.update, total_updates, lr_of(param, masters, step), c.states};
+      if (now == Due::kBegins) c.constraint->begin(weight, context);
+      c.constraint->apply(weight, context);
+    }
+    if (weight.defined() && !is_plain) param.parametrization->assign(weight, param.values);
+  }
+}
+
+/// A state with a value for each row is cut where its parameter is.
+void ParameterStore::Impl::make_constraint_states(Declared& param) {
+  const auto& owned_shape = param.parametrization->is_identity() ? param.values[0].sizes().vec() : param.info.shape;
+  for (auto& c : param.constraints) {
+    for (const auto& spec : c.specs) {
+      auto shape = spec.shape;
+      if (shape == param.info.shape) {
+        shape = owned_shape;
+      } else if (owned_shape != param.info.shape) {
+        if (shape.empty() || shape[0] != param.info.shape[0] || owned_shape.size() != param.info.shape.size()) {
+          throw std::logic_error("a constraint's state has no rows of '" + param.info.name + "' to share out");
+        }
+        shape[0] = owned_shape[0];
+      }
+      c.states.push_back(at::zeros(shape, flat_masters.options()));
+    }
+  }
+}
+
+StateTensors ParameterStore::constraint_state() const {
+  StateTensors out;
+  for (const auto& param : impl_->params) {
+    const Master& master = impl_->masters[param.first_master];
+    std::int64_t begin = 0;  // of what is owned, in elements of the master
+    if (param.is_owned() && param.parametrization->is_identity()) {
+      begin = std::find_if(impl_->owned.begin(), impl_->owned.end(), [&](const Master& part) {
+                return part.index == master.index;
+              })->begin;
+    }
+    for (const auto& c : param.constraints) {
+      for (std::size_t i = 0; i < c.specs.size(); ++i) {
+        const auto& shape = c.specs[i].shape;
+        out.emplace_back(state_name(c, c.specs[i]), param.is_owned() ? c.states[i] : at::Tensor(), shape,
+                         begin * product(shape) / master.numel);
+      }
+    }
+  }
+  return out;
+}
+
+}  // namespace ingot
