@@ -10,6 +10,7 @@
 #include "nn/residual.h"
 #include "nn/retention.h"
 #include "nn/score.h"
+#include "params/weights_config.h"
 
 namespace ingot::testing {
 
