@@ -5,6 +5,8 @@
 #include <ATen/ops/cat.h>
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 #include "ops/recompute/recompute.h"
 #include "support/tolerance.h"
 

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include "eval/batch_tensors.h"
+#include <cmath>
+
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
 #include "support/weights.h"
@@ -115,7 +117,7 @@ TEST_F(NamedLosses, GradientsAreThoseOfTheSum) {
     for (const auto& term : result.terms) sum += term.value;
     return sum;
   };
-  const double h = 1e-5;
+  const double h = 1e-6;
   const double numeric = (total_at(h) - total_at(-h)) / (2 * h);
   total_at(0);
   setup.store->zero_grads();
@@ -126,7 +128,7 @@ TEST_F(NamedLosses, GradientsAreThoseOfTheSum) {
   setup.store->pull_back();
   const double sum = (setup.store->flat_grads() * direction).sum().item<double>();
   const double analytic = sum / static_cast<double>(batch.target_count);
-  EXPECT_NEAR(numeric, analytic, 1e-6 * std::abs(analytic));
+  EXPECT_NEAR(numeric, analytic, 1e-6 * (1 + std::abs(analytic)));
 }
 
 TEST_F(NamedLosses, FrozenNormAddsItsPenaltyThroughTheSameDoor) {
