@@ -81,7 +81,8 @@ TEST_F(NamedLosses, AndNoiseAreTheSameWhereTheyAreComputedAgain) {
   const auto expected = step();
   for (const auto* policy : {"train.recompute=selective", "train.recompute=full"}) {
     const auto again = step({kRows}, {policy});
-    EXPECT_TRUE(at::equal(again.gradient, expected.gradient)) << policy;
+    // Three gradients meet where a loss hangs, in an order that depends on what runs again.
+    EXPECT_TRUE(close(again.gradient, expected.gradient, Tolerance::of(at::kDouble).reduction(64).chain(64))) << policy;
     EXPECT_EQ(again.result.terms[0].value, expected.result.terms[0].value) << policy;
   }
 }
