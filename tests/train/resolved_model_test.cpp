@@ -23,8 +23,11 @@ class Resolved : public ::testing::Test {
   /// DFMF AFMF with these overrides.
   ResolvedModel model(const std::vector<std::string>& overrides) const {
     const auto config = tiny_config(families, overrides);
+    ModelOptions options;
+    options.vocab_size = 50;
+    options.seq_len = config.data.seq_len;
     ParameterStore store;
-    return LanguageModel(config.model, {50, config.data.seq_len}, families, store).resolved();
+    return LanguageModel(config.model, options, families, store).resolved();
   }
   Families families = make_families();
 };
@@ -93,7 +96,7 @@ TEST_F(Resolved, SettingsOfOptimizersAreCheckedTogether) {
     }
   };
   const auto sgd = error("  optimizer: {type: sgd, nesterov: true, momentum: 0}\n");
-  EXPECT_NE(sgd.find("mine.yaml:3:38: optim.optimizer.nesterov: expected a momentum above 0"), std::string::npos)
+  EXPECT_NE(sgd.find("mine.yaml:3:36: optim.optimizer.nesterov: expected a momentum above 0"), std::string::npos)
       << sgd;
   const auto group = error("  groups: [{name: g, match: {role: gain}, optimizer: {type: adamw, betas: [0.9]}}]\n");
   EXPECT_NE(group.find("optim.groups.0.optimizer.betas: expected 2 numbers, got 1"), std::string::npos) << group;
