@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "config/fields.h"
 #include "registry/family.h"
 
 namespace ingot {

@@ -1,6 +1,6 @@
 """Helpers shared by the golden makers in this folder.
 
-Packages (CPU builds are enough, no triton needed):
+Packages (CPU builds are enough; make_published_hybrid.py alone needs triton):
     torch==2.11.0 numpy safetensors einops transformers==5.24.0
     pip install --no-deps fla-core==0.6.0 flash-linear-attention==0.6.0
 

@@ -10,6 +10,7 @@
 
 #include <ATen/TensorOperators.h>
 
+#include "config/fields.h"
 #include "params/autograd_parametrization.h"
 
 namespace ingot::spectral_norm {

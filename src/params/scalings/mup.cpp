@@ -17,6 +17,7 @@
 
 #include <cmath>
 
+#include "config/fields.h"
 #include "params/scaling.h"
 
 namespace ingot::mup {
