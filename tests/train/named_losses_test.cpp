@@ -5,9 +5,9 @@
 #include <c10/core/GradMode.h>
 #include <gtest/gtest.h>
 
-#include "eval/batch_tensors.h"
 #include <cmath>
 
+#include "eval/batch_tensors.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
 #include "support/weights.h"

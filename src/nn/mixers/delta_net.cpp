@@ -152,8 +152,8 @@ void register_delta_net(Family<MixerEntry>& family) {
   e.validate = with_settings<Config>(validate);
   e.effective = effective_settings(effective);
   e.sites = {Site::kHead};
-  e.samples = named_samples<Config>(
-      {{"plain", {.num_heads = 4, .chunk = 16}}, {"wide", {.num_heads = 3, .head_dim = 6, .conv_kernel = 3}}});
+  e.samples = named_samples<Config>({{"plain", {.num_heads = 4, .head_dim = {}, .chunk = 16}},
+                                     {"wide", {.num_heads = 3, .head_dim = 6, .conv_kernel = 3}}});
 }
 
 }  // namespace ingot
