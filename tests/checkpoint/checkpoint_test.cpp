@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "checkpoint/manifest.h"
 #include "checkpoint/sample_state.h"
 #include "support/temp_dir.h"
 

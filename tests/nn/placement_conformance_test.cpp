@@ -4,6 +4,8 @@
 
 #include "nn/placement_harness.h"
 #include "nn/residual.h"
+#include "params/constraint.h"
+#include "params/init.h"
 #include "support/variant_cases.h"
 
 namespace ingot::testing {
@@ -41,9 +43,15 @@ TEST_P(PlacementConformance, BringsVariantsThatExist) {
   const auto variant = configured<PlacementEntry>(GetParam());
   if (!variant.entry().bundle) return;
   const PlacementBundle bundle = bundle_of(GetParam());
-  if (!bundle.residual.empty()) EXPECT_NO_THROW(configured<ResidualEntry>(bundle.residual));
-  if (!bundle.init.empty()) EXPECT_NO_THROW(configured<InitEntry>(bundle.init));
-  for (const auto& constraint : bundle.constraints) EXPECT_NO_THROW(configured<ConstraintEntry>(constraint));
+  if (!bundle.residual.empty()) {
+    EXPECT_NO_THROW(configured<ResidualEntry>(bundle.residual));
+  }
+  if (!bundle.init.empty()) {
+    EXPECT_NO_THROW(configured<InitEntry>(bundle.init));
+  }
+  for (const auto& constraint : bundle.constraints) {
+    EXPECT_NO_THROW(configured<ConstraintEntry>(constraint));
+  }
   if (GetParam().find("sites_only") == std::string::npos) return;
   EXPECT_TRUE(bundle.residual.empty() && bundle.init.empty() && bundle.constraints.empty() && bundle.mixer.empty() &&
               bundle.ffn.empty() && !bundle.logit_scale && !bundle.untied_head);

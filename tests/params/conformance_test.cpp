@@ -332,7 +332,7 @@ INSTANTIATE_TEST_SUITE_P(Conformance, Inits, ::testing::ValuesIn(variant_cases<I
 INSTANTIATE_TEST_SUITE_P(Conformance, Scalings, ::testing::ValuesIn(variant_cases<ScalingEntry>()),
                          label_of<ScalingEntry>);
 INSTANTIATE_TEST_SUITE_P(Conformance, Penalties, ::testing::ValuesIn(weight_families().get<PenaltyEntry>().names()),
-                         [](const auto& info) { return info.param; });
+                         [](const auto& penalty) { return penalty.param; });
 
 }  // namespace
 }  // namespace ingot::testing

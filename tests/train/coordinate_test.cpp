@@ -107,7 +107,7 @@ TEST(ScalingInPlan, ShowsStartValuesRatesAndDecayOfEachParameter) {
   EXPECT_EQ(std::stod(cell("layers.1.ffn.up.weight", "decay")), 0.4);
   EXPECT_EQ(cell("embedding.weight", "init"), "normal(0, 0.02)");
   EXPECT_EQ(std::stod(cell("embedding.weight", "lr")), 1e-3);
-  const auto layers = setup.model->describe_layers();
+  const auto layers = describe_layers(setup.model->resolved());
   EXPECT_NE(layers.back().second.find("logits x 0.25"), std::string::npos) << layers.back().second;
 }
 

@@ -4,6 +4,8 @@
 
 #include "base/text.h"
 #include "dist/threads.h"
+#include "train/families.h"
+#include "train/make_setup.h"
 #include "train/noisy_norm.h"
 #include "train/step.h"
 

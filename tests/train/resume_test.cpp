@@ -5,6 +5,7 @@
 
 #include "base/files.h"
 #include "config/dump.h"
+#include "run/counters.h"
 #include "support/temp_dir.h"
 #include "train/families.h"
 #include "train/samples.h"
