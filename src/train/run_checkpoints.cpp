@@ -4,6 +4,7 @@
 #include <chrono>
 #include <set>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/files.h"
@@ -95,7 +96,11 @@ void RunCheckpoints::go_to(const fs::path& checkpoint, const nlohmann::json& sta
   run_.counters = counters_from_json(state);
   saved_step_ = run_.counters.step;
   load(checkpoint, LoadWhat::kAll);
-  if (state.contains("clip")) run_.setup.optimizer->restore_clip(state.at("clip").get<std::vector<double>>());
+  if (const auto clip = state_value(state).find("clip")) {
+    std::vector<double> values;
+    for (const auto& value : clip->items()) values.push_back(value.number());
+    run_.setup.optimizer->restore_clip(values);
+  }
   share_start();
   hooks_.restore(state, how);
 }

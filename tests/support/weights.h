@@ -26,8 +26,13 @@ struct VariantCase {
 template <class E>
 std::vector<VariantCase<E>> variant_cases() {
   std::vector<VariantCase<E>> out;
-  for (const auto& text : all_settings(weight_families().get<E>())) {
-    out.push_back({read_variant<E>(text, weight_families(), "sample"), settings_name(text)});
+  const auto& family = weight_families().get<E>();
+  for (const auto& name : family.names()) {
+    out.push_back({make_variant<E>(weight_families(), name), name});  // a key may be required where it is written
+    const auto texts = settings_of(family.at(name));
+    for (std::size_t i = 1; i < texts.size(); ++i) {
+      out.push_back({read_variant<E>(texts[i], weight_families(), "sample"), settings_name(texts[i])});
+    }
   }
   return out;
 }
