@@ -33,15 +33,18 @@ void describe(Fields& f, AnyConfig& c) {
   f.field("modifier", c.modifier, "");
 }
 
-AnyConfig read(const std::string& yaml) {
+template <class C>
+C read_as(const std::string& yaml) {
   const FamiliesLookup lookup(optim_families());
   const auto document = Document::parse(yaml, "test");
   Problems problems(document);
-  AnyConfig config;
+  C config;
   read_config(document, lookup, config, problems);
   problems.throw_if_any();
   return config;
 }
+
+AnyConfig read(const std::string& yaml) { return read_as<AnyConfig>(yaml); }
 
 std::int64_t product(const std::vector<std::int64_t>& shape) {
   std::int64_t n = 1;
@@ -63,6 +66,7 @@ const Families& optim_families() {
   return *families;
 }
 
+OptimConfig optim_config(const std::string& yaml) { return read_as<OptimConfig>(yaml); }
 Variant<OptimizerEntry> read_optimizer(const std::string& yaml) { return read("optimizer: " + yaml).optimizer; }
 Variant<ScheduleEntry> read_schedule(const std::string& yaml) { return read("schedule: " + yaml).schedule; }
 Variant<ClipperEntry> read_clipper(const std::string& yaml) { return read("clip: " + yaml).clip; }

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "optim/clipper.h"
+#include "optim/optim_config.h"
 #include "optim/optimizer.h"
 
 namespace ingot::testing {
@@ -22,6 +23,9 @@ Variant<OptimizerEntry> read_optimizer(const std::string& yaml);
 Variant<ScheduleEntry> read_schedule(const std::string& yaml);
 Variant<ClipperEntry> read_clipper(const std::string& yaml);
 Variant<ModifierEntry> read_modifier(const std::string& yaml);
+
+/// The section `optim:` that `yaml` describes. Throws ConfigError.
+OptimConfig optim_config(const std::string& yaml);
 
 /// Parameters in flat buffers, with an optimizer's state, as the engine lays them out.
 class OptimizerBench {

@@ -7,27 +7,14 @@
 #include <cmath>
 
 #include "base/text.h"
-#include "config/document.h"
-#include "config/reader.h"
 #include "optim/bench.h"
 #include "optim/engine.h"
-#include "registry/lookup.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
 #include "support/weights.h"
 
 namespace ingot::testing {
 namespace {
-
-OptimConfig read_config_of(const std::string& yaml) {
-  const FamiliesLookup lookup(optim_families());
-  const auto document = Document::parse(yaml, "test");
-  Problems problems(document);
-  OptimConfig config;
-  read_config(document, lookup, config, problems);
-  problems.throw_if_any();
-  return config;
-}
 
 /// Width 8: an embedding that is the head too, a matrix inside the stack and a gain.
 struct Small {
@@ -52,7 +39,7 @@ struct Small {
       if (m.trained) at::Tensor(m.grad).copy_(random_normal(m.shape, m.index + 1));
     }
   }
-  Small(const std::string& weights, const std::string& optim) : Small(weights, read_config_of(optim)) {}
+  Small(const std::string& weights, const std::string& optim) : Small(weights, optim_config(optim)) {}
 
   const GroupAssignment& assignment(const std::string& name) const {
     const auto& all = engine->assignments();
@@ -130,7 +117,7 @@ TEST(EngineClipping, ClippersSeeParametersAndGroupsAndKeepTheirState) {
   ClipperEntry entry;
   entry.name = "watching";
   entry.make = [&](const ConfigObject&) { return std::make_unique<Watching>(seen); };
-  auto config = read_config_of("{optimizer: adamw, groups: [{name: vectors, match: {role: gain}, lr: 0.1}]}");
+  auto config = optim_config("{optimizer: adamw, groups: [{name: vectors, match: {role: gain}, lr: 0.1}]}");
   config.clip.bind(entry, config.clip.entry().defaults);
   const Small small("{}", config);
   const auto measured = small.engine->measure(0.25);

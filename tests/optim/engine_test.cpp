@@ -11,27 +11,14 @@
 
 #include "base/error.h"
 #include "base/random.h"
-#include "config/document.h"
-#include "config/reader.h"
 #include "config/units.h"
 #include "optim/bench.h"
-#include "registry/lookup.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
 #include "support/weights.h"
 
 namespace ingot::testing {
 namespace {
-
-OptimConfig optim_config(const std::string& yaml) {
-  const FamiliesLookup lookup(optim_families());
-  const auto document = Document::parse(yaml, "test");
-  Problems problems(document);
-  OptimConfig config;
-  read_config(document, lookup, config, problems);
-  problems.throw_if_any();
-  return config;
-}
 
 ScheduleContext run_of(std::int64_t steps) {
   ScheduleContext context;
