@@ -9,7 +9,7 @@
 
 #include "params/param_info.h"
 #include "params/selector.h"
-#include "registry/family.h"
+#include "registry/add_entry.h"
 
 namespace ingot {
 
@@ -47,12 +47,6 @@ struct PenaltyEntry : Entry {
   static constexpr const char* kFamily = "penalties";
   std::function<std::unique_ptr<Penalty>(const ConfigObject& settings)> make;
 };
-
-/// `PenaltyEntry::make` of a penalty that is constructed from its settings.
-template <class P, class Config>
-auto penalty_maker() {
-  return with_settings<Config>([](const Config& config) { return std::make_unique<P>(config); });
-}
 
 void register_all_penalties(Family<PenaltyEntry>& family);
 

@@ -1,7 +1,6 @@
 // ParameterStore: when constraints act, and what they keep.
 
 #include <ATen/core/grad_mode.h>
-#include <ATen/ops/empty.h>
 #include <ATen/ops/zeros.h>
 
 #include <algorithm>
@@ -70,20 +69,16 @@ void ParameterStore::Impl::constrain(const ConstraintStep& step, const std::func
   const at::NoGradGuard no_grad;
   for (auto& param : params) {
     if (!param.is_owned()) continue;
-    const bool is_plain = param.parametrization->is_identity();
     at::Tensor weight;  // made for the first constraint that acts
     for (auto& c : param.constraints) {
       const Due now = due(c);
       if (now == Due::kNo) continue;
-      if (!weight.defined()) {
-        weight = is_plain ? param.values[0] : at::empty(param.info.shape, flat_masters.options());
-        if (!is_plain) param.parametrization->materialise(param.values, weight);
-      }
+      if (!weight.defined()) weight = params_detail::effective_weight(param, flat_masters.options());
       const ConstraintContext context{param.info, step.update, total_updates, lr_of(param, masters, step), c.states};
       if (now == Due::kBegins) c.constraint->begin(weight, context);
       c.constraint->apply(weight, context);
     }
-    if (weight.defined() && !is_plain) param.parametrization->assign(weight, param.values);
+    if (weight.defined() && !param.parametrization->is_identity()) param.parametrization->assign(weight, param.values);
   }
 }
 

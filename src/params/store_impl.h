@@ -100,6 +100,9 @@ constexpr std::int64_t kAlignment = 32;
 inline std::int64_t align_up(std::int64_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; }
 
 std::int64_t product(const std::vector<std::int64_t>& shape);
+/// The effective weight of what is owned of a parameter, in master dtype, without history: of a plain one the master
+/// itself, else a tensor of its own.
+at::Tensor effective_weight(const Declared& param, const at::TensorOptions& options);
 /// The place of a name in a list, at whose end it is put if it is not there.
 std::int64_t place_of(std::vector<std::string>& names, const std::string& name);
 /// Elements of one row.

@@ -21,17 +21,13 @@ void ParameterStore::zero_grads() {
   impl_->flat_accumulators.zero_();
 }
 
-namespace {
-
-/// The effective weight of what is owned of a parameter, in master dtype, without history.
-at::Tensor effective_weight(const params_detail::Declared& param, const at::TensorOptions& options) {
+at::Tensor params_detail::effective_weight(const Declared& param, const at::TensorOptions& options) {
   if (param.parametrization->is_identity()) return param.values[0];
+  const at::NoGradGuard no_grad;
   at::Tensor weight = at::empty(param.info.shape, options);
   param.parametrization->materialise(param.values, weight);
   return weight;
 }
-
-}  // namespace
 
 at::Tensor ParameterStore::penalise(double scale) {
   impl_->check_allocated("penalise");
@@ -39,11 +35,7 @@ at::Tensor ParameterStore::penalise(double scale) {
   at::Tensor values = at::zeros({count}, impl_->flat_masters.options().dtype(at::kDouble));
   for (auto& param : impl_->params) {
     if (param.penalties.empty() || !param.is_owned()) continue;
-    at::Tensor weight;
-    {
-      at::NoGradGuard no_grad;
-      weight = effective_weight(param, impl_->flat_masters.options());
-    }
+    const at::Tensor weight = params_detail::effective_weight(param, impl_->flat_masters.options());
     for (const auto& [penalty, index] : param.penalties) {
       const at::AutoGradMode record(true);
       const at::Tensor leaf = weight.detach().requires_grad_();

@@ -33,9 +33,8 @@ class NormLoss final : public Penalty {
 }  // namespace norm_loss
 
 void register_norm_loss(Family<PenaltyEntry>& family) {
-  PenaltyEntry& e = family.add<norm_loss::Config>("norm_loss", "Squared distance of every row's length from 1.",
-                                                  "Georgiou et al. 2021, arXiv:2103.06583");
-  e.make = penalty_maker<norm_loss::NormLoss, norm_loss::Config>();
+  add_entry<norm_loss::Config, norm_loss::NormLoss>(
+      family, "norm_loss", "Squared distance of every row's length from 1.", "Georgiou et al. 2021, arXiv:2103.06583");
 }
 
 }  // namespace ingot
