@@ -87,6 +87,8 @@ OptimizerBench::OptimizerBench(const Variant<OptimizerEntry>& optimizer, const s
     info.name = name;
     info.shape = shape;
     info.roles = shape.size() == 2 ? Role::kInner : Role::kGain;
+    info.fan_in = shape.back();
+    info.fan_out = shape.front();
     Master& master = masters_.emplace_back();
     master.name = name;
     master.param = &info;
@@ -109,10 +111,11 @@ OptimizerBench::OptimizerBench(const Variant<OptimizerEntry>& optimizer, const s
     slot.follows = options.joined && slots_.size() > 1;
   }
   for (const auto& spec : optimizer_->state_specs()) {
-    if (!spec.shape) states_.push_back(at::zeros({size}, tensor_options));
+    const auto state_options = spec.dtype ? tensor_options.dtype(*spec.dtype) : tensor_options;
+    if (!spec.shape) states_.push_back(at::zeros({size}, state_options));
     for (auto& slot : slots_) {
       const Master& m = *slot.master;
-      slot.states.push_back(spec.shape ? at::zeros(spec.shape(m), tensor_options)
+      slot.states.push_back(spec.shape ? at::zeros(spec.shape(m), state_options)
                                        : states_.back().narrow(0, m.offset, m.numel).view(m.shape));
     }
   }
@@ -142,11 +145,22 @@ void OptimizerBench::randomise_grads(std::uint64_t seed) {
   for (auto& m : masters_) m.grad.copy_(random_normal(m.shape, stream_key(seed, "grad/" + m.name)));
 }
 
+void OptimizerBench::start_states() {
+  const auto specs = optimizer_->state_specs();
+  for (auto& slot : slots_) {
+    for (std::size_t k = 0; k < specs.size(); ++k) {
+      if (specs[k].start) specs[k].start(slot.states[k], *slot.master);
+    }
+  }
+}
+
 void OptimizerBench::step(std::int64_t update, double lr, double grad_scale) {
   for (auto& slot : slots_) slot.lr = lr;
   UpdateContext context;
   context.update = update;
   context.grad_scale = grad_scale;
+  context.total_updates = 100;
+  if (update == 1) start_states();
   if (directions_) {
     optimizer_->direct(slots_, context);
     if (modifier_) modifier_->modify(slots_, context);
@@ -169,19 +183,20 @@ void check_golden_trajectories(const std::string& file, const std::string& type)
     OptimizerBench::Options options;
     options.dtype = name.ends_with("fp64") ? at::kDouble : at::kFloat;
     options.weight_decay = settings.value("weight_decay", 0.0);
-    OptimizerBench bench(read_optimizer(settings.dump()), {{"matrix", {5, 4}}, {"vector", {6}}}, options);
     const auto tensor = [&](const std::string& what) { return golden.at(name + "/" + what); };
-    for (const char* p : {"matrix", "vector"}) bench.value(p).copy_(tensor(std::string("w0/") + p));
+    std::vector<OptimizerBench::Shape> shapes;
+    for (const auto& [p, start] : golden.below(name + "/w0/")) shapes.push_back({p, start.sizes().vec()});
+    OptimizerBench bench(read_optimizer(settings.dump()), shapes, options);
+    for (const auto& [p, shape] : shapes) bench.value(p).copy_(tensor("w0/" + p));
     const auto rates = tensor("lr");
     for (std::int64_t t = 0; t < rates.size(0); ++t) {
       SCOPED_TRACE(t);
       double clip = 1;
       if (!max_norm.is_null()) clip = std::min(1.0, max_norm.get<double>() / (tensor("norm")[t].item<double>() + 1e-6));
-      for (const char* p : {"matrix", "vector"}) bench.grad(p).copy_(tensor(std::string("grad/") + p)[t]);
+      for (const auto& [p, shape] : shapes) bench.grad(p).copy_(tensor("grad/" + p)[t]);
       bench.step(t + 1, rates[t].item<double>(), clip);
-      for (const char* p : {"matrix", "vector"}) {
-        EXPECT_TRUE(close(bench.value(p), tensor(std::string("w/") + p)[t], Tolerance::of(options.dtype).chain(t + 1)))
-            << p;
+      for (const auto& [p, shape] : shapes) {
+        EXPECT_TRUE(close(bench.value(p), tensor("w/" + p)[t], Tolerance::of(options.dtype).chain(t + 1))) << p;
       }
     }
   }

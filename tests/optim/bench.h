@@ -60,6 +60,8 @@ class OptimizerBench {
   const Master& master(const std::string& name) const;
 
  private:
+  void start_states();
+
   std::unique_ptr<ConfigObject> settings_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<Variant<ModifierEntry>> modifier_variant_;
@@ -77,7 +79,8 @@ class OptimizerBench {
 at::Tensor after_shared_updates(const std::string& optimizer, double lr, double weight_decay,
                                 const std::string& modifier = "");
 
-/// Runs every case of tests/golden/<file>.safetensors and compares each step.
+/// Runs every case of tests/golden/<file>.safetensors, whose name ends in fp64 or fp32, and compares each step. The
+/// file is of tools/golden/trajectories.py.
 void check_golden_trajectories(const std::string& file, const std::string& type);
 
 }  // namespace ingot::testing
