@@ -58,6 +58,7 @@ int parse_and_run(int argc, char** argv) {
   ingot::add_config(app, line);
   ingot::add_bench(app, line);
   ingot::add_convert(app, line);
+  ingot::add_tune(app, line);
   ingot::add_doctor(app, line);
   const auto misuse = [](const std::string& problem) {
     std::cerr << "ingot: " << problem << " (see ingot --help)\n";

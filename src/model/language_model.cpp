@@ -190,7 +190,7 @@ at::Tensor LanguageModel::Impl::finish(const Stream& stream, const SequenceConte
 /// of the rows in the same mixer.
 at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& context, const Prefix* given,
                                     const std::vector<MixerState>* incoming, std::vector<MixerState>* final,
-                                    const Watch& watch) const {
+                                    const Watch* watch) const {
   const bool has_prefix = meta_tokens() > 0 && given == nullptr;
   SequenceContext prefix_context;
   Stream prefix_stream;
@@ -199,7 +199,7 @@ at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& 
     prefix_stream = begin(embed_meta(prefix_context));
   }
   auto stream = begin(x);
-  if (watch) watch(stream);
+  if (watch != nullptr) watch->stream(nullptr, stream);
   for (std::size_t i = 0; i < layers.size(); ++i) {
     const auto& layer = layers[i];
     MixerState fresh;
@@ -217,10 +217,12 @@ at::Tensor LanguageModel::Impl::run(const at::Tensor& x, const SequenceContext& 
     if (final != nullptr && layer.mixer) flow.final = &(*final)[i];
     const bool recompute = layer.recompute == Recompute::kFull && flow.incoming == nullptr && flow.final == nullptr;
     stream = sublayer(i, stream, context, [&](const at::Tensor& input) {
-      return recompute ? recomputed_branch(layer, input, context, flow.fresh)
-                       : parallel_branch(layer, input, context, flow);
+      auto branch = recompute ? recomputed_branch(layer, input, context, flow.fresh)
+                              : parallel_branch(layer, input, context, flow);
+      if (watch != nullptr) watch->branch(layer, branch);
+      return branch;
     });
-    if (watch) watch(stream);
+    if (watch != nullptr) watch->stream(&layer, stream);
   }
   return finish(stream, context);
 }
@@ -257,12 +259,32 @@ void LanguageModel::set_point(const RunPoint& point) { impl_->point = point; }
 
 const RunPoint& LanguageModel::point() const { return impl_->point; }
 
-std::vector<double> LanguageModel::stream_mean_squares(const at::Tensor& tokens, const at::Tensor& documents) const {
+void LanguageModel::observe(const at::Tensor& tokens, const at::Tensor& documents,
+                            const std::function<void(const Activation&)>& see) const {
+  using Place = Activation::Place;
   const c10::AutoGradMode no_grad(false);
   const auto context = impl_->context(tokens.size(0), tokens.size(1), impl_->meta_tokens(), documents);
+  Impl::Watch watch;
+  watch.stream = [&](const Impl::SubLayer* layer, const Stream& stream) {
+    const at::Tensor value = impl_->residual->end(stream);
+    if (layer == nullptr) {
+      see({Place::kEmbedding, -1, "", value});
+    } else {
+      see({Place::kStream, layer->depth, layer->op, value});
+    }
+  };
+  watch.branch = [&](const Impl::SubLayer& layer, const at::Tensor& branch) {
+    see({Place::kBranch, layer.depth, layer.op, branch});
+  };
+  see({Place::kHidden, -1, "", impl_->run(impl_->embed(tokens, context), context, nullptr, nullptr, nullptr, &watch)});
+}
+
+std::vector<double> LanguageModel::stream_mean_squares(const at::Tensor& tokens, const at::Tensor& documents) const {
   std::vector<double> out;
-  impl_->run(impl_->embed(tokens, context), context, nullptr, nullptr, nullptr, [&](const Stream& stream) {
-    out.push_back(impl_->residual->end(stream).to(at::kDouble).square().mean().item<double>());
+  observe(tokens, documents, [&](const Activation& seen) {
+    using Place = Activation::Place;
+    if (seen.place != Place::kEmbedding && seen.place != Place::kStream) return;
+    out.push_back(seen.value.to(at::kDouble).square().mean().item<double>());
   });
   return out;
 }

@@ -3,6 +3,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -50,6 +51,20 @@ struct TrainingPass {
   std::shared_ptr<AuxiliaryLosses> losses;  // takes what layers add; null: they add nothing
 };
 
+/// What passes a place of the model: [rows, tokens, d_model], without gradient.
+struct Activation {
+  enum class Place {
+    kEmbedding,  // the stream at its begin
+    kBranch,     // what a sub-layer adds to the stream, its norms included
+    kStream,     // behind a sub-layer, as the head would read it
+    kHidden      // what the head reads
+  };
+  Place place = Place::kEmbedding;
+  int depth = -1;  // of the sub-layer, -1 outside the stack
+  std::string op;  // its operator, "" outside
+  const at::Tensor& value;
+};
+
 class LanguageModel {
  public:
   /// Declares every parameter in the store; allocates nothing.
@@ -61,6 +76,9 @@ class LanguageModel {
   /// undefined (each row one document). Differentiable.
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& documents, bool training) const;
   at::Tensor forward(const at::Tensor& tokens, const at::Tensor& documents, const TrainingPass& training) const;
+  /// Runs the model and shows what passes each place, in the order of the pass. Arguments as of `forward`.
+  void observe(const at::Tensor& tokens, const at::Tensor& documents,
+               const std::function<void(const Activation&)>& see) const;
   /// Mean square of the residual stream over rows, tokens and channels, as the head would read it: of the embedding,
   /// then behind each sub-layer. Arguments as of `forward`.
   std::vector<double> stream_mean_squares(const at::Tensor& tokens, const at::Tensor& documents) const;

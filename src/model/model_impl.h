@@ -65,12 +65,15 @@ struct LanguageModel::Impl {
                         const Operator& compute) const;
   Stream sublayer(std::size_t index, const Stream& stream, const SequenceContext& context, const Branch& branch) const;
   at::Tensor finish(const Stream& stream, const SequenceContext& context) const;
-  /// Sees the stream at its begin and behind each sub-layer.
-  using Watch = std::function<void(const Stream& stream)>;
+  /// Sees the stream at its begin (`layer` null) and behind each sub-layer, and what these add to it.
+  struct Watch {
+    std::function<void(const SubLayer* layer, const Stream& stream)> stream;
+    std::function<void(const SubLayer& layer, const at::Tensor& branch)> branch;
+  };
   /// `given` null: the meta prefix runs along. `incoming` and `final` have one state per sub-layer.
   at::Tensor run(const at::Tensor& x, const SequenceContext& context, const Prefix* given,
                  const std::vector<MixerState>* incoming, std::vector<MixerState>* final,
-                 const Watch& watch = {}) const;
+                 const Watch* watch = nullptr) const;
   Prefix run_prefix() const;
   ParamScope residual_scope(int depth) const;
   /// The residual rule's start: from the embedding, or, where a part of the model is measured, as its depth meets it.
