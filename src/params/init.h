@@ -1,6 +1,7 @@
 #pragma once
 // Inits: start values of parameters whose module does not fix them.
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <string>
@@ -14,6 +15,10 @@ namespace ingot {
 /// What an init may know beside the parameter.
 struct InitContext {
   int num_sublayers = 0;  // S: residual branches
+  /// S, but 1 at least.
+  double branches() const { return std::max(1, num_sublayers); }
+  /// N: blocks of two residual branches each.
+  double blocks() const { return branches() / 2; }
 };
 
 class Init {
@@ -23,6 +28,8 @@ class Init {
   virtual void fill(at::Tensor& weight, const ParamInfo& info, RandomStream& random) const = 0;
   /// As `plan --params` shows it: "normal(0, 0.0115)".
   virtual std::string text(const ParamInfo& info) const = 0;
+  /// Name of the random stream that `fill` is given: parameters of one key are filled from the same numbers.
+  virtual std::string random_key(const ParamInfo& info) const { return info.name; }
   /// Whether matrices that write the stream start the smaller the more sub-layers there are.
   virtual bool scales_with_depth() const { return false; }
   /// Whether matrices start the smaller the wider the model is. A scaling then leaves their start values as they are.

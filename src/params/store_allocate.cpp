@@ -140,7 +140,7 @@ void ParameterStore::Impl::fill(Declared& param, std::uint64_t seed) {
   const bool is_in_place = is_whole && options.device.is_cpu();
   at::Tensor weight =
       is_in_place ? param.values[0] : at::empty(param.info.shape, at::TensorOptions().dtype(options.master_dtype));
-  RandomStream random(seed, param.info.name);
+  RandomStream random(seed, param.init != nullptr ? param.init->random_key(param.info) : param.info.name);
   if (param.init != nullptr) {
     param.init->fill(weight, param.info, random);
     if (param.init_factor != 1) weight.mul_(param.init_factor);

@@ -16,31 +16,21 @@ namespace ingot {
 namespace fixup_init {
 namespace {
 
-class Fixup final : public inits::NormalBy {
- public:
-  explicit Fixup(const InitContext& context) : branches_(std::max(1, context.num_sublayers)) {}
-  bool scales_with_depth() const override { return true; }
-  bool scales_with_width() const override { return true; }
-  std::string text(const ParamInfo& info) const override {
-    return std_of(info) == 0 ? "zeros" : inits::NormalBy::text(info);
-  }
+struct Config : NoSettings {};
 
- private:
-  double std_of(const ParamInfo& info) const override {
-    if (info.roles.any({Role::kEmbedding, Role::kMeta})) return 1 / std::sqrt(inits::stream_width(info));
-    if (info.roles.any({Role::kHead, Role::kWritesStream})) return 0;
-    const double exponent = info.part == "gate" ? 0 : info.part == "up" ? -1.0 / 2 : -1.0 / 6;
-    return inits::xavier_std(info) * std::pow(branches_, exponent);
-  }
-
-  int branches_;
-};
+inits::Draw draw(const Config& /*c*/, const ParamInfo& info, const InitContext& context) {
+  if (info.roles.any({Role::kEmbedding, Role::kMeta})) return inits::table_std(info);
+  if (info.roles.any({Role::kHead, Role::kWritesStream})) return 0;
+  const double exponent = info.part == "gate" ? 0 : info.part == "up" ? -1.0 / 2 : -1.0 / 6;
+  return inits::xavier_std(info) * std::pow(context.branches(), exponent);
+}
+inits::Follows follows(const Config& /*c*/) { return {.depth = true, .width = true}; }
 
 }  // namespace
 }  // namespace fixup_init
 
 void register_fixup(Family<InitEntry>& family) {
-  add_init<NoSettings, fixup_init::Fixup>(
+  inits::add_drawn<fixup_init::Config>(
       family, "fixup", "Zeros in the last matrix of each branch; in the others Xavier's rule, smaller by the depth.",
       "Zhang et al. 2019, arXiv:1901.09321");
 }

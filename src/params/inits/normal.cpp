@@ -8,27 +8,21 @@ namespace ingot {
 namespace normal {
 namespace {
 
-struct NormalConfig {
+struct Config {
   double std = 0.02;
 };
 
-void describe(Fields& f, NormalConfig& c) { f.field("std", c.std, "standard deviation", Rule{}.at_least(0)); }
+void describe(Fields& f, Config& c) { f.field("std", c.std, "standard deviation", Rule{}.at_least(0)); }
 
-class Normal final : public inits::NormalBy {
- public:
-  explicit Normal(const NormalConfig& config) : std_(config.std) {}
-
- private:
-  double std_of(const ParamInfo& /*info*/) const override { return std_; }
-  double std_;
-};
+inits::Draw draw(const Config& c, const ParamInfo& /*info*/, const InitContext& /*context*/) { return c.std; }
+inits::Follows follows(const Config& /*c*/) { return {}; }
 
 }  // namespace
 }  // namespace normal
 
 void register_normal(Family<InitEntry>& family) {
-  add_init<normal::NormalConfig, normal::Normal>(
-      family, "normal", "Normal values with the same standard deviation everywhere.", "", {"{std: 0.5}"});
+  inits::add_drawn<normal::Config>(family, "normal", "Normal values with the same standard deviation everywhere.", "",
+                                   {"{std: 0.5}"});
 }
 
 }  // namespace ingot

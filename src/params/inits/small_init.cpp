@@ -9,7 +9,6 @@
 //
 // Nguyen & Salazar 2019, "Transformers without Tears", arXiv:1910.05895, section 3.2.
 
-#include "config/fields.h"
 #include "params/init_parts.h"
 
 namespace ingot {
@@ -25,31 +24,21 @@ void describe(Fields& f, Config& c) {
           "whether matrices that write to the stream are divided by the root of the number of sub-layers");
 }
 
-class SmallInit final : public inits::NormalBy {
- public:
-  SmallInit(const Config& config, const InitContext& context)
-      : divisor_(config.depth_scaled && context.num_sublayers > 0 ? std::sqrt(context.num_sublayers) : 1) {}
-  bool scales_with_depth() const override { return divisor_ != 1; }
-  bool scales_with_width() const override { return true; }
-
- private:
-  double std_of(const ParamInfo& info) const override {
-    if (inits::is_token_table(info)) return 1 / std::sqrt(inits::stream_width(info));
-    const double std =
-        inits::is_ffn_part(info.part) ? inits::xavier_std(info) : std::sqrt(2 / (5 * inits::stream_width(info)));
-    return info.roles.has(Role::kWritesStream) ? std / divisor_ : std;
-  }
-
-  double divisor_;
-};
+inits::Draw draw(const Config& c, const ParamInfo& info, const InitContext& context) {
+  if (inits::is_token_table(info)) return inits::table_std(info);
+  const double std =
+      inits::is_ffn_part(info.part) ? inits::xavier_std(info) : std::sqrt(2 / (5 * inits::stream_width(info)));
+  const bool is_scaled = c.depth_scaled && info.roles.has(Role::kWritesStream);
+  return is_scaled ? std / std::sqrt(context.branches()) : std;
+}
+inits::Follows follows(const Config& c) { return {.depth = c.depth_scaled, .width = true}; }
 
 }  // namespace
 }  // namespace small_init
 
 void register_small_init(Family<InitEntry>& family) {
-  add_init<small_init::Config, small_init::SmallInit>(
-      family, "small_init", "Normal values of variance 2 / (5 d_model).",
-      "Nguyen & Salazar 2019, arXiv:1910.05895, section 3.2", {"{depth_scaled: true}"})
+  inits::add_drawn<small_init::Config>(family, "small_init", "Normal values of variance 2 / (5 d_model).",
+                                       "Nguyen & Salazar 2019, arXiv:1910.05895, section 3.2", {"{depth_scaled: true}"})
       .scales_embedding = true;
 }
 

@@ -5,7 +5,6 @@
 //
 // Yin et al. 2025, "Pangu Ultra", arXiv:2504.07866, section 2.2.
 
-#include "config/fields.h"
 #include "params/init_parts.h"
 
 namespace ingot {
@@ -21,30 +20,18 @@ void describe(Fields& f, Config& c) {
           Rule{}.at_least(0));
 }
 
-class TinyInit final : public inits::NormalBy {
- public:
-  TinyInit(const Config& config, const InitContext& context)
-      : embedding_std_(config.embedding_std), branches_(std::max(1, context.num_sublayers)) {}
-  bool scales_with_depth() const override { return true; }
-  bool scales_with_width() const override { return true; }
-
- private:
-  double std_of(const ParamInfo& info) const override {
-    const bool embeds = info.roles.has(Role::kEmbedding) && !info.roles.has(Role::kHead);
-    return embeds ? embedding_std_ : 1 / std::sqrt(inits::stream_width(info) * branches_);
-  }
-
-  double embedding_std_;
-  int branches_;
-};
+inits::Draw draw(const Config& c, const ParamInfo& info, const InitContext& context) {
+  const bool embeds = info.roles.has(Role::kEmbedding) && !info.roles.has(Role::kHead);
+  return embeds ? c.embedding_std : 1 / std::sqrt(inits::stream_width(info) * context.branches());
+}
+inits::Follows follows(const Config& /*c*/) { return {.depth = true, .width = true}; }
 
 }  // namespace
 }  // namespace tiny_init
 
 void register_tiny_init(Family<InitEntry>& family) {
-  add_init<tiny_init::Config, tiny_init::TinyInit>(
-      family, "tiny_init", "Normal values of variance 1 / (2 d_model blocks).",
-      "Yin et al. 2025, arXiv:2504.07866, section 2.2", {"{embedding_std: 0.1}"});
+  inits::add_drawn<tiny_init::Config>(family, "tiny_init", "Normal values of variance 1 / (2 d_model blocks).",
+                                      "Yin et al. 2025, arXiv:2504.07866, section 2.2", {"{embedding_std: 0.1}"});
 }
 
 }  // namespace ingot

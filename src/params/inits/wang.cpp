@@ -11,26 +11,19 @@ namespace ingot {
 namespace wang {
 namespace {
 
-class Wang final : public inits::NormalBy {
- public:
-  explicit Wang(const InitContext& context) : blocks_(std::max(1, context.num_sublayers) / 2.0) {}
-  bool scales_with_depth() const override { return true; }
-  bool scales_with_width() const override { return true; }
+struct Config : NoSettings {};
 
- private:
-  double std_of(const ParamInfo& info) const override {
-    const double width = inits::stream_width(info);
-    return info.roles.has(Role::kWritesStream) ? 2 / (blocks_ * std::sqrt(width)) : std::sqrt(2 / (5 * width));
-  }
-
-  double blocks_;
-};
+inits::Draw draw(const Config& /*c*/, const ParamInfo& info, const InitContext& context) {
+  const double width = inits::stream_width(info);
+  return info.roles.has(Role::kWritesStream) ? 2 / (context.blocks() * std::sqrt(width)) : std::sqrt(2 / (5 * width));
+}
+inits::Follows follows(const Config& /*c*/) { return {.depth = true, .width = true}; }
 
 }  // namespace
 }  // namespace wang
 
 void register_wang(Family<InitEntry>& family) {
-  add_init<NoSettings, wang::Wang>(
+  inits::add_drawn<wang::Config>(
       family, "wang", "SmallInit, with deviation 2 / (blocks sqrt(d_model)) in the last matrix of each branch.",
       "Black et al. 2022, arXiv:2204.06745, section 2.1");
 }

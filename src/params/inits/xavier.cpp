@@ -8,31 +8,27 @@
 
 #include "params/init_parts.h"
 
-namespace ingot::xavier {
+namespace ingot {
+namespace xavier {
 namespace {
 
-struct XavierConfig {
+struct Config {
   inits::Distribution distribution = inits::Distribution::kUniform;
 };
 
-void describe(Fields& f, XavierConfig& c) {
-  f.choice("distribution", c.distribution, inits::distribution_names(), "of the values; both have the same deviation");
-}
+void describe(Fields& f, Config& c) { inits::describe_distribution(f, c.distribution); }
 
-struct Xavier final : inits::DrawnBy {
-  explicit Xavier(const XavierConfig& config) : DrawnBy(config.distribution) {}
-  bool scales_with_width() const override { return true; }
-  double std_of(const ParamInfo& info) const override { return inits::xavier_std(info); }
-};
+inits::Draw draw(const Config& c, const ParamInfo& info, const InitContext& /*context*/) {
+  return {c.distribution, inits::xavier_std(info)};
+}
+inits::Follows follows(const Config& /*c*/) { return {.width = true}; }
 
 }  // namespace
-}  // namespace ingot::xavier
-
-namespace ingot {
+}  // namespace xavier
 
 void register_xavier(Family<InitEntry>& family) {
-  add_init<xavier::XavierConfig, xavier::Xavier>(family, "xavier", "Variance 2 / (fan_in + fan_out).",
-                                                 "Glorot & Bengio 2010, equation 16", {"{distribution: normal}"});
+  inits::add_drawn<xavier::Config>(family, "xavier", "Variance 2 / (fan_in + fan_out).",
+                                   "Glorot & Bengio 2010, equation 16", {"{distribution: normal}"});
 }
 
 }  // namespace ingot
