@@ -1,5 +1,8 @@
 // What every init of the registry draws, against what it says that it draws.
 
+#include <ATen/ops/allclose.h>
+#include <ATen/ops/eye.h>
+
 #include "params/init_harness.h"
 
 namespace ingot::testing {
@@ -19,6 +22,17 @@ std::pair<double, double> numbers(const std::string& text) {
   return {std::stod(text.substr(open + 1)), std::stod(text.substr(comma + 1))};
 }
 
+/// Signs times `factor` (`has_one_size`), or columns (the rows of a wide matrix) of that length; orthogonal either way.
+void expect_even(const at::Tensor& values, double factor, bool has_one_size) {
+  if (has_one_size) {
+    EXPECT_TRUE(values.abs().eq(factor).all().item<bool>());
+  }
+  const at::Tensor tall = values.size(0) < values.size(1) ? values.t() : values;
+  const double square = factor * factor * static_cast<double>(has_one_size ? tall.size(0) : 1);
+  const at::Tensor expected = square * at::eye(tall.size(1), at::kDouble);
+  EXPECT_TRUE(at::allclose(tall.t().mm(tall), expected, 0, 1e-12));
+}
+
 TEST_P(DrawnValues, HaveTheDistributionOfItsText) {
   const Matrices m;
   const auto init = make();
@@ -32,6 +46,10 @@ TEST_P(DrawnValues, HaveTheDistributionOfItsText) {
       const auto [low, high] = numbers(text);
       EXPECT_EQ(low, -high);
       expect_uniform(values, high);
+    } else if (text == "identity") {
+      EXPECT_TRUE(values.equal(at::eye(info->shape[0], info->shape[1], at::kDouble)));
+    } else if (text.starts_with("hadamard x ") || text.starts_with("orthogonal x ")) {
+      expect_even(values, std::stod(text.substr(text.find('x') + 1)), text[0] == 'h');
     } else {
       ASSERT_TRUE(text.starts_with("normal(0, "));
       expect_normal(values, numbers(text).second);
@@ -43,7 +61,9 @@ TEST_P(DrawnValues, DependOnTheStreamAlone) {
   const Matrices m;
   const auto init = make();
   EXPECT_TRUE(drawn(*init, m.q).equal(drawn(*init, m.q)));
-  EXPECT_FALSE(drawn(*init, m.q).equal(drawn(*init, m.q, 2)));
+  const auto text = init->text(m.q);
+  const bool is_drawn = text != "zeros" && text != "identity";
+  EXPECT_EQ(drawn(*init, m.q).equal(drawn(*init, m.q, 2)), !is_drawn);
 }
 
 INSTANTIATE_TEST_SUITE_P(All, DrawnValues, ::testing::ValuesIn(variant_cases<InitEntry>()),
