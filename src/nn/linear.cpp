@@ -59,8 +59,11 @@ at::Tensor JoinedLinear::forward_joined(const at::Tensor& x) const {
   return at::cat(parts, -1);
 }
 
-ParamSpec reads_stream_spec(std::string name, std::string part, std::int64_t out, std::int64_t d_model) {
-  return {std::move(name), {out, d_model}, Role::kReadsStream, std::move(part), 1, nullptr, ""};
+ParamSpec reads_stream_spec(std::string name, std::string part, std::int64_t out, std::int64_t d_model,
+                            std::int64_t head_rows) {
+  ParamSpec spec{std::move(name), {out, d_model}, Role::kReadsStream, std::move(part), 1, nullptr, ""};
+  spec.head_rows = head_rows;
+  return spec;
 }
 
 ParamSpec writes_stream_spec(std::string name, std::string part, std::int64_t d_model, std::int64_t in) {

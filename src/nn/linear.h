@@ -85,8 +85,9 @@ class JoinedLinear {
   std::vector<std::shared_ptr<const LinearOutput>> outputs_;  // of the parts; empty: none
 };
 
-/// Roles, part and hidden axis of the usual matrices.
-ParamSpec reads_stream_spec(std::string name, std::string part, std::int64_t out, std::int64_t d_model);
+/// Roles, part and hidden axis of the usual matrices. `head_rows`: where the rows are those of heads in turn.
+ParamSpec reads_stream_spec(std::string name, std::string part, std::int64_t out, std::int64_t d_model,
+                            std::int64_t head_rows = 0);
 ParamSpec writes_stream_spec(std::string name, std::string part, std::int64_t d_model, std::int64_t in);
 ParamSpec gain_spec(std::string name, std::int64_t width);
 ParamSpec bias_spec(std::string name, std::int64_t width);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <set>
 #include <stdexcept>
 
@@ -15,7 +16,7 @@ namespace ingot {
 namespace {
 
 void check_names(const std::vector<GroupConfig>& groups) {
-  std::set<std::string> names = {"default"};
+  std::set<std::string> names = {"default", "others"};
   for (const auto& group : groups) {
     if (group.name.empty()) throw ConfigError("optim.groups: a group without a name");
     if (!names.insert(group.name).second) {
@@ -28,22 +29,35 @@ void check_names(const std::vector<GroupConfig>& groups) {
 ConfigError empty_group(const GroupConfig& group, const ParameterStore& store, int num_sublayers) {
   for (const Master& master : store.masters()) {
     if (!master.trained || !group.match.matches(*master.param, num_sublayers)) continue;
-    return ConfigError(cat("optim.groups: all parameters that '", group.name, "' matches belong to groups before it"));
+    return ConfigError(group.where,
+                       cat("optim.groups: all parameters that '", group.name, "' matches belong to groups before it"));
   }
-  return ConfigError(cat("optim.groups: '", group.name, "' matches no parameter"));
+  return ConfigError(group.where, cat("optim.groups: '", group.name, "' matches no parameter"));
+}
+
+/// Why a group's own optimizer can't train what the group matches.
+ConfigError untrainable(const GroupConfig& group, const OptimizerEntry& optimizer, const Master& master) {
+  return ConfigError(
+      group.where, cat("optim.groups: ", optimizer.name, " trains ", optimizer.takes_what, " alone, but '", group.name,
+                       "' gives it '", master.name, "' ", at::IntArrayRef(master.shape),
+                       ", expected a narrower `match` or an optimizer that takes everything"));
 }
 
 }  // namespace
 
 struct OptimizerEngine::Impl {
   const ParameterStore* store = nullptr;
-  std::vector<std::unique_ptr<ParameterGroup>> groups;  // the default group first
+  std::vector<std::unique_ptr<ParameterGroup>> groups;  // default, those of the config, then others of these
   std::unique_ptr<Clipper> clipper;
   std::int64_t total_updates = 0;
   std::vector<GroupAssignment> assignments;
   std::vector<std::size_t> group_of;  // by assignment
   std::unique_ptr<GradNorm> grad_norm;
-  void assign(const OptimConfig& config, int num_sublayers);
+  void sort_into_groups(const OptimConfig& config, int num_sublayers, const ScheduleContext& schedule);
+  void assign(const OptimConfig& config, int num_sublayers, const ScheduleContext& schedule);
+  bool has_parameters(std::size_t group) const {
+    return std::find(group_of.begin(), group_of.end(), group) != group_of.end();
+  }
   void lay_out();
   GradientNorms measure_parameters(double scale, const SumOverRanks& sum_over_ranks) const;
 };
@@ -64,29 +78,49 @@ void OptimizerEngine::Impl::lay_out() {
   for (auto& group : groups) group->lay_out(store->masters());
 }
 
-void OptimizerEngine::Impl::assign(const OptimConfig& config, int num_sublayers) {
-  const auto& masters = store->masters();
-  for (std::size_t i = 0; i < masters.size(); ++i) {
-    if (!masters[i].trained) continue;
+/// Fills `group_of` for the trained masters; makes groups of others where there are any.
+void OptimizerEngine::Impl::sort_into_groups(const OptimConfig& config, int num_sublayers,
+                                             const ScheduleContext& schedule) {
+  std::map<std::size_t, std::size_t> others;  // by the group that they come from
+  for (const Master& master : store->masters()) {
+    if (!master.trained) continue;
     const auto first = std::find_if(config.groups.begin(), config.groups.end(), [&](const GroupConfig& group) {
-      return group.match.matches(*masters[i].param, num_sublayers);
+      return group.match.matches(*master.param, num_sublayers);
     });
-    const auto index = first == config.groups.end() ? 0 : 1 + static_cast<std::size_t>(first - config.groups.begin());
-    const auto& group = *groups[index];
-    const bool selected = group.decays_all || masters[i].param->roles.any(matrix_roles());
-    double decay = selected && masters[i].decays ? group.weight_decay : 0;
+    const GroupConfig* own = first == config.groups.end() ? nullptr : &*first;
+    auto index = own == nullptr ? 0 : 1 + static_cast<std::size_t>(first - config.groups.begin());
+    if (!groups[index]->can_train(master)) {
+      if (own != nullptr && own->optimizer) throw untrainable(*own, groups[index]->entry(), master);
+      const auto [at, is_new] = others.emplace(index, groups.size());
+      if (is_new) {
+        const auto name = own == nullptr ? "others" : cat(own->name, " others");
+        groups.push_back(std::make_unique<ParameterGroup>(name, config, own, schedule, ParameterGroup::Share::kOthers));
+      }
+      index = at->second;
+    }
+    group_of.push_back(index);
+  }
+  for (std::size_t i = 1; i <= config.groups.size(); ++i) {
+    if (has_parameters(i)) continue;
+    if (others.count(i) == 0) throw empty_group(config.groups[i - 1], *store, num_sublayers);
+    groups[others.at(i)]->name = groups[i]->name;
+  }
+}
+
+void OptimizerEngine::Impl::assign(const OptimConfig& config, int num_sublayers, const ScheduleContext& schedule) {
+  sort_into_groups(config, num_sublayers, schedule);
+  for (const Master& master : store->masters()) {
+    if (!master.trained) continue;
+    const auto& group = *groups[group_of[assignments.size()]];
+    const ParamInfo& info = *master.param;
+    const bool selected = group.decays_all || info.roles.any(matrix_roles());
+    double decay = selected && master.decays ? group.weight_decay : 0;
     double lr_factor = 1;
-    const ParamInfo& info = *masters[i].param;
-    if (masters[i].shape == info.shape) {
+    if (master.shape == info.shape) {
       lr_factor = store->scaling().lr(info, group.update_size);
       decay *= store->scaling().weight_decay(info, group.update_size);
     }
-    assignments.push_back({&masters[i], group.name, group.optimizer_name, group.peak_lr * lr_factor, decay, lr_factor});
-    group_of.push_back(index);
-  }
-  for (std::size_t i = 0; i < config.groups.size(); ++i) {
-    if (std::find(group_of.begin(), group_of.end(), i + 1) == group_of.end())
-      throw empty_group(config.groups[i], *store, num_sublayers);
+    assignments.push_back({&master, group.name, group.entry().name, group.peak_lr * lr_factor, decay, lr_factor});
   }
 }
 
@@ -101,7 +135,7 @@ OptimizerEngine::OptimizerEngine(const OptimConfig& config, const ParameterStore
   for (const auto& group : config.groups) {
     impl_->groups.push_back(std::make_unique<ParameterGroup>(group.name, config, &group, schedule));
   }
-  impl_->assign(config, num_sublayers);
+  impl_->assign(config, num_sublayers, schedule);
   impl_->lay_out();
 }
 
@@ -110,6 +144,15 @@ void OptimizerEngine::follow_store() { impl_->lay_out(); }
 OptimizerEngine::~OptimizerEngine() = default;
 
 const std::vector<GroupAssignment>& OptimizerEngine::assignments() const { return impl_->assignments; }
+
+std::vector<OptimizerEngine::GroupFacts> OptimizerEngine::groups() const {
+  const auto of = [&](std::size_t i) { return GroupFacts{impl_->groups[i]->name, impl_->groups[i]->optimizer_text}; };
+  std::vector<GroupFacts> out;
+  for (std::size_t i = 0; i < impl_->groups.size(); ++i) {
+    if (impl_->has_parameters(i)) out.push_back(of(i));
+  }
+  return out;
+}
 
 std::vector<Granularity> OptimizerEngine::granularities() const {
   const auto& masters = impl_->store->masters();
@@ -179,10 +222,10 @@ void OptimizerEngine::step(std::int64_t update, double grad_scale, const SumOver
 double OptimizerEngine::lr(std::int64_t update) const { return impl_->groups.front()->lr(update); }
 
 double OptimizerEngine::lr(std::int64_t update, const std::string& name) const {
-  for (const auto& group : impl_->groups) {
-    if (group->name == name) return group->lr(update);
-  }
-  throw std::logic_error(cat("no group ", name));
+  const auto& all = impl_->assignments;
+  const auto found = std::find_if(all.begin(), all.end(), [&](const auto& a) { return a.group == name; });
+  if (found == all.end()) throw std::logic_error(cat("no group ", name));
+  return impl_->groups[impl_->group_of[static_cast<std::size_t>(found - all.begin())]]->lr(update);
 }
 
 ConstraintStep OptimizerEngine::constraint_step(std::int64_t update) const {

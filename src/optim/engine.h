@@ -14,16 +14,18 @@ namespace ingot {
 /// How a parameter is trained, as `plan --params` shows it.
 struct GroupAssignment {
   const Master* master = nullptr;
-  std::string group;      // "default" or the group's name
+  std::string group;      // "default", "others" or the group's name
   std::string optimizer;  // registry name
   double lr = 0;          // peak
   double weight_decay = 0;
   double lr_factor = 1;  // of the group's rate: what the scaling gives it
 };
 
-/// Assigns every trained master to a group; owns the optimizer states of what the store owns. Decay applies to
-/// `embedding head reads_stream writes_stream inner` unless a group says otherwise. Throws ConfigError if a group's
-/// selector matches nothing.
+/// Assigns every trained master to a group; owns the optimizer states of what the store owns. What `optim.optimizer`
+/// does not take goes to `optim.others`: from the default group to one named "others", from a group without an
+/// optimizer of its own to one named "<group> others", or all of it. Decay applies to `embedding head reads_stream
+/// writes_stream inner` unless a group says otherwise. Throws ConfigError if a group's selector matches nothing, or
+/// gives its own optimizer what this can't train.
 class OptimizerEngine {
  public:
   OptimizerEngine(const OptimConfig& config, const ParameterStore& store, int num_sublayers,
@@ -31,6 +33,12 @@ class OptimizerEngine {
   ~OptimizerEngine();
 
   const std::vector<GroupAssignment>& assignments() const;
+  /// Groups with parameters: the default group, those of the config in its order, then others.
+  struct GroupFacts {
+    std::string name;
+    std::string optimizer;  // with its settings
+  };
+  std::vector<GroupFacts> groups() const;
   /// The unit that a trained master's optimizer looks at as a whole; by index in `store.masters()`.
   std::vector<Granularity> granularities() const;
   /// Bytes of the states of what the store owns, known without `allocate`.
@@ -59,7 +67,7 @@ class OptimizerEngine {
   void step(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks = {});
   /// Learning rate of the default group at an update, for the log.
   double lr(std::int64_t update) const;
-  /// The same of any group by its name.
+  /// The same of any group with parameters, by its name.
   double lr(std::int64_t update, const std::string& group) const;
   /// The update as constraints see it, after `step`. The engine must outlive it.
   ConstraintStep constraint_step(std::int64_t update) const;

@@ -4,10 +4,12 @@
 #include <c10/util/accumulate.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "config/numbers.h"
+#include "registry/variant_text.h"
 
 namespace ingot {
 namespace {
@@ -37,6 +39,12 @@ std::int64_t lay_out_slices(const std::vector<Slot>& slots, bool joined, Size si
   return end;
 }
 
+using Numbers = decltype(numbers_of(std::declval<const ConfigObject&>()));
+
+Numbers::const_iterator number_at(const Numbers& numbers, const std::string& path) {
+  return std::find_if(numbers.begin(), numbers.end(), [&](const auto& n) { return n.first == path; });
+}
+
 std::string names_of(const ConfigObject& settings) {
   std::vector<std::string> names;
   for (const auto& [path, value] : numbers_of(settings)) names.push_back(path);
@@ -46,13 +54,16 @@ std::string names_of(const ConfigObject& settings) {
 }  // namespace
 
 ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig& config, const GroupConfig* own,
-                               const ScheduleContext& context)
+                               const ScheduleContext& context, Share share)
     : name(group_name) {
-  const auto& optimizer = own != nullptr && own->optimizer ? *own->optimizer : config.optimizer;
+  const bool has_own = own != nullptr && own->optimizer;
+  const auto& shared = share == Share::kOthers ? config.others.value() : config.optimizer;
+  const auto& optimizer = has_own ? *own->optimizer : shared;
   const auto& schedule = own != nullptr && own->schedule ? *own->schedule : config.schedule;
   const auto& modifiers = own != nullptr && own->modifiers ? *own->modifiers : config.modifiers;
-  optimizer_name = optimizer.name();
-  update_size = optimizer.entry().update_size;
+  optimizer_text = variant_text(optimizer);
+  entry_ = &optimizer.entry();
+  update_size = entry_->update_size_of ? entry_->update_size_of(optimizer.settings()) : entry_->update_size;
   settings_ = optimizer.settings().clone();
   optimizer_ = optimizer.entry().make(*settings_);
   lr_schedule_ = schedule.entry().make(schedule.settings(), context);
@@ -66,7 +77,9 @@ ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig&
     add_states(made->state_specs(), modifier.name() + ".");
     modifiers_.push_back({std::move(settings), std::move(made), first, states.size() - first});
   }
-  add_schedules(own != nullptr && own->schedules ? *own->schedules : config.schedules, context);
+  const auto* partner = share == Share::kOthers ? &config.optimizer : config.others ? &*config.others : nullptr;
+  add_schedules(own != nullptr && own->schedules ? *own->schedules : config.schedules, context,
+                has_own ? nullptr : partner);
   if (own == nullptr) return;
   peak_lr = own->lr.value_or(peak_lr) * own->lr_scale.value_or(1);
   weight_decay = own->weight_decay.value_or(weight_decay);
@@ -80,14 +93,20 @@ void ParameterGroup::add_states(const std::vector<StateSpec>& specs, const std::
   }
 }
 
-void ParameterGroup::add_schedules(const NamedMap<MovingConfig>& config, const ScheduleContext& context) {
+/// `partner`: the optimizer with which this one shares the schedules, some of which may be for it alone.
+void ParameterGroup::add_schedules(const NamedMap<MovingConfig>& config, const ScheduleContext& context,
+                                   const Variant<OptimizerEntry>* partner) {
   const auto numbers = numbers_of(*settings_);
   for (const auto& [path, moving] : config) {
     if (path == "lr")
       throw ConfigError("optim.schedules: lr: the learning rate follows `schedule`, expected another name");
-    const auto found = std::find_if(numbers.begin(), numbers.end(), [&](const auto& n) { return n.first == path; });
+    const auto found = number_at(numbers, path);
     if (found == numbers.end()) {
-      throw ConfigError(cat("optim.schedules: '", path, "' is no number among the settings of ", optimizer_name,
+      if (partner != nullptr) {
+        const auto theirs = numbers_of(partner->settings());
+        if (number_at(theirs, path) != theirs.end()) continue;
+      }
+      throw ConfigError(cat("optim.schedules: '", path, "' is no number among the settings of ", entry_->name,
                             ", which has ", names_of(*settings_)));
     }
     auto schedule = moving.schedule.entry().make(moving.schedule.settings(), context);

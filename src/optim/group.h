@@ -21,9 +21,14 @@ struct StateLayout {
 
 class ParameterGroup {
  public:
-  /// `own` null: the default group. Throws ConfigError.
+  /// Of the parameters that `optim.optimizer` takes, or of the others.
+  enum class Share { kOptimizer, kOthers };
+  /// `own` null: a default group. A group with an optimizer of its own has no share in the others. Throws ConfigError.
   ParameterGroup(const std::string& name, const OptimConfig& config, const GroupConfig* own,
-                 const ScheduleContext& context);
+                 const ScheduleContext& context, Share share = Share::kOptimizer);
+
+  bool can_train(const Master& master) const { return entry_->can_train(master); }
+  const OptimizerEntry& entry() const { return *entry_; }
 
   /// What must stay together of a master.
   Granularity granularity(const Master& master) const;
@@ -38,7 +43,7 @@ class ParameterGroup {
   void step(const UpdateContext& context);
 
   std::string name;
-  std::string optimizer_name;
+  std::string optimizer_text;  // with its settings
   UpdateSize update_size = UpdateSize::kNormalised;
   double peak_lr = 0;
   double weight_decay = 0;
@@ -63,9 +68,11 @@ class ParameterGroup {
 
   std::int64_t position(std::int64_t update) const { return update - 1 + schedule_offset; }
   bool applies_directions() const { return !modifiers_.empty() || !optimizer_->is_fused(); }
-  void add_schedules(const NamedMap<MovingConfig>& config, const ScheduleContext& context);
+  void add_schedules(const NamedMap<MovingConfig>& config, const ScheduleContext& context,
+                     const Variant<OptimizerEntry>* partner);
   void add_states(const std::vector<StateSpec>& specs, const std::string& prefix);
 
+  const OptimizerEntry* entry_;
   std::unique_ptr<ConfigObject> settings_;  // of the optimizer, as schedules have them now
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<Modified> modifiers_;

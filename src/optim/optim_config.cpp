@@ -4,6 +4,7 @@
 #include "config/fields.h"
 #include "config/problems.h"
 #include "config/units.h"
+#include "registry/variant_text.h"
 
 namespace ingot {
 
@@ -15,7 +16,7 @@ void describe(Fields& f, MovingConfig& c) {
 void describe(Fields& f, GroupConfig& c) {
   f.field("name", c.name, "name of the group, as `plan --params` and the log show it", Rule{}.required());
   f.field("match", c.match, "which parameters it takes; of several groups the first match wins", Rule{}.required());
-  f.field("optimizer", c.optimizer, "optimizer in place of `optim.optimizer`");
+  f.field("optimizer", c.optimizer, "optimizer in place of `optim.optimizer` and `optim.others`");
   f.field("lr", c.lr, "peak learning rate in place of the optimizer's", Rule{}.at_least(0));
   f.field("lr_scale", c.lr_scale, "multiplies the peak learning rate", Rule{}.at_least(0));
   f.field("weight_decay", c.weight_decay,
@@ -28,6 +29,9 @@ void describe(Fields& f, GroupConfig& c) {
 
 void describe(Fields& f, OptimConfig& c) {
   f.field("optimizer", c.optimizer, "how gradients change weights", Rule{}.required());
+  f.field("others", c.others,
+          "optimizer of the parameters that `optimizer` does not take, such as embeddings, head and gains under muon; "
+          "adamw where it is needed and absent. Their group is `others`");
   f.field("schedule", c.schedule, "learning-rate factor over the run");
   f.field(
       "schedules", c.schedules,
@@ -38,6 +42,11 @@ void describe(Fields& f, OptimConfig& c) {
   f.field("groups", c.groups, "parameters with an optimizer, a rate, a decay or a schedule of their own");
 }
 
+void choose_others(const Families& families, OptimConfig& config) {
+  if (config.others || !config.optimizer.entry().takes) return;
+  config.others = read_variant<OptimizerEntry>("adamw", families, "optim.others");
+}
+
 void validate(const OptimConfig& config, Problems& problems) {
   const auto check = [&](const std::string& path, const Variant<OptimizerEntry>& optimizer) {
     if (!optimizer.entry().validate) return;
@@ -46,6 +55,13 @@ void validate(const OptimConfig& config, Problems& problems) {
     }
   };
   check("optim.optimizer", config.optimizer);
+  if (config.others) {
+    check("optim.others", *config.others);
+    if (const auto& entry = config.others->entry(); entry.takes) {
+      problems.add("optim.others", cat(entry.name, " trains ", entry.takes_what,
+                                       " alone, expected an optimizer of every parameter, such as adamw"));
+    }
+  }
   for (std::size_t i = 0; i < config.groups.size(); ++i) {
     if (config.groups[i].optimizer) check(cat("optim.groups.", i, ".optimizer"), *config.groups[i].optimizer);
   }

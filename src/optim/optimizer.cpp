@@ -14,7 +14,7 @@ void Optimizer::step(std::vector<Slot>& slots, const UpdateContext& context) con
 }
 
 void apply_directions(std::vector<Slot>& slots, DecayMode decay) {
-  for (const auto& run : runs_of(slots)) {
+  for (const auto& run : runs_of(slots, false)) {
     at::Tensor w = run.value;
     if (decay == DecayMode::kDecoupled && run.weight_decay != 0) w.mul_(1 - run.lr * run.weight_decay);
     w.sub_(run.direction, run.lr);

@@ -98,6 +98,13 @@ struct OptimizerEntry : Entry {
   std::function<double(const ConfigObject& settings)> weight_decay;
   SettingsSamples samples;
   UpdateSize update_size = UpdateSize::kNormalised;
+  /// In place of `update_size` where it depends on the settings; null: it does not.
+  std::function<UpdateSize(const ConfigObject& settings)> update_size_of;
+  /// Which masters, as wholes, it can train; null: all. As `optim.optimizer` it leaves the rest to `optim.others`.
+  std::function<bool(const Master& master)> takes;
+  std::string takes_what;  // these in words: "matrices inside the stack"
+
+  bool can_train(const Master& master) const { return !takes || takes(master); }
 };
 
 /// An entry whose settings C have the members `lr` and `weight_decay`; `make(const C&)` gives the optimizer.

@@ -11,12 +11,12 @@ bool continues(const Slot& previous, const Slot& slot) {
   return slot.follows && slot.lr == previous.lr && slot.weight_decay == previous.weight_decay;
 }
 
-Run run_of(const Slot& first, const Slot& last) {
+Run run_of(const Slot& first, const Slot& last, std::size_t num_states) {
   const std::int64_t n = last.master->offset + last.master->numel - first.master->offset;
   Run run;
   run.value = stretch(first.master->value, n);
   run.grad = stretch(first.master->grad, n);
-  for (const auto& state : first.states) run.states.push_back(stretch(state, n));
+  for (std::size_t k = 0; k < num_states; ++k) run.states.push_back(stretch(first.states[k], n));
   if (first.direction.defined()) run.direction = stretch(first.direction, n);
   run.lr = first.lr;
   run.weight_decay = first.weight_decay;
@@ -25,12 +25,12 @@ Run run_of(const Slot& first, const Slot& last) {
 
 }  // namespace
 
-std::vector<Run> runs_of(const std::vector<Slot>& slots) {
+std::vector<Run> runs_of(const std::vector<Slot>& slots, bool with_states) {
   std::vector<Run> runs;
   for (std::size_t begin = 0; begin < slots.size();) {
     std::size_t end = begin + 1;
     while (end < slots.size() && continues(slots[end - 1], slots[end])) ++end;
-    runs.push_back(run_of(slots[begin], slots[end - 1]));
+    runs.push_back(run_of(slots[begin], slots[end - 1], with_states ? slots[begin].states.size() : 0));
     begin = end;
   }
   return runs;

@@ -19,7 +19,8 @@ struct Run {
   double lr = 0;
   double weight_decay = 0;
 };
-std::vector<Run> runs_of(const std::vector<Slot>& slots);
+/// `with_states`: all states have a number for each weight.
+std::vector<Run> runs_of(const std::vector<Slot>& slots, bool with_states = true);
 
 /// Elements that a thread takes at a time: enough to make up for handing it over.
 inline constexpr std::int64_t kUpdateGrain = 1 << 14;

@@ -76,6 +76,8 @@ bool is_weight_matrix(const ParamInfo& info, bool embeddings) {
   return embeddings || !info.roles.any({Role::kEmbedding, Role::kHead});
 }
 
+bool is_mixing_matrix(const ParamInfo& info) { return is_weight_matrix(info) && info.head_rows != 1; }
+
 InitFunction constant_init(double value) {
   return [value](at::Tensor& weight, const ParamInfo&, RandomStream&) { weight.fill_(value); };
 }

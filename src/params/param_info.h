@@ -74,6 +74,7 @@ struct ParamInfo {
   int hidden_axis = -1;  // the axis whose length is d_model, -1 if none
   std::int64_t fan_in = 0;
   std::int64_t fan_out = 0;
+  std::int64_t head_rows = 0;  // where the rows are those of heads in turn: of each, 1 for one number a head; else 0
   /// Set where the definition of the module fixes the start value (gains 1, a_log, …); `weights.init` does the rest.
   InitFunction fixed_init;
   std::string fixed_init_name;  // as `plan --params` shows it: "ones", "log_uniform(1, 16)"
@@ -85,6 +86,9 @@ struct ParamInfo {
 
 /// Whether it is a matrix between activations, or with `embeddings` also one of embedding and head.
 bool is_weight_matrix(const ParamInfo& info, bool embeddings = false);
+/// Whether it is a matrix between activations whose rows and columns form spaces, so that its singular values mean
+/// something: none that gives one number a head (steps dt, write strengths beta).
+bool is_mixing_matrix(const ParamInfo& info);
 
 /// Start values for `ParamInfo::fixed_init`.
 InitFunction constant_init(double value);

@@ -20,8 +20,11 @@ struct ScalingContext {
 
 /// How an optimizer's steps follow its gradients, on which the right learning rate of each width depends.
 enum class UpdateSize {
-  kGradient,   // proportional to the gradient: SGD
-  kNormalised  // the same for gradients of any scale, element by element: Adam, Lion, Signum
+  kGradient,    // proportional to the gradient: SGD
+  kNormalised,  // the same for gradients of any scale, element by element: Adam, Lion, Signum
+  // Of matrices, whatever the gradient's scale; of anything else as kNormalised:
+  kSpectral,   // the length of an output changes in proportion to its input's, by the same at each width: Muon
+  kOrthogonal  // all singular values are equal, and elements as large at each width: Muon matched to Adam's size
 };
 
 /// The base class is `standard`: everything as it is written.

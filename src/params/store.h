@@ -116,6 +116,7 @@ struct ParamSpec {
   std::string fixed_init_name;
   std::int64_t fan_in = 0;
   std::int64_t fan_out = 0;
+  std::int64_t head_rows = 0;
 };
 
 struct BufferSpec {

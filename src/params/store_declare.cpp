@@ -82,6 +82,7 @@ ParamInfo ParamScope::make_info(const ParamSpec& spec) const {
   info.hidden_axis = spec.hidden_axis;
   info.fan_in = spec.fan_in;
   info.fan_out = spec.fan_out;
+  info.head_rows = spec.head_rows;
   info.fixed_init = spec.fixed_init;
   info.fixed_init_name = spec.fixed_init_name;
   return info;

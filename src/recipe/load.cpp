@@ -88,6 +88,9 @@ void check_across_sections(const RunConfig& config, Problems& problems) {
 void note_places(const Document& document, RunConfig& config) {
   std::vector<std::string> paths{"optim.schedule", "train.duration"};
   for (std::size_t i = 0; i < config.optim.groups.size(); ++i) paths.push_back(cat("optim.groups.", i, ".schedule"));
+  for (std::size_t i = 0; i < config.optim.groups.size(); ++i) {
+    config.optim.groups[i].where = document.nearest(cat("optim.groups.", i)).where();
+  }
   for (const auto& path : paths) config.places[path] = document.nearest(path).where();
 }
 
@@ -104,6 +107,7 @@ RunConfig read_run_config(const Document& given, const Families& families, Unset
   read_config(document, lookup, config, problems, options);
   problems.throw_if_any();
   apply_bundles(document, families, config);
+  choose_others(families, config.optim);
   check_across_sections(config, problems);
   note_places(document, config);
   check_data_config(config.data, problems, "data");

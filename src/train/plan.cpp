@@ -87,16 +87,10 @@ Table course_table(const TrainSetup& setup) {
   add("steps", std::to_string(setup.total_steps));
   add("sequences per step", std::to_string(setup.rows_per_step));
   add("seq_len", std::to_string(config.data.seq_len));
-  std::set<std::string> used;  // groups with parameters
-  for (const auto& assignment : setup.optimizer->assignments()) used.insert(assignment.group);
-  if (used.contains("default")) {
-    add("optimizer", variant_text(config.optim.optimizer));
-    add_rates(setup, "default", "lr of", table);
-  }
-  for (const auto& group : config.optim.groups) {
-    if (!used.contains(group.name)) continue;
-    add(cat("optimizer of ", group.name), variant_text(group.optimizer.value_or(config.optim.optimizer)));
-    add_rates(setup, group.name, cat("lr of ", group.name, ","), table);
+  for (const auto& [group, optimizer] : setup.optimizer->groups()) {
+    const bool is_default = group == "default";
+    add(is_default ? "optimizer" : cat("optimizer of ", group), optimizer);
+    add_rates(setup, group, is_default ? "lr of" : cat("lr of ", group, ","), table);
   }
   add("clip", variant_text(config.optim.clip));
   add("objective", variant_text(config.train.objective));

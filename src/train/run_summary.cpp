@@ -66,10 +66,12 @@ std::vector<std::string> start_table(const TrainSetup& setup, const DataModule& 
                                     config.data.seq_len, " tokens (micro-batch ", setup.micro_batch, "), ",
                                     format_count(static_cast<double>(setup.total_steps * setup.tokens_per_step)),
                                     " tokens, ", fixed(epochs, 2), " epochs")));
-  lines.push_back(
-      row("optimizer", cat(config.optim.optimizer.name(), ", peak lr ",
-                           format_double(config.optim.optimizer.entry().lr(config.optim.optimizer.settings())), ", ",
-                           config.optim.schedule.name(), ", clip ", config.optim.clip.name())));
+  const auto with_rate = [](const Variant<OptimizerEntry>& optimizer) {
+    return cat(optimizer.name(), ", peak lr ", format_double(optimizer.entry().lr(optimizer.settings())), ", ");
+  };
+  lines.push_back(row("optimizer", cat(with_rate(config.optim.optimizer),
+                                       config.optim.others ? cat("others ", with_rate(*config.optim.others)) : "",
+                                       config.optim.schedule.name(), ", clip ", config.optim.clip.name())));
   const bool on_gpu = train.device == DeviceKind::kCuda;
   lines.push_back(row("machine", cat(on_gpu ? cat("gpu: ", gpu_info().name, ", ") : std::string(), "cpu: ", cpu_name(),
                                      ", ", train.threads.value(), " threads, ", instruction_set(), ", ", blas_name(),

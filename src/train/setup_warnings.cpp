@@ -122,6 +122,13 @@ void warn_of_constrained_decay(const TrainSetup& setup, const FixedScales& fixed
   }
 }
 
+void warn_of_others(const TrainSetup& setup, std::vector<std::string>& out) {
+  const auto& optim = setup.config.optim;
+  if (!optim.others || optim.optimizer.entry().takes) return;
+  out.push_back(
+      cat("optim.others: ", optim.others->name(), " gets no parameter: ", optim.optimizer.name(), " takes every one"));
+}
+
 void warn_of_tied_head(const RunConfig& config, std::vector<std::string>& out) {
   if (!bundle_of(config).untied_head || !config.model.tie_embeddings) return;
   out.push_back(cat("model.tie_embeddings: the head is the embedding, which in placement ",
@@ -136,6 +143,7 @@ std::vector<std::string> setup_warnings(const TrainSetup& setup) {
   warn_of_tied_head(setup.config, out);
   warn_of_init(setup, fixed, out);
   warn_of_decay(setup, out);
+  warn_of_others(setup, out);
   warn_of_constrained_decay(setup, fixed, out);
   return out;
 }

@@ -7,31 +7,53 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "optim/bench.h"
 #include "optim/schedule_golden.h"
+#include "registry/variant_text.h"
 #include "support/tolerance.h"
 #include "support/variant_cases.h"
 
 namespace ingot::testing {
 namespace {
 
-const std::vector<OptimizerBench::Shape> kShapes = {
-    {"a", {24, 40}}, {"b", {40}}, {"c", {3, 5}}, {"d", {7}}, {"e", {16, 33}}};
+using Shapes = std::vector<OptimizerBench::Shape>;
+const Shapes kShapes = {{"a", {24, 40}}, {"b", {40}}, {"c", {3, 5}}, {"d", {7}}, {"e", {16, 33}}};
 constexpr double kLr = 0.01;
+
+/// Those of the shapes that the optimizer can train.
+Shapes trainable(const OptimizerEntry& entry, const Shapes& shapes) {
+  if (!entry.takes) return shapes;
+  Shapes out;
+  std::copy_if(shapes.begin(), shapes.end(), std::back_inserter(out),
+               [](const auto& s) { return s.shape.size() == 2; });
+  return out;
+}
 
 class OptimizerConformance : public ::testing::TestWithParam<std::string> {
  protected:
-  OptimizerBench bench(OptimizerBench::Options options) const {
-    OptimizerBench made(read_optimizer(GetParam()), kShapes, options);
-    made.randomise_values(1);
-    return made;
+  const Shapes shapes = trainable(read_optimizer(GetParam()).entry(), kShapes);
+  const std::vector<std::string> names = [this] {
+    std::vector<std::string> out;
+    for (const auto& shape : shapes) out.push_back(shape.name);
+    return out;
+  }();
+
+  OptimizerBench bench(const OptimizerBench::Options& options) const {
+    return bench(options, read_optimizer(GetParam()));
   }
-  OptimizerBench bench(at::ScalarType dtype = at::kFloat) const {
+  OptimizerBench bench(at::ScalarType dtype = at::kFloat) const { return bench(dtype, read_optimizer(GetParam())); }
+  OptimizerBench bench(at::ScalarType dtype, const Variant<OptimizerEntry>& optimizer) const {
     OptimizerBench::Options options;
     options.dtype = dtype;
     options.weight_decay = 0.1;
-    return bench(options);
+    return bench(options, optimizer);
+  }
+  OptimizerBench bench(const OptimizerBench::Options& options, const Variant<OptimizerEntry>& optimizer) const {
+    OptimizerBench made(optimizer, shapes, options);
+    made.randomise_values(1);
+    return made;
   }
 };
 
@@ -52,7 +74,7 @@ TEST_P(OptimizerConformance, ChangesEveryWeight) {
   auto trained = bench();
   const auto before = bench();
   run(trained, 1, 1);
-  for (const auto& [name, shape] : kShapes) {
+  for (const auto& name : names) {
     EXPECT_TRUE((trained.value(name) != before.value(name)).all().item<bool>()) << name;
   }
 }
@@ -89,18 +111,28 @@ TEST_P(OptimizerConformance, RunsAndSingleSlotsAgree) {
   expect_same(a, b);
 }
 
+/// Factorisations (QR, singular values) add up in an order that depends on the number of threads.
+bool factorises(const std::string& yaml) {
+  const auto name = read_optimizer(yaml).name();
+  return name == "aro" || name == "dion" || yaml.find("method: exact") != std::string::npos;
+}
+
 TEST_P(OptimizerConformance, ThreadsDoNotMatter) {
   const int threads = at::get_num_threads();
   OptimizerBench::Options options;
   options.dtype = at::kFloat;
-  const std::vector<OptimizerBench::Shape> shapes = {{"large", {301, 401}}, {"small", {5}}};
   const auto optimizer = read_optimizer(GetParam());
-  OptimizerBench one(optimizer, shapes, options), two(optimizer, shapes, options);
+  const auto large = trainable(optimizer.entry(), {{"large", {301, 401}}, {"small", {5}}});
+  OptimizerBench one(optimizer, large, options), two(optimizer, large, options);
   at::set_num_threads(1);
   run(one, 1, 3);
   at::set_num_threads(2);
   run(two, 1, 3);
   at::set_num_threads(threads);
+  if (factorises(GetParam())) {
+    EXPECT_TRUE(close(one.flat_values(), two.flat_values().to(at::kDouble), Tolerance::of(at::kFloat).chain(3)));
+    return;
+  }
   expect_same(one, two);
 }
 
@@ -110,7 +142,7 @@ TEST_P(OptimizerConformance, ScaleMultipliesGradients) {
     a.randomise_grads(t);
     a.step(t, kLr, 0.25);
     b.randomise_grads(t);
-    for (const auto& [name, shape] : kShapes) b.grad(name).mul_(0.25);
+    for (const auto& name : names) b.grad(name).mul_(0.25);
     b.step(t, kLr, 1);
   }
   expect_same(a, b);
@@ -128,7 +160,7 @@ TEST_P(OptimizerConformance, PaddingStaysZero) {
   auto trained = bench();
   run(trained, 1, 4);
   auto padding = at::ones_like(trained.flat_values());
-  for (const auto& [name, shape] : kShapes) {
+  for (const auto& name : names) {
     padding.narrow(0, trained.master(name).offset, trained.master(name).numel).zero_();
   }
   ASSERT_GT(padding.sum().item<float>(), 0);
@@ -163,16 +195,23 @@ TEST_P(OptimizerConformance, DirectionsLeaveWeightsAlone) {
   EXPECT_TRUE(same_bits(made.flat_values(), before));
 }
 
+/// The optimizer with products in the masters' precision, whatever the machine is fast at.
+std::string with_float_products(const std::string& yaml) {
+  if (!has_field(read_optimizer(yaml), "precision")) return yaml;
+  return yaml.substr(0, yaml.size() - 1) + ", precision: fp32}";
+}
+
 TEST_P(OptimizerConformance, SinglePrecisionFollowsDouble) {
-  auto single = bench(at::kFloat), wide = bench(at::kDouble);
-  for (const auto& [name, shape] : kShapes) wide.value(name).copy_(single.value(name));
+  const auto optimizer = read_optimizer(with_float_products(GetParam()));
+  auto single = bench(at::kFloat, optimizer), wide = bench(at::kDouble, optimizer);
+  for (const auto& name : names) wide.value(name).copy_(single.value(name));
   for (std::int64_t t = 1; t <= 10; ++t) {
     single.randomise_grads(t);
-    for (const auto& [name, shape] : kShapes) wide.grad(name).copy_(single.grad(name));
+    for (const auto& name : names) wide.grad(name).copy_(single.grad(name));
     single.step(t, kLr);
     wide.step(t, kLr);
   }
-  for (const auto& [name, shape] : kShapes) {
+  for (const auto& name : names) {
     EXPECT_TRUE(close(single.value(name), wide.value(name), Tolerance::of(at::kFloat).chain(10))) << name;
   }
 }

@@ -312,7 +312,8 @@ TEST_P(Scalings, FactorsArePositiveAndDependOnWhatTheyAreGivenAlone) {
     SCOPED_TRACE(sample_name(info));
     check(scaling->init(info), again->init(info));
     check(scaling->forward(info), again->forward(info));
-    for (const auto size : {UpdateSize::kGradient, UpdateSize::kNormalised}) {
+    for (const auto size :
+         {UpdateSize::kGradient, UpdateSize::kNormalised, UpdateSize::kSpectral, UpdateSize::kOrthogonal}) {
       check(scaling->lr(info, size), again->lr(info, size));
       check(scaling->weight_decay(info, size), again->weight_decay(info, size));
     }

@@ -53,9 +53,9 @@ class Attention final : public Mixer {
         always_see_prefix_(config.always_see_prefix),
         recompute_(context.recompute == Recompute::kSelective) {
     const std::int64_t width = sizes_.heads * sizes_.head_dim, kv_width = sizes_.kv_heads * sizes_.head_dim;
-    qkv_ = JoinedLinear(context, {reads_stream_spec("q.weight", "q", width, d_model_),
-                                  reads_stream_spec("k.weight", "k", kv_width, d_model_),
-                                  reads_stream_spec("v.weight", "v", kv_width, d_model_)});
+    qkv_ = JoinedLinear(context, {reads_stream_spec("q.weight", "q", width, d_model_, sizes_.head_dim),
+                                  reads_stream_spec("k.weight", "k", kv_width, d_model_, sizes_.head_dim),
+                                  reads_stream_spec("v.weight", "v", kv_width, d_model_, sizes_.head_dim)});
     query_key_.emplace(config.query_key, context, QueryKeySizes{sizes_.heads, sizes_.kv_heads, sizes_.head_dim});
     scale_ = config.scale.value_or(query_key_->factor());
     v_norm_ = make_site_norm(context, Site::kV, "v_norm", sizes_.head_dim, sizes_.kv_heads);

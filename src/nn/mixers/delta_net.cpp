@@ -71,10 +71,10 @@ RecurrentParts parts_of(const Config& config, std::int64_t d_model) {
   RecurrentConv conv{0, 3, {}, {}};
   RecurrentParts parts{{}, {}, sizes.heads, sizes.head_dim, sizes.head_dim, config.chunk};
   for (const char* part : {"q", "k", "v"}) {
-    parts.projections.push_back(reads_stream_spec(cat(part, ".weight"), part, sizes.width, d_model));
+    parts.projections.push_back(reads_stream_spec(cat(part, ".weight"), part, sizes.width, d_model, sizes.head_dim));
     conv.weights.push_back(conv_weight_spec(cat(part, "_conv.weight"), part, sizes.width, config.conv_kernel));
   }
-  parts.projections.push_back(reads_stream_spec("beta.weight", "beta", sizes.heads, d_model));
+  parts.projections.push_back(reads_stream_spec("beta.weight", "beta", sizes.heads, d_model, 1));
   parts.conv = std::move(conv);
   return parts;
 }

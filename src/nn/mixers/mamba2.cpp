@@ -98,19 +98,20 @@ double draw_dt_bias(RandomStream& random) {
 
 RecurrentParts parts_of(const Config& config, std::int64_t d_model) {
   const Sizes sizes(config, d_model);
-  const auto reads = [&](const std::string& part, std::int64_t rows) {
-    return reads_stream_spec(part + ".weight", part, rows, d_model);
+  const auto reads = [&](const std::string& part, std::int64_t rows, std::int64_t head_rows) {
+    return reads_stream_spec(part + ".weight", part, rows, d_model, head_rows);
   };
-  return {{reads("z", sizes.inner), reads("x", sizes.inner), reads("b", sizes.shared()), reads("c", sizes.shared()),
-           reads("dt", sizes.heads)},
-          RecurrentConv{1,
-                        3,
-                        {conv_weight_spec("conv.weight", "", sizes.conv_channels(), config.conv_kernel)},
-                        conv_bias_spec("conv.bias", sizes.conv_channels(), config.conv_kernel)},
-          sizes.heads,
-          sizes.state,
-          sizes.head_dim,
-          config.chunk};
+  return {
+      {reads("z", sizes.inner, sizes.head_dim), reads("x", sizes.inner, sizes.head_dim),
+       reads("b", sizes.shared(), sizes.state), reads("c", sizes.shared(), sizes.state), reads("dt", sizes.heads, 1)},
+      RecurrentConv{1,
+                    3,
+                    {conv_weight_spec("conv.weight", "", sizes.conv_channels(), config.conv_kernel)},
+                    conv_bias_spec("conv.bias", sizes.conv_channels(), config.conv_kernel)},
+      sizes.heads,
+      sizes.state,
+      sizes.head_dim,
+      config.chunk};
 }
 
 class Mamba2 final : public RecurrentMixer {

@@ -4,6 +4,10 @@
 //   matrices inside the stack    σ / sqrt(m)              η / m                   η
 //   head, embedding, vectors     σ              z a / m   η                       η m
 //
+// Updates that move outputs by the same at each width (Muon's, with spectral norm 1 or sqrt(rows/columns)) need no factor
+// for matrices inside the stack; with equal singular values and elements of one size (Muon matched to Adam's) the norm
+// grows with the root of the width, so the factor is 1 / sqrt(m): Yang et al. 2023, arXiv:2310.17813, condition 1.
+//
 // m = d_model / base_width; σ, η: as the config has them, tuned at the base width, where nothing changes with a = 1. σ
 // falls by this rule where the init does not follow the width already. The factor of the logits z acts on the head's
 // input, so it serves a tied head, whose start values are those of the embedding. Yang et al. 2022, "Tensor Programs V:
@@ -44,7 +48,7 @@ class Mup final : public Scaling {
 
   double init(const ParamInfo& info) const override { return is_weight_matrix(info) ? 1 / std::sqrt(ratio_) : 1; }
   double lr(const ParamInfo& info, UpdateSize size) const override {
-    if (is_weight_matrix(info)) return size == UpdateSize::kNormalised ? 1 / ratio_ : 1;
+    if (is_weight_matrix(info)) return matrix_lr(size);
     return size == UpdateSize::kGradient && info.numel() > 1 ? ratio_ : 1;
   }
   double weight_decay(const ParamInfo& info, UpdateSize size) const override {
@@ -53,6 +57,11 @@ class Mup final : public Scaling {
   double logits() const override { return config_.output_factor / ratio_; }
 
  private:
+  double matrix_lr(UpdateSize size) const {
+    if (size == UpdateSize::kNormalised) return 1 / ratio_;
+    return size == UpdateSize::kOrthogonal ? 1 / std::sqrt(ratio_) : 1;
+  }
+
   MupConfig config_;
   double ratio_;  // m
 };

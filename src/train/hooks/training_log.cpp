@@ -90,6 +90,10 @@ class TrainingLog final : public Hook {
     m.loss = window_.targets > 0 ? window_.loss_sum / static_cast<double>(window_.targets) : std::nan("");
     m.lr = run_.setup.optimizer->lr(std::max<std::int64_t>(1, run_.counters.updates));
     m.grad_norm = last.grad_norm;
+    for (const auto& group : run_.setup.optimizer->groups()) {
+      if (group.name != "others") continue;
+      m.extra["lr_others"] = run_.setup.optimizer->lr(std::max<std::int64_t>(1, run_.counters.updates), group.name);
+    }
     const double seconds = seconds_since(window_.start);
     const auto steps = static_cast<double>(std::max<std::int64_t>(1, window_.steps));
     m.step_seconds = seconds / steps;

@@ -24,6 +24,8 @@ ParamInfo param(RoleSet roles, std::vector<std::int64_t> shape) {
 
 constexpr auto kAdam = UpdateSize::kNormalised;
 constexpr auto kSgd = UpdateSize::kGradient;
+constexpr auto kSpectral = UpdateSize::kSpectral;
+constexpr auto kOrthogonal = UpdateSize::kOrthogonal;
 
 TEST(Mup, MatricesInsideTheStack) {
   const auto scaling = make("base_width: 64", 256);
@@ -32,8 +34,11 @@ TEST(Mup, MatricesInsideTheStack) {
     EXPECT_EQ(scaling->init(info), 0.5);
     EXPECT_EQ(scaling->lr(info, kAdam), 0.25);
     EXPECT_EQ(scaling->lr(info, kSgd), 1);
+    EXPECT_EQ(scaling->lr(info, kSpectral), 1);
+    EXPECT_EQ(scaling->lr(info, kOrthogonal), 0.5);
     EXPECT_EQ(scaling->weight_decay(info, kAdam), 4);
     EXPECT_EQ(scaling->weight_decay(info, kSgd), 1);
+    EXPECT_EQ(scaling->weight_decay(info, kOrthogonal), 2);
   }
 }
 
@@ -44,6 +49,8 @@ TEST(Mup, HeadEmbeddingAndVectors) {
                            param(Role::kBias, {256}), param(Role::kConv, {256, 4}), param(Role::kMeta, {8, 256})}) {
     EXPECT_EQ(scaling->init(info), 1);
     EXPECT_EQ(scaling->lr(info, kAdam), 1);
+    EXPECT_EQ(scaling->lr(info, kSpectral), 1);
+    EXPECT_EQ(scaling->lr(info, kOrthogonal), 1);
     EXPECT_EQ(scaling->lr(info, kSgd), 4);
   }
   EXPECT_EQ(scaling->lr(param(Role::kScalar, {1}), kSgd), 1);

@@ -14,7 +14,8 @@ TEST(StandardScaling, ChangesNothing) {
     info.roles = role;
     EXPECT_EQ(scaling->init(info), 1);
     EXPECT_EQ(scaling->forward(info), 1);
-    for (const auto size : {UpdateSize::kGradient, UpdateSize::kNormalised}) {
+    for (const auto size :
+         {UpdateSize::kGradient, UpdateSize::kNormalised, UpdateSize::kSpectral, UpdateSize::kOrthogonal}) {
       EXPECT_EQ(scaling->lr(info, size), 1);
       EXPECT_EQ(scaling->weight_decay(info, size), 1);
     }
