@@ -126,9 +126,11 @@ std::string blas_name() { return in_use.load() != nullptr ? openblas().name : "L
 
 bool has_openblas() { return openblas().sgemm != nullptr; }
 
+bool uses_openblas() { return in_use.load() != nullptr; }
+
 std::string openblas_missing() { return suits_openblas() ? openblas().why_not : ""; }
 
-bool openblas_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, bool accumulate) {
+bool openblas_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, float beta, float alpha) {
   Sgemm* const sgemm = in_use;
   if (sgemm == nullptr || !c.is_cpu()) return false;
   for (const auto& x : {c, a, b}) {
@@ -147,9 +149,9 @@ bool openblas_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor&
   const auto columns_of = [&](const BlasFactor& x) { return x.transpose == BlasFactor::kPlain ? 1 : x.stride; };
   const auto multiply = [&](std::int64_t row, std::int64_t rows, std::int64_t column, std::int64_t columns) {
     sgemm(BlasFactor::kRowMajor, left.transpose, right.transpose, static_cast<int>(rows), static_cast<int>(columns),
-          static_cast<int>(k), 1.0f, from_a + row * rows_of(left), static_cast<int>(lda),
-          from_b + column * columns_of(right), static_cast<int>(ldb), accumulate ? 1.0f : 0.0f,
-          into + row * ldc + column, static_cast<int>(ldc));
+          static_cast<int>(k), alpha, from_a + row * rows_of(left), static_cast<int>(lda),
+          from_b + column * columns_of(right), static_cast<int>(ldb), beta, into + row * ldc + column,
+          static_cast<int>(ldc));
   };
   const Grid grid(m, n, k);
   const auto down = (m + grid.rows - 1) / grid.rows, across = (n + grid.columns - 1) / grid.columns;

@@ -20,12 +20,14 @@ Blas use_blas(Blas wanted);
 std::string blas_name();
 
 bool has_openblas();
+/// Whether products go to OpenBLAS.
+bool uses_openblas();
 /// Why OpenBLAS is not used though automatic choice wants it here; "" otherwise.
 std::string openblas_missing();
 
-/// c <- a b or c <- c + a b by OpenBLAS; false, with nothing done, if it is LibTorch's turn: it is the library in use,
+/// c <- beta c + alpha a b by OpenBLAS; false, with nothing done, if it is LibTorch's turn: it is the library in use,
 /// the tensors are not fp32 on a CPU, or the product is too small to gain. a [m, k] and b [k, n], either may be a
 /// transposed view; c [m, n] with rows of unit stride.
-bool openblas_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, bool accumulate);
+bool openblas_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, float beta, float alpha = 1);
 
 }  // namespace ingot

@@ -34,7 +34,7 @@ void bf16_matmul(const at::Tensor& c, const at::Tensor& a, const at::Tensor& b, 
 
 /// For factors of c's dtype.
 void same_matmul(at::Tensor& c, const at::Tensor& a, const at::Tensor& b, bool accumulate) {
-  if (openblas_matmul(c, a, b, accumulate)) return;
+  if (openblas_matmul(c, a, b, accumulate ? 1.0f : 0.0f)) return;
   if (accumulate) {
     at::addmm_out(c, c, a, b);
   } else {

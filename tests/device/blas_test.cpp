@@ -25,7 +25,7 @@ TEST(Blas, LibTorchTakesNothingFromOpenBlas) {
   const WithBlas libtorch(Blas::kLibTorch);
   const auto x = random_normal({64, 64}, 1).to(at::kFloat);
   auto c = at::full({64, 64}, 7.0f);
-  EXPECT_FALSE(openblas_matmul(c, x, x, false));
+  EXPECT_FALSE(openblas_matmul(c, x, x, 0));
   EXPECT_EQ(c.sum().item<float>(), 64 * 64 * 7);
   EXPECT_EQ(blas_name(), "LibTorch");
 }
@@ -78,9 +78,9 @@ TEST_F(OpenBlas, AllLayoutsOnAnyNumberOfThreads) {
           buffer.narrow(1, n, 7).fill_(1);
           const auto c = buffer.narrow(1, 0, n);
           const auto tolerance = Tolerance::of(at::kFloat).reduction(k);
-          ASSERT_TRUE(openblas_matmul(c, left, right, false));
+          ASSERT_TRUE(openblas_matmul(c, left, right, 0));
           EXPECT_TRUE(close(c.contiguous(), expected, tolerance));
-          ASSERT_TRUE(openblas_matmul(c, left, right, true));
+          ASSERT_TRUE(openblas_matmul(c, left, right, 1));
           EXPECT_TRUE(close(c.contiguous(), 2 * expected, tolerance.chain(2)));
           EXPECT_EQ(buffer.narrow(1, n, 7).sum().item<double>(), m * 7);
         }
@@ -92,15 +92,15 @@ TEST_F(OpenBlas, AllLayoutsOnAnyNumberOfThreads) {
 TEST_F(OpenBlas, GivesTheSameBitsAgain) {
   const auto a = random_normal({300, 200}, 1).to(at::kFloat), b = random_normal({200, 300}, 2).to(at::kFloat);
   const auto first = at::full({300, 300}, 0.0f), second = at::full({300, 300}, 0.0f);
-  ASSERT_TRUE(openblas_matmul(first, a, b, false));
-  ASSERT_TRUE(openblas_matmul(second, a, b, false));
+  ASSERT_TRUE(openblas_matmul(first, a, b, 0));
+  ASSERT_TRUE(openblas_matmul(second, a, b, 0));
   EXPECT_TRUE(first.equal(second));
 }
 
 TEST_F(OpenBlas, LeavesOtherTypesAndSmallProductsAlone) {
   const auto product = [](std::int64_t side, at::ScalarType type) {
     const auto x = random_normal({side, side}, 1).to(type);
-    return openblas_matmul(at::full({side, side}, 0, type), x, x, false);
+    return openblas_matmul(at::full({side, side}, 0, type), x, x, 0);
   };
   EXPECT_TRUE(product(64, at::kFloat));
   EXPECT_FALSE(product(64, at::kDouble));

@@ -120,6 +120,10 @@ const std::vector<Case>& cases() {
       {"buffers", {"model.norm={type: power_norm, allow_leak: true}"}},
       {"frozen_norm", {"model.norm={type: frozen_norm, freeze: {at: 2}, penalty: 0.1}"}},
       {"norm_loss", {"train.precision=bf16", "weights.penalties=[{type: norm_loss, weight: 0.1}]"}},
+      {"muon", {"optim.optimizer={type: muon, heads: split}"}},
+      {"aro", {"optim.optimizer={type: aro, side: smaller}", "optim.others={type: sgd, lr: 0.1}"}},
+      {"scale", {"train.precision=bf16", "optim.optimizer=scale"}},
+      {"scion", {"optim.optimizer=scion"}},
       {"bf16_wire", {"distributed.wire=bf16"}},
   };
   return all;

@@ -33,7 +33,7 @@ class InDouble(TorchFunctionMode):
     """
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        if func is torch.Tensor.float:
+        if func is torch.Tensor.float or func is torch.Tensor.bfloat16:
             return args[0].double()
 
         def widen(value):
