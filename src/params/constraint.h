@@ -1,5 +1,5 @@
 #pragma once
-// Constraints: sets on which updates put the effective weight back.
+// Constraints: sets on which updates put the effective weight back. Some also have a say in the update itself.
 
 #include <ATen/core/Tensor.h>
 
@@ -13,14 +13,16 @@
 
 #include "config/units.h"
 #include "params/param_info.h"
+#include "params/selector.h"
 #include "registry/add_entry.h"
 
 namespace ingot {
 
-/// When a constraint acts; every constraint has these settings beside its own.
+/// When and on what a constraint acts; every constraint has these settings beside its own.
 struct ConstraintSchedule {
   std::optional<Duration> start;      // absent: before the first update
   std::optional<std::int64_t> every;  // updates; absent: each
+  Selector match;                     // of the parameters that it is defined for
 };
 void describe(Fields& f, ConstraintSchedule& c);
 
@@ -39,6 +41,7 @@ struct ConstraintContext {
   std::int64_t total_updates = 0;
   double lr = 0;                    // of the parameter at this update, 0 before the first
   std::vector<at::Tensor>& states;  // in the order of `states()`, for the same rows as the weight
+  double decay = 0;                 // the share of the weight that decay beside the gradient takes at this update
 };
 
 class Constraint {
@@ -52,7 +55,23 @@ class Constraint {
   virtual void begin(const at::Tensor& /*weight*/, const ConstraintContext& /*context*/) const {}
   /// In place, in master dtype. Idempotent up to rounding. Where ranks share parameters, `weight` may be some rows.
   virtual void apply(at::Tensor& weight, const ConstraintContext& context) const = 0;
+
+  /// Whether it also acts on what leads to the next weight, at every update after it came into force. The parameter's
+  /// parametrization must then be plain: the optimizer would move something else than the weight.
+  virtual bool changes_updates() const { return false; }
+  /// In place: the gradient before the optimizer sees it, up to a positive factor.
+  virtual void change_gradient(at::Tensor& /*gradient*/, const at::Tensor& /*weight*/,
+                               const ConstraintContext& /*context*/) const {}
+  /// In place: the direction d that optimizer and modifiers gave; the weight then becomes (1 - decay)·weight - lr·d.
+  virtual void change_direction(at::Tensor& /*direction*/, const at::Tensor& /*weight*/,
+                                const ConstraintContext& /*context*/) const {}
 };
+
+/// Whether a matrix like `info` ends at the same place whether or not an update doubles it, so that neither the scale
+/// of an init nor decay has an effect. Asked on a small matrix with the same roles.
+bool fixes_scale(const Constraint& constraint, const ParamInfo& info);
+/// Whether `first` no longer holds after `second` acted: both then fight on a matrix like `info` for ever.
+bool undoes(const Constraint& second, const Constraint& first, const ParamInfo& info);
 
 /// States of zeros, for the whole parameter.
 std::vector<at::Tensor> make_states(const Constraint& constraint, const ParamInfo& info,

@@ -184,8 +184,17 @@ struct StoreOptions {
 
 /// An update as constraints see it.
 struct ConstraintStep {
-  std::int64_t update = 0;                    // counted as schedules are
-  std::function<double(const Master&)> lr{};  // of a trained master at this update; null: 0
+  std::int64_t update = 0;  // counted as schedules are
+  // Of a trained master at this update; null: 0. See ConstraintContext.
+  std::function<double(const Master&)> lr{};
+  std::function<double(const Master&)> decay{};
+};
+
+/// A constraint of a parameter.
+struct ChosenConstraint {
+  std::string path;  // in the config, without a file: "weights.constraints.0"
+  std::shared_ptr<const Constraint> constraint;
+  bool always = true;  // from the start and after each update
 };
 
 /// What was chosen for a parameter, as `plan --params` shows it.
@@ -193,6 +202,7 @@ struct ParamChoice {
   const ParamInfo* info;
   std::string parametrization;                // name
   std::vector<std::string> constraints;       // names
+  std::vector<ChosenConstraint> chosen;       // in their order
   std::string parametrization_text;           // with its settings
   std::vector<std::string> constraint_texts;  // with theirs
   std::vector<std::string> penalty_texts;     // likewise
@@ -276,6 +286,12 @@ class ParameterStore {
   at::Tensor penalise(double scale);
   /// Maps gradients of compute weights to gradients of masters. Once per step, after the reduction over ranks.
   void pull_back();
+  /// Whether a constraint of the parameter acts on its updates (Constraint::changes_updates).
+  bool changes_updates(const Master& master) const;
+  /// Lets such constraints act that came into force before this update: on the gradient of what is owned of a master,
+  /// and on the direction of its update.
+  void change_gradient(const Master& part, const ConstraintStep& step) const;
+  void change_direction(const Master& part, at::Tensor& direction, const ConstraintStep& step) const;
   /// Puts every weight whose constraints are due at this update back on their sets.
   void constrain(const ConstraintStep& step);
   /// The same before the first update of a run that begins at `update`, for constraints that are in force then: their

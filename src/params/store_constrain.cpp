@@ -17,13 +17,13 @@ using params_detail::product;
 
 namespace {
 
-double lr_of(const Declared& param, const std::vector<Master>& masters, const ConstraintStep& step) {
-  if (!step.lr) return 0;
+const Master& trained_master(const Declared& param, const std::vector<Master>& masters) {
   const auto first = masters.begin() + static_cast<std::ptrdiff_t>(param.first_master);
-  const auto trained = std::find_if(first, first + static_cast<std::ptrdiff_t>(param.num_masters),
-                                    [](const Master& master) { return master.trained; });
-  return step.lr(*trained);
+  return *std::find_if(first, first + static_cast<std::ptrdiff_t>(param.num_masters),
+                       [](const Master& master) { return master.trained; });
 }
+
+double number_of(const std::function<double(const Master&)>& of, const Master& master) { return of ? of(master) : 0; }
 
 /// Updates since a constraint came into force; below 0 before.
 std::int64_t age(const Constrained& constrained, std::int64_t update) {
@@ -41,6 +41,38 @@ void ParameterStore::schedule_constraints(const DurationContext& durations) {
   impl_->total_updates = durations.total_steps.value_or(0);
   for (auto& param : impl_->params) {
     for (auto& c : param.constraints) c.start = c.schedule.start ? c.schedule.start->steps(durations) : 0;
+  }
+}
+
+bool ParameterStore::changes_updates(const Master& master) const {
+  const auto& constraints = impl_->param_of[master.index]->constraints;
+  return std::any_of(constraints.begin(), constraints.end(),
+                     [](const Constrained& c) { return c.constraint->changes_updates(); });
+}
+
+void ParameterStore::change_gradient(const Master& part, const ConstraintStep& step) const {
+  at::Tensor gradient = part.grad;
+  impl_->change_update(part, step, [&](const Constrained& c, const ConstraintContext& context) {
+    c.constraint->change_gradient(gradient, part.value, context);
+  });
+}
+
+void ParameterStore::change_direction(const Master& part, at::Tensor& direction, const ConstraintStep& step) const {
+  impl_->change_update(part, step, [&](const Constrained& c, const ConstraintContext& context) {
+    c.constraint->change_direction(direction, part.value, context);
+  });
+}
+
+void ParameterStore::Impl::change_update(
+    const Master& part, const ConstraintStep& step,
+    const std::function<void(const Constrained&, const ConstraintContext&)>& change) {
+  const at::NoGradGuard no_grad;
+  Declared& param = *param_of[part.index];
+  const Master& master = masters[part.index];
+  for (auto& c : param.constraints) {
+    if (!c.constraint->changes_updates() || age(c, step.update) <= 0) continue;
+    change(c, {param.info, step.update, total_updates, number_of(step.lr, master), c.states,
+               number_of(step.decay, master)});
   }
 }
 
@@ -74,7 +106,9 @@ void ParameterStore::Impl::constrain(const ConstraintStep& step, const std::func
       const Due now = due(c);
       if (now == Due::kNo) continue;
       if (!weight.defined()) weight = params_detail::effective_weight(param, flat_masters.options());
-      const ConstraintContext context{param.info, step.update, total_updates, lr_of(param, masters, step), c.states};
+      const Master& master = trained_master(param, masters);
+      const ConstraintContext context{
+          param.info, step.update, total_updates, number_of(step.lr, master), c.states, number_of(step.decay, master)};
       if (now == Due::kBegins) c.constraint->begin(weight, context);
       c.constraint->apply(weight, context);
     }

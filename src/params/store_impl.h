@@ -126,11 +126,12 @@ struct ParameterStore::Impl {
   std::int64_t total_updates = 0;  // as constraints see it
   std::shared_ptr<const Scaling> scaling;
   std::vector<Master> masters;
-  std::vector<std::string> penalties;  // names, each once
-  std::int64_t master_numel = 0;       // of all masters
-  std::int64_t low_numel = 0;          // weights in compute dtype
-  std::int64_t high_numel = 0;         // materialised weights in master dtype
-  std::int64_t grad_numel = 0;         // gradients of materialised weights
+  std::vector<params_detail::Declared*> param_of;  // by master
+  std::vector<std::string> penalties;              // names, each once
+  std::int64_t master_numel = 0;                   // of all masters
+  std::int64_t low_numel = 0;                      // weights in compute dtype
+  std::int64_t high_numel = 0;                     // materialised weights in master dtype
+  std::int64_t grad_numel = 0;                     // gradients of materialised weights
 
   // own
   bool owns_all = true;
@@ -168,6 +169,9 @@ struct ParameterStore::Impl {
   /// Lets those constraints act for which `due` says so, after `begin` where it asks for that.
   enum class Due { kNo, kActs, kBegins };
   void constrain(const ConstraintStep& step, const std::function<Due(const params_detail::Constrained&)>& due);
+  /// For every constraint of the master's parameter that is in force and changes updates.
+  void change_update(const Master& part, const ConstraintStep& step,
+                     const std::function<void(const params_detail::Constrained&, const ConstraintContext&)>& change);
 };
 
 }  // namespace ingot

@@ -36,6 +36,12 @@ Made<Object> make_from(const Variant<Entry>& variant, std::string path, const Ar
   return {std::move(path), variant.name(), variant_text(variant), variant.entry().make(variant.settings(), args...)};
 }
 
+/// The text of a variant but for what it selects, which the rows of a table say. `match` is the last of its settings.
+std::string without_match(const std::string& text) {
+  const auto found = text.find(", match.");
+  return found == std::string::npos ? text : cat(text.substr(0, found), "}");
+}
+
 struct MadeConstraint : Made<Constraint> {
   ConstraintSchedule schedule;
 };
@@ -145,7 +151,29 @@ void scale(Declared& param, const Scaling& scaling) {
   param.choice.parametrization_text += cat(" x ", format_double(param.forward));
 }
 
-void take(Declared& param, Settings settings, const Scaling& scaling,
+void constrain(Declared& param, MadeConstraint& constraint) {
+  constraint.used = true;
+  param.constraints.push_back(constrained(constraint, param.info));
+  param.choice.constraints.push_back(constraint.name);
+  param.choice.chosen.push_back(
+      {constraint.path, constraint.object, !constraint.schedule.start && !constraint.schedule.every});
+  param.choice.constraint_texts.push_back(without_match(constraint.text));
+}
+
+/// A rule for updates of something that the optimizer does not train.
+void check_updates(const Declared& param, std::vector<std::string>& problems) {
+  if (param.parametrization->is_identity()) return;
+  for (std::size_t i = 0; i < param.constraints.size(); ++i) {
+    if (!param.constraints[i].constraint->changes_updates()) continue;
+    auto problem = cat(param.choice.chosen[i].path, ": ", param.choice.constraints[i], " changes the updates of '",
+                       param.info.name, "', but its parametrization ", param.choice.parametrization_text,
+                       " trains something other than the weight; expected `plain` there, or a `match` without it");
+    problems.push_back(std::move(problem));
+    return;
+  }
+}
+
+void take(Declared& param, Settings settings, int num_sublayers, const Scaling& scaling,
           const std::shared_ptr<const Parametrization>& identity, std::vector<std::string>& problems) {
   param.choice.info = &param.info;
   if (settings.parametrization->object->applies(param.info)) {
@@ -158,16 +186,15 @@ void take(Declared& param, Settings settings, const Scaling& scaling,
     param.choice.parametrization = param.choice.parametrization_text = "plain";
   }
   for (auto& constraint : *settings.constraints) {
-    if (!constraint.object->applies(param.info)) continue;
+    if (!constraint.schedule.match.matches(param.info, num_sublayers) || !constraint.object->applies(param.info)) {
+      continue;
+    }
     if (!param.parametrization->can_assign() && !constraint.used) {
       problems.push_back(cat(constraint.path, ": ", constraint.name, " cannot act on '", param.info.name,
                              "', whose parametrization ", param.choice.parametrization,
                              " cannot take a given weight; expected constraints only on others"));
     }
-    constraint.used = true;
-    param.constraints.push_back(constrained(constraint, param.info));
-    param.choice.constraints.push_back(constraint.name);
-    param.choice.constraint_texts.push_back(constraint.text);
+    constrain(param, constraint);
   }
   if (settings.init != nullptr) {
     settings.init->used = true;
@@ -175,6 +202,7 @@ void take(Declared& param, Settings settings, const Scaling& scaling,
     param.init_factor = settings.init_factor;
   }
   scale(param, scaling);
+  if (problems.empty()) check_updates(param, problems);
   param.choice.init = param.init != nullptr ? param.init->text(param.info) : param.info.fixed_init_name;
   if (param.init_factor != 1) param.choice.init += cat(" x ", format_double(param.init_factor));
 }
@@ -196,7 +224,7 @@ void ParameterStore::Impl::choose_penalties(const WeightsConfig& config, std::ve
   for (std::size_t i = 0; i < config.penalties.size(); ++i) {
     auto made = make_from<Penalty>(config.penalties[i], cat("weights.penalties.", i));
     const auto index = params_detail::place_of(penalties, made.name);
-    const auto text = cat(made.text.substr(0, made.text.find(", match.")), "}");  // the rows say what it selects
+    const auto text = without_match(made.text);
     for (Declared& param : params) {
       if (!made.object->match().matches(param.info, num_sublayers) || !made.object->applies(param.info)) continue;
       made.used = true;
@@ -225,7 +253,7 @@ void ParameterStore::Impl::choose(const WeightsConfig& config) {
                 : std::make_unique<Scaling>();
   std::vector<std::string> problems;
   for (Declared& param : params) {
-    take(param, settings_for(levels, param.info, num_sublayers), *scaling, identity, problems);
+    take(param, settings_for(levels, param.info, num_sublayers), num_sublayers, *scaling, identity, problems);
   }
   find_unused(levels, problems);
   choose_penalties(config, problems);
@@ -256,6 +284,7 @@ void ParameterStore::Impl::place_masters() {
         offset += master.numel;
         if (!spec.suffix.empty()) add_name(master.name);
         masters.push_back(std::move(master));
+        param_of.push_back(part);
       }
       part->num_masters = masters.size() - part->first_master;
       for (const auto& constraint : part->constraints) {

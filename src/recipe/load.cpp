@@ -84,12 +84,21 @@ void check_across_sections(const RunConfig& config, Problems& problems) {
   }
 }
 
-/// For what only the length of the run tells.
+/// For what only the length of the run or the model tells.
 void note_places(const Document& document, RunConfig& config) {
-  std::vector<std::string> paths{"optim.schedule", "train.duration"};
-  for (std::size_t i = 0; i < config.optim.groups.size(); ++i) paths.push_back(cat("optim.groups.", i, ".schedule"));
+  std::vector<std::string> paths{"optim.schedule", "optim.optimizer.weight_decay", "train.duration"};
   for (std::size_t i = 0; i < config.optim.groups.size(); ++i) {
-    config.optim.groups[i].where = document.nearest(cat("optim.groups.", i)).where();
+    const auto group = cat("optim.groups.", i);
+    config.optim.groups[i].where = document.nearest(group).where();
+    for (const char* key : {".schedule", ".weight_decay", ".optimizer.weight_decay"}) paths.push_back(group + key);
+  }
+  const auto add_constraints = [&](const std::string& path, std::size_t count) {
+    for (std::size_t i = 0; i < count; ++i) paths.push_back(cat(path, ".constraints.", i));
+  };
+  add_constraints("weights", config.weights.constraints.size());
+  for (std::size_t i = 0; i < config.weights.overrides.size(); ++i) {
+    const auto& own = config.weights.overrides[i].constraints;
+    if (own) add_constraints(cat("weights.overrides.", i), own->size());
   }
   for (const auto& path : paths) config.places[path] = document.nearest(path).where();
 }

@@ -121,8 +121,8 @@ struct RunConfig {
   CheckpointConfig checkpoint;
   LogSection log;
   DistributedSection distributed;
-  /// No part of the config: where keys stand that can be judged only once the length of the run is known, by dotted
-  /// path.
+  /// No part of the config: where keys stand that can be judged only once the length of the run or the model is known,
+  /// by dotted path.
   std::map<std::string, Location> places;
 };
 void describe(Fields& f, RunConfig& c);

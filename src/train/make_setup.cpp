@@ -13,18 +13,24 @@
 #include "device/matmul.h"
 #include "optim/course.h"
 #include "recipe/options.h"
+#include "train/constraint_checks.h"
 #include "train/memory_plan.h"
 #include "train/part_costs.h"
+#include "train/places.h"
 #include "train/precision.h"
 #include "train/setup_warnings.h"
 
 namespace ingot {
 namespace {
 
-/// Without a file where the config was made in code or came from another rank.
-Location place_of(const RunConfig& config, const std::string& path) {
-  const auto found = config.places.find(path);
-  return found == config.places.end() ? Location{} : found->second;
+void lay_out(TrainSetup& setup, at::ScalarType float_type) {
+  const auto& config = setup.config;
+  try {
+    setup.store->layout(config.weights, setup.model->num_sublayers(), store_options(config, float_type));
+  } catch (const ConfigError& error) {
+    throw ConfigError(with_places(config, error.what()));
+  }
+  check_constraints(config, setup.store->choices());
 }
 
 void choose_device(TrainSection& train) {
@@ -90,8 +96,7 @@ void warn_of_schedules(const TrainSetup& setup, bool epoch_is_nominal) {
   if (epoch_is_nominal) context.tokens_per_epoch = 0;
   try {
     for (const auto& [path, message] : schedule_warnings(config.optim, context)) {
-      const auto place = place_of(config, path).text();
-      const auto line = cat(place, place.empty() ? "" : ": ", path, ": ", message);
+      const auto line = placed(config, path, message);
       log::warning_once(line, line);
     }
   } catch (const ConfigError&) {
@@ -121,7 +126,7 @@ TrainSetup make_setup(const RunConfig& config, const Families& families, const D
       out.config.model, model_options(config, facts.vocab_size, facts.float_type), families, *out.store);
   choose_precision(out, facts.measure != Measure::kNothing);
 
-  out.store->layout(out.config.weights, out.model->num_sublayers(), store_options(out.config, facts.float_type));
+  lay_out(out, facts.float_type);
 
   out.durations.tokens_per_step = static_cast<double>(out.tokens_per_step);
   out.durations.parameters = static_cast<double>(out.store->num_parameters());

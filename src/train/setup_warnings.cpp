@@ -1,61 +1,33 @@
 #include "train/setup_warnings.h"
 
-#include <ATen/TensorOperators.h>
-#include <ATen/ops/arange.h>
-
 #include <map>
-#include <memory>
 #include <utility>
 
 #include "base/text.h"
 #include "recipe/placement_bundle.h"
+#include "train/places.h"
 
 namespace ingot {
 namespace {
-
-/// Whether a matrix like `info` and its double end at the same place, so that neither the scale of an init nor decay
-/// has an effect. Asked on a small matrix with the same roles.
-bool fixes_scale(const Constraint& constraint, const ParamInfo& info) {
-  ParamInfo small = info;
-  small.shape = {2, 3};
-  auto once = at::arange(1, 7, at::kDouble).view({2, 3}), twice = 2 * once;
-  auto states = make_states(constraint, small, once.options());
-  const ConstraintContext context{small, 0, 0, 0, states};
-  constraint.begin(once, context);
-  constraint.apply(once, context);
-  constraint.apply(twice, context);
-  return (twice - once).abs().max().item<double>() < 1e-9;
-}
 
 /// Which constraints fix the scale of which parameters: the name of the first, "" for none.
 class FixedScales {
  public:
   explicit FixedScales(const TrainSetup& setup) {
-    const auto& weights = setup.config.weights;
-    add(weights.constraints);
-    for (const auto& change : weights.overrides) {
-      if (change.constraints) add(*change.constraints);
-    }
     for (const auto& choice : setup.store->choices()) by_param_[choice.info] = first_of(choice);
   }
   const std::string& operator[](const ParamInfo* info) const { return by_param_.at(info); }
 
  private:
-  void add(const std::vector<Variant<ConstraintEntry>>& variants) {
-    for (const auto& variant : variants) {
-      const auto schedule = variant.entry().schedule(variant.settings());
-      if (schedule.start || schedule.every) continue;  // in between, the scale is free
-      made_.emplace(variant.name(), variant.entry().make(variant.settings()));
-    }
-  }
-  std::string first_of(const ParamChoice& choice) const {
-    for (const auto& name : choice.constraints) {
-      if (made_.count(name) != 0 && fixes_scale(*made_.at(name), *choice.info)) return name;
+  static std::string first_of(const ParamChoice& choice) {
+    for (std::size_t i = 0; i < choice.chosen.size(); ++i) {
+      const auto& chosen = choice.chosen[i];
+      // With a start or a cadence the scale is free in between.
+      if (chosen.always && fixes_scale(*chosen.constraint, *choice.info)) return choice.constraints[i];
     }
     return "";
   }
 
-  std::map<std::string, std::unique_ptr<Constraint>> made_;
   std::map<const ParamInfo*, std::string> by_param_;
 };
 
@@ -110,14 +82,25 @@ void warn_of_decay(const TrainSetup& setup, std::vector<std::string>& out) {
   }
 }
 
+/// Where the decay of a group is written.
+std::string decay_path(const OptimConfig& config, const std::string& group) {
+  for (std::size_t i = 0; i < config.groups.size(); ++i) {
+    if (config.groups[i].name != group) continue;
+    if (config.groups[i].weight_decay) return cat("optim.groups.", i, ".weight_decay");
+    if (config.groups[i].optimizer) return cat("optim.groups.", i, ".optimizer.weight_decay");
+  }
+  return "optim.optimizer.weight_decay";
+}
+
 void warn_of_constrained_decay(const TrainSetup& setup, const FixedScales& fixed, std::vector<std::string>& out) {
   for (const auto& assignment : setup.optimizer->assignments()) {
     const auto& constraint = fixed[assignment.master->param];
     if (assignment.weight_decay == 0 || constraint.empty()) continue;
-    out.push_back(
+    out.push_back(placed(
+        setup.config, decay_path(setup.config.optim, assignment.group),
         cat("weight decay ", assignment.weight_decay, " on '", assignment.master->param->name, "': its constraint ",
             constraint,
-            " puts the scale back after every update, so that decay acts on its effective learning rate alone"));
+            " puts the scale back after every update, so that decay acts on its effective learning rate alone")));
     return;
   }
 }
