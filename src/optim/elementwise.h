@@ -35,6 +35,11 @@ class Elementwise final : public Optimizer {
     return specs;
   }
   DecayMode decay() const override { return decay_; }
+  bool take_decay(DecayMode mode) override {
+    if (mode == DecayMode::kCautious) return false;
+    decay_ = mode;
+    return true;
+  }
   bool is_fused() const override { return true; }
 
   void step(std::vector<Slot>& slots, const UpdateContext& context) const override { run(slots, context, false); }

@@ -59,6 +59,7 @@ struct OptimizerEngine::Impl {
     return std::find(group_of.begin(), group_of.end(), group) != group_of.end();
   }
   void lay_out();
+  std::size_t assignment_of(const Master& master) const;
   GradientNorms measure_parameters(double scale, const SumOverRanks& sum_over_ranks) const;
 };
 
@@ -111,7 +112,7 @@ void OptimizerEngine::Impl::assign(const OptimConfig& config, int num_sublayers,
   sort_into_groups(config, num_sublayers, schedule);
   for (const Master& master : store->masters()) {
     if (!master.trained) continue;
-    const auto& group = *groups[group_of[assignments.size()]];
+    auto& group = *groups[group_of[assignments.size()]];
     const ParamInfo& info = *master.param;
     const bool selected = group.decays_all || info.roles.any(matrix_roles());
     double decay = selected && master.decays ? group.weight_decay : 0;
@@ -120,6 +121,7 @@ void OptimizerEngine::Impl::assign(const OptimConfig& config, int num_sublayers,
       lr_factor = store->scaling().lr(info, group.update_size);
       decay *= store->scaling().weight_decay(info, group.update_size);
     }
+    if (store->changes_updates(master)) group.constraints = store;
     assignments.push_back({&master, group.name, group.entry().name, group.peak_lr * lr_factor, decay, lr_factor});
   }
 }
@@ -228,14 +230,27 @@ double OptimizerEngine::lr(std::int64_t update, const std::string& name) const {
   return impl_->groups[impl_->group_of[static_cast<std::size_t>(found - all.begin())]]->lr(update);
 }
 
+std::size_t OptimizerEngine::Impl::assignment_of(const Master& master) const {
+  const auto found = std::find_if(assignments.begin(), assignments.end(),
+                                  [&](const auto& a) { return a.master->index == master.index; });
+  return static_cast<std::size_t>(found - assignments.begin());
+}
+
 ConstraintStep OptimizerEngine::constraint_step(std::int64_t update) const {
   const auto& impl = *impl_;
-  return {update + impl.groups.front()->schedule_offset, [&impl, update](const Master& master) {
-            const auto found = std::find_if(impl.assignments.begin(), impl.assignments.end(),
-                                            [&](const auto& a) { return a.master->index == master.index; });
-            const auto& group = *impl.groups[impl.group_of[static_cast<std::size_t>(found - impl.assignments.begin())]];
-            return group.lr(update) * found->lr_factor;
-          }};
+  const auto lr = [&impl, update](const Master& master) {
+    const auto i = impl.assignment_of(master);
+    return impl.groups[impl.group_of[i]]->lr(update) * impl.assignments[i].lr_factor;
+  };
+  const auto decay = [&impl, update, lr](const Master& master) {
+    const auto i = impl.assignment_of(master);
+    const auto& group = *impl.groups[impl.group_of[i]];
+    const double rate = lr(master);
+    return group.decays_whole()
+               ? rate * group.weight_decay_at(update, *master.param, impl.assignments[i].weight_decay, rate)
+               : 0;
+  };
+  return {update + impl.groups.front()->schedule_offset, lr, decay};
 }
 
 StateTensors OptimizerEngine::state() const {

@@ -69,6 +69,7 @@ ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig&
   lr_schedule_ = schedule.entry().make(schedule.settings(), context);
   peak_lr = optimizer.entry().lr(*settings_);
   weight_decay = optimizer.entry().weight_decay(*settings_);
+  choose_decay(config, own);
   add_states(optimizer_->state_specs(), "");
   for (const auto& modifier : modifiers) {
     auto settings = modifier.settings().clone();
@@ -84,6 +85,33 @@ ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig&
   peak_lr = own->lr.value_or(peak_lr) * own->lr_scale.value_or(1);
   weight_decay = own->weight_decay.value_or(weight_decay);
   decays_all = own->weight_decay.has_value();
+}
+
+void ParameterGroup::choose_decay(const OptimConfig& config, const GroupConfig* own) {
+  rule_is_own_ = own != nullptr && own->decay.has_value();
+  decay_rule_ = rule_is_own_ ? own->decay : config.decay;
+  decay_mode_ = optimizer_->decay();
+  if (!decay_rule_) return;
+  switch (*decay_rule_) {
+    case DecayRule::kCoupled:
+      decay_mode_ = DecayMode::kCoupled;
+      break;
+    case DecayRule::kCautious:
+      decay_mode_ = DecayMode::kCautious;
+      break;
+    default:
+      decay_mode_ = DecayMode::kDecoupled;
+  }
+  optimizer_->take_decay(decay_mode_);  // one that cannot is told that there is no decay
+}
+
+double ParameterGroup::weight_decay_at(std::int64_t update, const ParamInfo& info, double peak_decay, double lr) const {
+  const double decay = peak_decay * (decay_factor_ ? decay_factor_->at(position(update)) : 1);
+  if (decay_rule_ == DecayRule::kIndependent) {
+    return lr == 0 ? 0 : decay * lr_schedule_->factor(position(update)) / lr;
+  }
+  const bool corrected = decay_rule_ == DecayRule::kCorrected && (rule_is_own_ || is_weight_matrix(info));
+  return corrected ? decay * lr_schedule_->factor(position(update)) : decay;
 }
 
 void ParameterGroup::add_states(const std::vector<StateSpec>& specs, const std::string& prefix) {
@@ -168,25 +196,57 @@ void ParameterGroup::allocate(const at::TensorOptions& options) {
   }
 }
 
-void ParameterGroup::step(const UpdateContext& context) {
+void ParameterGroup::set_rates(const UpdateContext& context) {
   for (const auto& m : moving_) set_number(*settings_, m.path, m.at(position(context.update)));
   const double rate = lr(context.update);
-  const double decay_factor = decay_factor_ ? decay_factor_->at(position(context.update)) : 1;
   for (auto& slot : slots) {
     slot.lr = rate * slot.lr_factor;
-    slot.weight_decay = slot.peak_weight_decay * decay_factor;
+    slot.weight_decay = weight_decay_at(context.update, *slot.master->param, slot.peak_weight_decay, slot.lr);
     if (context.update != 1) continue;
     for (std::size_t k = 0; k < states.size(); ++k) {
       if (states[k].spec.start) states[k].spec.start(slot.states[k], *slot.master);
     }
   }
+}
+
+/// Directions of an optimizer that does not know of the group's rule of decay.
+void ParameterGroup::direct(const UpdateContext& context) {
+  if (decay_mode_ == optimizer_->decay()) {
+    optimizer_->direct(slots, context);
+    return;
+  }
+  std::vector<double> decays;
+  for (auto& slot : slots) {
+    decays.push_back(std::exchange(slot.weight_decay, 0));
+    if (decay_mode_ != DecayMode::kCoupled || decays.back() == 0) continue;
+    at::Tensor gradient = slot.master->grad;
+    gradient.add_(slot.master->value, decays.back() / context.grad_scale);
+  }
+  optimizer_->direct(slots, context);
+  for (std::size_t i = 0; i < slots.size(); ++i) slots[i].weight_decay = decays[i];
+}
+
+void ParameterGroup::step(const UpdateContext& context) {
+  set_rates(context);
+  const auto as_constraints_see_it = [&](const Slot& slot) {
+    return ConstraintStep{context.update + schedule_offset, [&](const Master&) { return slot.lr; },
+                          [&](const Master&) { return decays_whole() ? slot.lr * slot.weight_decay : 0; }};
+  };
+  if (constraints != nullptr) {
+    for (auto& slot : slots) constraints->change_gradient(*slot.master, as_constraints_see_it(slot));
+  }
   if (!applies_directions()) {
     optimizer_->step(slots, context);
     return;
   }
-  optimizer_->direct(slots, context);
+  direct(context);
   for (const auto& m : modifiers_) m.modifier->modify(slots, context);
-  apply_directions(slots, optimizer_->decay());
+  if (constraints != nullptr) {
+    for (auto& slot : slots) {
+      constraints->change_direction(*slot.master, slot.direction, as_constraints_see_it(slot));
+    }
+  }
+  apply_directions(slots, decay_mode_);
 }
 
 }  // namespace ingot

@@ -2,6 +2,7 @@
 // The parameters that one optimizer updates, with its states; internal to the engine.
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,10 @@ class ParameterGroup {
   void allocate(const at::TensorOptions& options);
   /// Learning rate of an update, from 1.
   double lr(std::int64_t update) const { return peak_lr * lr_schedule_->factor(position(update)); }
+  /// What decay beside the gradient takes from a parameter at an update, in units of its learning rate `lr`.
+  double weight_decay_at(std::int64_t update, const ParamInfo& info, double peak_decay, double lr) const;
+  /// Whether that is a share of the whole weight.
+  bool decays_whole() const { return decay_mode_ == DecayMode::kDecoupled; }
   /// One update.
   void step(const UpdateContext& context);
 
@@ -49,6 +54,8 @@ class ParameterGroup {
   double weight_decay = 0;
   std::int64_t schedule_offset = 0;  // schedules are read this much after the number of the update less 1
   bool decays_all = false;           // whether `weight_decay` acts on more than matrices
+  /// Whose constraints change updates of this group; null: none does. Set before `lay_out`.
+  const ParameterStore* constraints = nullptr;
   std::vector<Slot> slots;
   std::vector<StateLayout> states;
 
@@ -67,7 +74,13 @@ class ParameterGroup {
   };
 
   std::int64_t position(std::int64_t update) const { return update - 1 + schedule_offset; }
-  bool applies_directions() const { return !modifiers_.empty() || !optimizer_->is_fused(); }
+  bool applies_directions() const {
+    return !modifiers_.empty() || !optimizer_->is_fused() || constraints != nullptr ||
+           decay_mode_ != optimizer_->decay();
+  }
+  void choose_decay(const OptimConfig& config, const GroupConfig* own);
+  void set_rates(const UpdateContext& context);
+  void direct(const UpdateContext& context);
   void add_schedules(const NamedMap<MovingConfig>& config, const ScheduleContext& context,
                      const Variant<OptimizerEntry>* partner);
   void add_states(const std::vector<StateSpec>& specs, const std::string& prefix);
@@ -79,6 +92,9 @@ class ParameterGroup {
   std::unique_ptr<Schedule> lr_schedule_;
   std::vector<Moving> moving_;
   std::unique_ptr<Moving> decay_factor_;  // of 1, for the group's decay
+  std::optional<DecayRule> decay_rule_;   // absent: the optimizer's own
+  bool rule_is_own_ = false;              // of the group, not of the section
+  DecayMode decay_mode_ = DecayMode::kDecoupled;
   at::Tensor directions_;
   std::int64_t directions_size_ = 0;
   std::vector<std::int64_t> direction_offsets_;

@@ -1,5 +1,7 @@
 #include "optim/optim_config.h"
 
+#include <stdexcept>
+
 #include "base/text.h"
 #include "config/fields.h"
 #include "config/problems.h"
@@ -7,6 +9,43 @@
 #include "registry/variant_text.h"
 
 namespace ingot {
+
+namespace {
+
+const std::vector<std::pair<std::string, DecayRule>>& decay_rules() {
+  static const std::vector<std::pair<std::string, DecayRule>> rules = {{"decoupled", DecayRule::kDecoupled},
+                                                                       {"coupled", DecayRule::kCoupled},
+                                                                       {"independent", DecayRule::kIndependent},
+                                                                       {"cautious", DecayRule::kCautious},
+                                                                       {"corrected", DecayRule::kCorrected}};
+  return rules;
+}
+
+}  // namespace
+
+std::vector<std::string> Codec<DecayRule>::choices() {
+  std::vector<std::string> names;
+  for (const auto& [name, rule] : decay_rules()) names.push_back(name);
+  return names;
+}
+
+std::string Codec<DecayRule>::expected() { return cat("one of ", join(choices(), ", ")); }
+
+bool Codec<DecayRule>::parse(const Scalar& scalar, DecayRule& rule) {
+  for (const auto& [name, value] : decay_rules()) {
+    if (name != scalar.text) continue;
+    rule = value;
+    return true;
+  }
+  return false;
+}
+
+Scalar Codec<DecayRule>::format(const DecayRule& rule) {
+  for (const auto& [name, value] : decay_rules()) {
+    if (value == rule) return {name, false};
+  }
+  throw std::logic_error("a rule of decay without a name");
+}
 
 void describe(Fields& f, MovingConfig& c) {
   f.field("from", c.from, "value at the schedule's factor 0; at factor 1 it is the setting itself");
@@ -22,6 +61,7 @@ void describe(Fields& f, GroupConfig& c) {
   f.field("weight_decay", c.weight_decay,
           "weight decay of everything in the group; without it matrices have the optimizer's and the rest has none",
           Rule{}.at_least(0));
+  f.field("decay", c.decay, "how decay acts on everything in the group, in place of `optim.decay`");
   f.field("schedule", c.schedule, "schedule in place of `optim.schedule`");
   f.field("schedules", c.schedules, "schedules in place of `optim.schedules`");
   f.field("modifiers", c.modifiers, "modifiers in place of `optim.modifiers`");
@@ -32,6 +72,12 @@ void describe(Fields& f, OptimConfig& c) {
   f.field("others", c.others,
           "optimizer of the parameters that `optimizer` does not take, such as embeddings, head and gains under muon; "
           "adamw where it is needed and absent. Their group is `others`");
+  f.field(
+      "decay", c.decay,
+      "how weight decay acts, in place of the optimizer's own way: decoupled (learning rate x decay of the weight), "
+      "coupled (in the gradient), independent (of the peak learning rate: schedule x decay), cautious (decoupled, "
+      "only where the update makes the weight smaller too), corrected (decoupled times schedule on matrices between "
+      "activations, as AdamC)");
   f.field("schedule", c.schedule, "learning-rate factor over the run");
   f.field(
       "schedules", c.schedules,

@@ -1,6 +1,8 @@
 #include "optim/optimizer.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/scalar_tensor.h>
+#include <ATen/ops/where.h>
 
 #include "base/error.h"
 #include "base/text.h"
@@ -16,7 +18,11 @@ void Optimizer::step(std::vector<Slot>& slots, const UpdateContext& context) con
 void apply_directions(std::vector<Slot>& slots, DecayMode decay) {
   for (const auto& run : runs_of(slots, false)) {
     at::Tensor w = run.value;
-    if (decay == DecayMode::kDecoupled && run.weight_decay != 0) w.mul_(1 - run.lr * run.weight_decay);
+    const double taken = run.lr * run.weight_decay;
+    if (decay == DecayMode::kDecoupled && taken != 0) w.mul_(1 - taken);
+    if (decay == DecayMode::kCautious && taken != 0) {
+      w.mul_(at::where((w * run.direction).ge(0), at::scalar_tensor(1 - taken, w.options()), 1.0));
+    }
     w.sub_(run.direction, run.lr);
   }
 }

@@ -57,8 +57,9 @@ struct StateSpec {
   std::function<void(at::Tensor& state, const Master& master)> start;
 };
 
-/// How `weight_decay` acts.
-enum class DecayMode { kDecoupled, kCoupled };
+/// How `weight_decay` acts: on the weight itself, in the gradient, or on those elements of the weight that the
+/// direction makes smaller too.
+enum class DecayMode { kDecoupled, kCoupled, kCautious };
 
 /// What optimizers and modifiers declare.
 class StatefulRule {
@@ -73,6 +74,8 @@ class StatefulRule {
 class Optimizer : public StatefulRule {
  public:
   virtual DecayMode decay() const { return DecayMode::kDecoupled; }
+  /// Asks that decay act otherwise than the settings say; whether it then does.
+  virtual bool take_decay(DecayMode mode) { return mode == decay(); }
   /// slot.direction <- d for every slot of the group. Moves the state; weights and gradients are left as they are.
   virtual void direct(std::vector<Slot>& slots, const UpdateContext& context) const = 0;
   /// Whether `step` does without `slot.direction`.
@@ -81,7 +84,8 @@ class Optimizer : public StatefulRule {
   virtual void step(std::vector<Slot>& slots, const UpdateContext& context) const;
 };
 
-/// w <- (1 - η·λ)·w - η·direction for every slot; without λ if the decay was in the gradient.
+/// w <- (1 - η·λ)·w - η·direction for every slot; without λ if the decay was in the gradient, or where it is cautious
+/// and direction and weight differ in sign.
 void apply_directions(std::vector<Slot>& slots, DecayMode decay);
 
 /// Throws ConfigError with the first of the problems of a variant's settings, if there are any.
