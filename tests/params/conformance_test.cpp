@@ -136,12 +136,27 @@ TEST_P(Parametrizations, TrainedMastersHaveDistinctNamesAndAPlaceForDecay) {
 /// A constraint on one parameter, which came into force with another weight than those that it then sees.
 class OnParameter {
  public:
-  OnParameter(const Constraint& constraint, const ParamInfo& info)
-      : constraint_(constraint), info_(info), states_(make_states(constraint, info, at::kDouble)) {
-    constraint.begin(random_normal(info.shape, 21) * 2, {info, 0, 10, 0, states_});
+  OnParameter(const Constraint& constraint, const ParamInfo& info, at::ScalarType dtype = at::kDouble)
+      : constraint_(constraint), info_(info), states_(make_states(constraint, info, dtype)) {
+    constraint.begin(random_normal(info.shape, 21, dtype) * 2, {info, 0, 10, 0, states_});
   }
   void apply(at::Tensor& weight) { constraint_.apply(weight, {info_, 1, 10, 0.1, states_}); }
+  bool changes_updates() const { return constraint_.changes_updates(); }
+  /// What becomes of a gradient or a direction.
+  at::Tensor changed_gradient(const at::Tensor& gradient, const at::Tensor& weight) {
+    at::Tensor out = gradient.clone();
+    constraint_.change_gradient(out, weight, {info_, 1, 10, 0.1, states_});
+    return out;
+  }
+  at::Tensor changed_direction(const at::Tensor& direction, const at::Tensor& weight) {
+    at::Tensor out = direction.clone();
+    constraint_.change_direction(out, weight, {info_, 1, 10, 0.1, states_});
+    return out;
+  }
   Granularity granularity() const { return constraint_.granularity(info_); }
+  OnParameter(const OnParameter& other) : constraint_(other.constraint_), info_(other.info_) {
+    for (const auto& state : other.states_) states_.push_back(state.clone());
+  }
 
  private:
   const Constraint& constraint_;
@@ -180,11 +195,47 @@ TEST_P(Constraints, ChangeAnArbitraryWeightAndKeepItFinite) {
   for_each([](OnParameter& c, const ParamInfo& /*info*/, at::Tensor weight) {
     const at::Tensor before = weight.clone();
     c.apply(weight);
-    EXPECT_FALSE(weight.equal(before));
+    EXPECT_TRUE(c.changes_updates() || !weight.equal(before));
     at::Tensor zero = at::zeros_like(weight);
     c.apply(zero);
     EXPECT_TRUE(zero.isfinite().all().item<bool>());
   });
+}
+
+TEST_P(Constraints, ChangeUpdatesAndKeepThemFinite) {
+  for_each([](OnParameter& c, const ParamInfo& info, at::Tensor weight) {
+    const at::Tensor small = random_normal(info.shape, 2) * 1e-3, zero = at::zeros_like(weight);
+    c.apply(weight);
+    if (!c.changes_updates()) {
+      EXPECT_TRUE(c.changed_direction(small, weight).equal(small));
+      return;
+    }
+    EXPECT_FALSE(c.changed_direction(small, weight).equal(small));
+    for (const auto& [direction, of] : {std::pair{zero, weight}, std::pair{small, zero}, std::pair{zero, zero}}) {
+      EXPECT_TRUE(c.changed_gradient(direction, of).isfinite().all().item<bool>());
+      EXPECT_TRUE(c.changed_direction(direction, of).isfinite().all().item<bool>());
+    }
+  });
+}
+
+/// What a step then leaves obeys the constraint, in single precision as well.
+TEST_P(Constraints, HoldAfterAnUpdateInSinglePrecision) {
+  const auto& variant = GetParam().variant;
+  const auto constraint = variant.entry().make(variant.settings());
+  for (const auto& info : sample_infos()) {
+    if (!constraint->applies(info)) continue;
+    SCOPED_TRACE(sample_name(info));
+    OnParameter c(*constraint, info, at::kFloat);
+    at::Tensor weight = random_normal(info.shape, 1, at::kFloat);
+    c.apply(weight);
+    for (std::uint64_t t = 2; t < 5; ++t) {
+      weight.sub_(c.changed_direction(random_normal(info.shape, t, at::kFloat), weight), 0.1);
+      c.apply(weight);
+    }
+    at::Tensor again = weight.clone();
+    c.apply(again);
+    EXPECT_TRUE(close(again, weight, Tolerance::of(at::kFloat).reduction(info.numel())));
+  }
 }
 
 TEST_P(Constraints, LookNoFurtherThanTheirGranularity) {
@@ -199,6 +250,13 @@ TEST_P(Constraints, LookNoFurtherThanTheirGranularity) {
     other.select(axis, 0).copy_(before.select(axis, 0));
     c.apply(other);
     EXPECT_TRUE(close(other.select(axis, 0), weight.select(axis, 0), Tolerance::of(at::kDouble)));
+    OnParameter fresh(c);  // directions may move states
+    at::Tensor direction = random_normal(info.shape, 4), another = random_normal(info.shape, 5);
+    another.select(axis, 0).copy_(direction.select(axis, 0));
+    EXPECT_TRUE(close(fresh.changed_direction(another, other).select(axis, 0),
+                      c.changed_direction(direction, weight).select(axis, 0), Tolerance::of(at::kDouble)));
+    EXPECT_TRUE(close(c.changed_gradient(another, other).select(axis, 0),
+                      c.changed_gradient(direction, weight).select(axis, 0), Tolerance::of(at::kDouble)));
   });
 }
 

@@ -2,6 +2,7 @@
 #include <ATen/ops/linalg_vector_norm.h>
 #include <gtest/gtest.h>
 
+#include "params/constraint_trajectory.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
 #include "support/weights.h"
@@ -36,6 +37,8 @@ TEST(InitialNorm, GivesBackTheNormOfTheBeginning) {
   EXPECT_TRUE(
       close(constrained("{type: initial_norm, per: row}", first, later), later / rows(later) * rows(first), tolerance));
 }
+
+TEST(InitialNorm, IsTheFormulaOverUpdates) { check_constraint_trajectory("constraints", "initial_norm_row"); }
 
 TEST(InitialNorm, WhatStartsAtZeroStaysFree) {
   const at::Tensor first = random_normal({5, 8}, 1), later = random_normal({5, 8}, 2);
