@@ -110,6 +110,17 @@ TEST_F(StartFrom, ConstraintsKeepTheirStateOrBeginAnew) {
       << longer.err;
 }
 
+TEST_F(StartFrom, RulesForUpdatesGoOnFromTheirStates) {
+  const std::string rules =
+      "weights.constraints=[{type: hyperball, match: {part: q}}, {type: rpgd, match: {part: up}}, {type: radial_brake, "
+      "start: 2 steps, match: {role: writes_stream}}]";
+  ASSERT_EQ(train("whole", 6, {rules}).exit_code, 0);
+  ASSERT_EQ(train("stopped", 6, {rules, "checkpoint.every=4 steps"}).exit_code, 0);
+  fs::remove_all(run_dir("stopped") / "checkpoints/step-00000006");
+  ASSERT_EQ(train("stopped", 6, {rules}).exit_code, 0);
+  EXPECT_EQ(weights("stopped", 6), weights("whole", 6));
+}
+
 TEST_F(StartFrom, ALongerRunIsTheOneItWouldHaveBeen) {
   ASSERT_EQ(train("whole", 8).exit_code, 0);
   ASSERT_EQ(train("a", 5).exit_code, 0);

@@ -116,6 +116,13 @@ const std::vector<Case>& cases() {
       {"weight_norm", {"train.precision=bf16", "weights.parametrization={type: weight_norm, per: row}"}},
       {"spectral_norm", {"train.precision=bf16", "weights.parametrization=spectral_norm"}},
       {"initial_norm", {"weights.constraints=[{type: initial_norm, per: row, start: 1 steps, every: 2}]"}},
+      {"update_rules",
+       {"weights.constraints=[{type: hyperball, match: {role: reads_stream}}, {type: rpgd, match: {role: "
+        "writes_stream}}, {type: lawn, per: row, start: 1 steps, match: {role: [embedding, head]}}]"}},
+      {"cautious_decay",
+       {"weights.constraints=[{type: radial_brake, match: {role: reads_stream}}, {type: spectral_soft_cap, bound: 0.5, "
+        "match: {role: writes_stream}}]",
+        "optim.decay=cautious", "optim.optimizer.weight_decay=0.1"}},
       {"groups", {"optim.groups=[{name: gains, match: {role: gain}, optimizer: {type: sgd, lr: 0.1, momentum: 0.9}}]"}},
       {"buffers", {"model.norm={type: power_norm, allow_leak: true}"}},
       {"frozen_norm", {"model.norm={type: frozen_norm, freeze: {at: 2}, penalty: 0.1}"}},
