@@ -46,6 +46,21 @@ std::vector<ScheduleWarning> schedule_warnings(const OptimConfig& config, const 
   return out;
 }
 
+std::vector<ScheduleWarning> optimizer_warnings(const OptimConfig& config, const ScheduleContext& context) {
+  std::vector<ScheduleWarning> out;
+  const auto ask = [&](const std::string& path, const Variant<OptimizerEntry>& optimizer) {
+    if (!optimizer.entry().warnings) return;
+    for (const auto& [key, message] : optimizer.entry().warnings(optimizer.settings(), context.total_steps)) {
+      out.push_back({cat(path, ".", key), message});
+    }
+  };
+  ask("optim.optimizer", config.optimizer);
+  for (std::size_t i = 0; i < config.groups.size(); ++i) {
+    if (config.groups[i].optimizer) ask(cat("optim.groups.", i, ".optimizer"), *config.groups[i].optimizer);
+  }
+  return out;
+}
+
 std::optional<ChangedRate> first_changed_rate(const OptimConfig& config, const ScheduleContext& before,
                                               const ScheduleContext& after, std::int64_t begin, std::int64_t end) {
   const auto old_schedules = schedules_of(config, before), new_schedules = schedules_of(config, after);

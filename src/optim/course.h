@@ -22,6 +22,8 @@ struct ScheduleWarning {
 };
 /// Phases that a run of `context.total_steps` is too short for.
 std::vector<ScheduleWarning> schedule_warnings(const OptimConfig& config, const ScheduleContext& context);
+/// The same of what optimizers' settings ask for.
+std::vector<ScheduleWarning> optimizer_warnings(const OptimConfig& config, const ScheduleContext& context);
 
 /// An update whose rate depends on the length of the run.
 struct ChangedRate {

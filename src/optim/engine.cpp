@@ -61,6 +61,10 @@ struct OptimizerEngine::Impl {
   void lay_out();
   std::size_t assignment_of(const Master& master) const;
   GradientNorms measure_parameters(double scale, const SumOverRanks& sum_over_ranks) const;
+  UpdateContext context(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks) const {
+    return {update, grad_scale, total_updates, store->owns_all() ? SumOverRanks{} : sum_over_ranks,
+            store->masters().size()};
+  }
 };
 
 /// A slot for each trained master, or part of one, that the store owns.
@@ -217,8 +221,24 @@ void OptimizerEngine::step(std::int64_t update, double grad_scale, const SumOver
       if (part.trained) impl_->clipper->clip_units_of(part, grad_scale);
     }
   }
-  const UpdateContext context{update, grad_scale, impl_->total_updates, sum_over_ranks};
+  const auto context = impl_->context(update, grad_scale, sum_over_ranks);
   for (auto& group : impl_->groups) group->step(context);
+}
+
+bool OptimizerEngine::samples_labels() const {
+  return std::any_of(impl_->groups.begin(), impl_->groups.end(), [](const auto& g) { return g->samples_labels(); });
+}
+
+bool OptimizerEngine::samples_labels_after(std::int64_t update) const {
+  return std::any_of(impl_->groups.begin(), impl_->groups.end(),
+                     [&](const auto& g) { return g->samples_labels_after(update); });
+}
+
+void OptimizerEngine::observe_sampled(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks) {
+  const auto context = impl_->context(update, grad_scale, sum_over_ranks);
+  for (auto& group : impl_->groups) {
+    if (group->samples_labels_after(update)) group->observe_sampled(context);
+  }
 }
 
 double OptimizerEngine::lr(std::int64_t update) const { return impl_->groups.front()->lr(update); }

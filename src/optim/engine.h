@@ -65,6 +65,12 @@ class OptimizerEngine {
   /// One update, after `measure`; unit-wise clippers change the gradients first. `update` counts from 1. `grad_scale` =
   /// scale × clip factor.
   void step(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks = {});
+  /// Whether an optimizer ever wants gradients of labels drawn from the model, and whether after this update.
+  bool samples_labels() const;
+  bool samples_labels_after(std::int64_t update) const;
+  /// Gives those to the optimizers that want them after this update: the masters' gradients are sums over labels, times
+  /// `grad_scale` their mean.
+  void observe_sampled(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks = {});
   /// Learning rate of the default group at an update, for the log.
   double lr(std::int64_t update) const;
   /// The same of any group with parameters, by its name.

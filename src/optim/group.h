@@ -46,6 +46,12 @@ class ParameterGroup {
   bool decays_whole() const { return decay_mode_ == DecayMode::kDecoupled; }
   /// One update.
   void step(const UpdateContext& context);
+  /// Whether its optimizer ever wants gradients of labels drawn from the model, and whether after this update.
+  bool samples_labels() const { return optimizer_->samples_labels_every() > 0; }
+  bool samples_labels_after(std::int64_t update) const {
+    return samples_labels() && update % optimizer_->samples_labels_every() == 0;
+  }
+  void observe_sampled(const UpdateContext& context) { optimizer_->observe_sampled(slots, context); }
 
   std::string name;
   std::string optimizer_text;  // with its settings

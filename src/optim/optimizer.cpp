@@ -17,14 +17,17 @@ void Optimizer::step(std::vector<Slot>& slots, const UpdateContext& context) con
 
 void apply_directions(std::vector<Slot>& slots, DecayMode decay) {
   for (const auto& run : runs_of(slots, false)) {
-    at::Tensor w = run.value;
-    const double taken = run.lr * run.weight_decay;
-    if (decay == DecayMode::kDecoupled && taken != 0) w.mul_(1 - taken);
-    if (decay == DecayMode::kCautious && taken != 0) {
-      w.mul_(at::where((w * run.direction).ge(0), at::scalar_tensor(1 - taken, w.options()), 1.0));
-    }
-    w.sub_(run.direction, run.lr);
+    apply_direction(run.value, run.direction, run.lr, run.weight_decay, decay);
   }
+}
+
+void apply_direction(at::Tensor w, const at::Tensor& direction, double lr, double weight_decay, DecayMode decay) {
+  const double taken = lr * weight_decay;
+  if (decay == DecayMode::kDecoupled && taken != 0) w.mul_(1 - taken);
+  if (decay == DecayMode::kCautious && taken != 0) {
+    w.mul_(at::where((w * direction).ge(0), at::scalar_tensor(1 - taken, w.options()), 1.0));
+  }
+  w.sub_(direction, lr);
 }
 
 void throw_first(const std::string& variant, const SettingsProblems& problems) {

@@ -30,6 +30,7 @@ struct Slot {
   double lr = 0;                 // this step's learning rate: group × schedule × scaling
   double peak_weight_decay = 0;  // 0 where decay does not apply
   double weight_decay = 0;       // this step's
+  double decay_factor = 1;       // of it: what the optimizer makes of the decay in this update, if anything
   std::vector<at::Tensor> states;
   at::Tensor direction;  // [shape of the master], where the group applies directions in a pass of its own
   /// Whether master, gradient and states lie right behind the previous slot's, up to padding that is zero everywhere.
@@ -44,6 +45,7 @@ struct UpdateContext {
   std::int64_t total_updates = 0;  // of the run as planned
   /// Sums over what other ranks own; null where this process owns all.
   SumOverRanks sum_over_ranks;
+  std::size_t num_masters = 0;  // of the model; Master::index is below
 };
 
 /// A tensor of optimizer state for each master.
@@ -82,11 +84,18 @@ class Optimizer : public StatefulRule {
   virtual bool is_fused() const { return false; }
   /// One update of every slot of the group. Masters change in place; gradients are left as they are.
   virtual void step(std::vector<Slot>& slots, const UpdateContext& context) const;
+  /// After every how many updates it wants the gradients of labels drawn from the model's own predictions; 0: never.
+  virtual std::int64_t samples_labels_every() const { return 0; }
+  /// After such an update, with the new weights: gradients are sums over as many labels as `context.grad_scale` divides
+  /// by. It moves states alone.
+  virtual void observe_sampled(std::vector<Slot>& /*slots*/, const UpdateContext& /*context*/) const {}
 };
 
 /// w <- (1 - η·λ)·w - η·direction for every slot; without λ if the decay was in the gradient, or where it is cautious
 /// and direction and weight differ in sign.
 void apply_directions(std::vector<Slot>& slots, DecayMode decay);
+/// The same for one tensor.
+void apply_direction(at::Tensor w, const at::Tensor& direction, double lr, double weight_decay, DecayMode decay);
 
 /// Throws ConfigError with the first of the problems of a variant's settings, if there are any.
 void throw_first(const std::string& variant, const SettingsProblems& problems);
@@ -109,6 +118,8 @@ struct OptimizerEntry : Entry {
   std::string takes_what;  // these in words: "matrices inside the stack"
 
   bool can_train(const Master& master) const { return !takes || takes(master); }
+  /// What settings ask for that a run of so many updates does not have; null: nothing.
+  std::function<SettingsProblems(const ConfigObject& settings, std::int64_t total_updates)> warnings;
 };
 
 /// An entry whose settings C have the members `lr` and `weight_decay`; `make(const C&)` gives the optimizer.

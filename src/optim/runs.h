@@ -21,6 +21,8 @@ struct Run {
 };
 /// `with_states`: all states have a number for each weight.
 std::vector<Run> runs_of(const std::vector<Slot>& slots, bool with_states = true);
+/// Of one slot, with the first `num_states` of its states: those that have a number for each weight.
+Run run_of(const Slot& slot, std::size_t num_states);
 
 /// Elements that a thread takes at a time: enough to make up for handing it over.
 inline constexpr std::int64_t kUpdateGrain = 1 << 14;

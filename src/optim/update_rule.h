@@ -54,6 +54,10 @@ struct UpdateArrays {
   const T* g;
   std::array<T*, States> states;
   T* out = nullptr;
+  // For the CUDA kernel (the CPU's loop is called block by block): what multiplies the step of each block of
+  // `block_length` elements; null: 1.
+  const T* block_steps = nullptr;
+  std::int64_t block_length = 0;
 
   UpdateArrays from(std::int64_t offset) const {
     UpdateArrays rest = *this;

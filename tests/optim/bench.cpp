@@ -87,7 +87,8 @@ OptimizerBench::OptimizerBench(const Variant<OptimizerEntry>& optimizer, const s
                                const Options& options)
     : settings_(optimizer.settings().clone()),
       optimizer_(optimizer.entry().make(*settings_)),
-      directions_(options.directions || !options.modifier.empty() || !optimizer_->is_fused()) {
+      directions_(options.directions || !options.modifier.empty() || !optimizer_->is_fused()),
+      sum_over_ranks_(options.sum_over_ranks) {
   if (!options.modifier.empty()) {
     modifier_variant_ = read_modifier(options.modifier);
     modifier_ = modifier_variant_->entry().make(modifier_variant_->settings());
@@ -103,9 +104,11 @@ OptimizerBench::OptimizerBench(const Variant<OptimizerEntry>& optimizer, const s
     info.head_rows = head_rows;
     info.fan_in = shape.back();
     info.fan_out = shape.front();
+    if (options.describe) options.describe(info);
     Master& master = masters_.emplace_back();
     master.name = name;
     master.param = &info;
+    master.index = masters_.size() - 1;
     master.shape = shape;
     master.offset = (size + options.padding - 1) / options.padding * options.padding;
     master.numel = product(shape);
@@ -168,12 +171,17 @@ void OptimizerBench::start_states() {
   }
 }
 
+UpdateContext OptimizerBench::context(std::int64_t update, double grad_scale) const {
+  return {update, grad_scale, 100, sum_over_ranks_, masters_.size()};
+}
+
+void OptimizerBench::observe_sampled(std::int64_t update, double grad_scale) {
+  optimizer_->observe_sampled(slots_, context(update, grad_scale));
+}
+
 void OptimizerBench::step(std::int64_t update, double lr, double grad_scale) {
   for (auto& slot : slots_) slot.lr = lr;
-  UpdateContext context;
-  context.update = update;
-  context.grad_scale = grad_scale;
-  context.total_updates = 100;
+  const auto context = this->context(update, grad_scale);
   if (update == 1) start_states();
   if (directions_) {
     optimizer_->direct(slots_, context);

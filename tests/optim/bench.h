@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,6 +45,8 @@ class OptimizerBench {
     double weight_decay = 0;
     bool directions = false;    // directions and their application apart, in place of the fused step
     std::string modifier = {};  // of the directions, if any
+    std::function<void(ParamInfo&)> describe = {};  // changes what is known of a parameter by its name and shape
+    SumOverRanks sum_over_ranks = {};
   };
   OptimizerBench(const Variant<OptimizerEntry>& optimizer, const std::vector<Shape>& shapes, const Options& options);
 
@@ -59,17 +62,21 @@ class OptimizerBench {
   void randomise_values(std::uint64_t seed);
   void randomise_grads(std::uint64_t seed);
   void step(std::int64_t update, double lr, double grad_scale = 1);
+  /// Gradients as sums over labels drawn from a model, `grad_scale` of which is their mean.
+  void observe_sampled(std::int64_t update, double grad_scale);
 
   const Master& master(const std::string& name) const;
 
  private:
   void start_states();
+  UpdateContext context(std::int64_t update, double grad_scale) const;
 
   std::unique_ptr<ConfigObject> settings_;
   std::unique_ptr<Optimizer> optimizer_;
   std::optional<Variant<ModifierEntry>> modifier_variant_;
   std::unique_ptr<Modifier> modifier_;
   bool directions_ = false;
+  SumOverRanks sum_over_ranks_;
   std::deque<ParamInfo> infos_;
   std::deque<Master> masters_;
   std::vector<Slot> slots_;

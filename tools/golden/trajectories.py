@@ -30,7 +30,8 @@ def trajectory(make_optimizer, seed, dtype, max_norm=None, shapes=SHAPES):
             param.grad = gradients[name][step].clone()
         limit = max_norm if max_norm is not None else torch.inf
         norms.append(torch.nn.utils.clip_grad_norm_(params.values(), limit))
-        optimizer.param_groups[0]["lr"] = rates[step].item()
+        for group in optimizer.param_groups:
+            group["lr"] = rates[step].item()
         optimizer.step()
         for name, param in params.items():
             values[name].append(param.detach().clone())
@@ -43,9 +44,9 @@ def trajectory(make_optimizer, seed, dtype, max_norm=None, shapes=SHAPES):
     return tensors
 
 
-def save_cases(name, cases, factory, dtypes=("fp64",), shapes=SHAPES, seed=50):
+def save_cases(name, cases, factory, dtypes=("fp64",), shapes=SHAPES, seed=50, origin=None):
     """`cases`: settings by case, under Ingot's names, with `max_norm` where gradients are clipped; factory(parameters,
-    settings) makes the optimizer. Writes tests/golden/<name>.safetensors."""
+    settings) makes the optimizer; origin: of its code. Writes tests/golden/<name>.safetensors."""
     tensors, settings = {}, {}
     for offset, (case, options) in enumerate(cases.items()):
         options = dict(options)
@@ -54,5 +55,5 @@ def save_cases(name, cases, factory, dtypes=("fp64",), shapes=SHAPES, seed=50):
             dtype = {"fp64": torch.float64, "fp32": torch.float32}[label]
             full = f"{case}_{label}"
             tensors |= prefixed(full, trajectory(lambda p: factory(p, options), seed + offset, dtype, max_norm, shapes))
-            settings[full] = options | {"max_norm": max_norm}
+            settings[full] = options | {"max_norm": max_norm} | (origin or {})
     save(name, tensors, **settings)

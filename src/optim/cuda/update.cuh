@@ -26,8 +26,9 @@ __global__ void __launch_bounds__(kUpdateBlock)
     float state[Rule::kStates + 1];
 #pragma unroll
     for (int k = 0; k < Rule::kStates; ++k) state[k] = states[k].v[i];
+    const float step = a.block_steps == nullptr ? f.step : f.step * a.block_steps[(at + i) / a.block_length];
     moved.v[i] = Rule::template displacement<float>(gradient.v[i] * f.grad_scale + f.l2 * weight.v[i], weight.v[i],
-                                                    state, c, f.step);
+                                                    state, c, step);
     weight.v[i] = weight.v[i] * f.keep - moved.v[i];
 #pragma unroll
     for (int k = 0; k < Rule::kStates; ++k) states[k].v[i] = state[k];

@@ -12,8 +12,8 @@
 #include "optim/optimizers/adamw.h"
 
 #include "config/units.h"
+#include "optim/adam_step.h"
 #include "optim/betas.h"
-#include "optim/elementwise.h"
 
 namespace ingot::adamw {
 namespace {
@@ -37,9 +37,7 @@ void describe(Fields& f, AdamwConfig& c) {
 }
 
 RuleStep<AdamRule> prepare(const AdamwConfig& c, const UpdateContext& context) {
-  const double t = static_cast<double>(context.update);
-  return {{1 - c.betas[0], c.betas[1], 1 - c.betas[1], 1 / std::sqrt(1 - std::pow(c.betas[1], t)), c.eps},
-          1 - std::pow(c.betas[0], t)};
+  return adam_step(c.betas[0], c.betas[1], c.eps, context);
 }
 
 }  // namespace
