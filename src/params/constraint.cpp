@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 
 #include "config/fields.h"
 
@@ -19,9 +18,7 @@ void describe(Fields& f, ConstraintSchedule& c) {
 
 std::vector<at::Tensor> make_states(const Constraint& constraint, const ParamInfo& info,
                                     const at::TensorOptions& options) {
-  std::vector<at::Tensor> states;
-  for (const auto& state : constraint.states(info)) states.push_back(at::zeros(state.shape, options));
-  return states;
+  return make_states(constraint.states(info), options);
 }
 
 namespace {

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "config/units.h"
+#include "params/kept_state.h"
 #include "params/param_info.h"
 #include "params/selector.h"
 #include "registry/add_entry.h"
@@ -26,13 +27,8 @@ struct ConstraintSchedule {
 };
 void describe(Fields& f, ConstraintSchedule& c);
 
-/// What a constraint keeps from one call to the next, for a parameter; saved with the model.
-struct ConstraintState {
-  std::string name;  // "norm"
-  /// For the whole parameter, in master dtype. Where the constraint's unit is less than a column or matrix, ranks may
-  /// share the parameter out by rows, and the state with it: then the first axis is that of the parameter.
-  std::vector<std::int64_t> shape;
-};
+/// What a constraint keeps from one call to the next, for a parameter.
+using ConstraintState = KeptState;
 
 /// What a constraint sees beside the weight.
 struct ConstraintContext {

@@ -33,11 +33,16 @@ class Multiplied final : public Parametrization {
                  std::vector<at::Tensor>& master_grads) const override {
     inner_->pull_back(masters, weight_grad * factor_, master_grads);
   }
+  bool has_exact_gradient() const override { return inner_->has_exact_gradient(); }
   void advance(std::vector<at::Tensor>& masters) const override { inner_->advance(masters); }
   void assign(const at::Tensor& weight, std::vector<at::Tensor>& masters) const override {
     inner_->assign(weight / factor_, masters);
   }
   bool can_assign() const override { return inner_->can_assign(); }
+  bool fits_outputs() const override { return inner_->fits_outputs(); }
+  void fit_outputs(const at::Tensor& std, std::vector<at::Tensor>& masters) const override {
+    inner_->fit_outputs(std, masters);
+  }
 
  private:
   std::shared_ptr<const Parametrization> inner_;

@@ -20,8 +20,8 @@ struct OwnedRange {
   std::int64_t begin = 0, end = 0;
 };
 
-/// In the names of constraints' states, "layers.0.ffn.up.weight@initial_norm.norm". A run without the constraint passes
-/// over them where it begins with a checkpoint.
+/// In the names of states of constraints and penalties, "layers.0.ffn.up.weight@initial_norm.norm". A run without the
+/// constraint passes over them where it begins with a checkpoint.
 inline constexpr char kConstraintMark = '@';
 
 /// A tensor as checkpoints hold it. Of one that ranks share, `tensor` is the part that this process owns, if any.

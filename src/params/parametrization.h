@@ -21,6 +21,9 @@ struct MasterSpec {
   std::vector<std::int64_t> shape;
   bool trained = true;  // false: state such as a power-iteration vector, saved with the model, without gradient
   bool decays = true;   // whether weight decay that selects the parameter acts on this tensor
+  /// Its multiples give the same weight (as far as an eps does not count), so that decay changes the size of steps
+  /// alone.
+  bool scale_free = false;
 };
 
 /// A map from stored masters to the weight that the model uses. Stateless: everything that changes is a master.
@@ -40,6 +43,9 @@ class Parametrization {
   /// master_grads[i] <- (df/dmaster_i)^T weight_grad. Both in master dtype; state masters have an undefined gradient.
   virtual void pull_back(const std::vector<at::Tensor>& masters, const at::Tensor& weight_grad,
                          std::vector<at::Tensor>& master_grads) const = 0;
+  /// False where `pull_back` is by design not the gradient of `materialise`: straight through a rounding, past a factor
+  /// that counts as constant.
+  virtual bool has_exact_gradient() const { return true; }
   /// Moves the state once per training step.
   virtual void advance(std::vector<at::Tensor>& masters) const { (void)masters; }
 
@@ -48,6 +54,11 @@ class Parametrization {
   virtual void assign(const at::Tensor& weight, std::vector<at::Tensor>& masters) const = 0;
   /// Whether `assign` reproduces every weight. Constraints on a parameter whose parametrization cannot are an error.
   virtual bool can_assign() const { return true; }
+
+  /// Whether the start value waits for a batch, which `fit_outputs` is then given before the first update.
+  virtual bool fits_outputs() const { return false; }
+  /// Divides the weight of each output by its standard deviation over the tokens of a batch, `std` [out] > 0.
+  virtual void fit_outputs(const at::Tensor& std, std::vector<at::Tensor>& masters) const { (void)std, (void)masters; }
 
   /// True only for the identity: compute gradient and master gradient are then one buffer.
   virtual bool is_identity() const { return false; }

@@ -69,6 +69,10 @@ class WeightLeaf {
   const at::Tensor& weight() const;
   /// Gradient buffer in master dtype, same shape, always defined: operations may add into it directly.
   const at::Tensor& grad() const;
+  /// Within ParameterStore::fit_outputs: divides the rows of `weight` and of the masters by the standard deviation of
+  /// each output over the tokens of the product [..., sum of rows], if it is that of the batch. Returns whether any
+  /// was: compute it again.
+  bool fit(const at::Tensor& product) const;
   /// Row counts of the parts, in order.
   const std::vector<std::int64_t>& rows() const;
 
@@ -171,6 +175,7 @@ struct Master {
   std::int64_t numel = 0;
   bool trained = true;
   bool decays = true;
+  bool scale_free = false;                          // as in MasterSpec
   Granularity granularity = Granularity::kElement;  // the coarsest of parametrization and constraints
   at::Tensor value;                                 // undefined before allocate
   at::Tensor grad;                                  // likewise
@@ -281,6 +286,12 @@ class ParameterStore {
 
   // -- the step
   void zero_grads();
+  /// Runs `forward`, a forward pass over a batch in evaluation, in which every linear whose parametrization waits for a
+  /// batch is fitted to its outputs (WeightLeaf::fit), those before it having been. The same on all ranks;
+  /// `materialise` and what ranks exchange follow.
+  void fit_outputs(const std::function<void()>& forward);
+  /// Whether a parametrization waits for it.
+  bool fits_outputs() const;
   /// Adds `scale` times the gradients of the penalties to those of the effective weights, which `pull_back` maps to
   /// masters. Returns the penalties' values, fp64 [penalties()], of the parameters that this process owns.
   at::Tensor penalise(double scale);
@@ -295,9 +306,9 @@ class ParameterStore {
   /// Puts every weight whose constraints are due at this update back on their sets.
   void constrain(const ConstraintStep& step);
   /// The same before the first update of a run that begins at `update`, for constraints that are in force then: their
-  /// states begin with the weights as they are, but for states of names in `kept`.
+  /// states begin with the weights as they are, but for states of names in `kept`. States of penalties begin likewise.
   void begin_constraints(std::int64_t update = 0, const std::set<std::string>& kept = {});
-  /// Moves the state of parametrizations.
+  /// Moves the state of parametrizations and penalties.
   void advance();
   /// Compute weights from masters.
   void materialise();
@@ -307,10 +318,10 @@ class ParameterStore {
   /// value <- update(value, accumulator, number) for every buffer, accumulators to zero.
   void apply_buffers(std::int64_t number);
 
-  /// Everything that a checkpoint's model files hold: masters, states of constraints and buffers, as far as this
-  /// process owns them. Views.
+  /// Everything that a checkpoint's model files hold: masters, states of constraints and penalties, and buffers, as far
+  /// as this process owns them. Views.
   StateTensors state() const;
-  /// Of these, the states of constraints.
+  /// Of these, the states of constraints and penalties.
   StateTensors constraint_state() const;
   /// The values of all buffers, on every process.
   std::vector<at::Tensor> buffers() const;

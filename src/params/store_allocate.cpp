@@ -92,7 +92,8 @@ void ParameterStore::Impl::make_owned() {
     begin += param.first_row * params_detail::row_numel(leaf.shape);
     param.weight = slice(leaf.weight.detach().flatten(), begin, shape);
     param.weight_grad = slice(leaf.grad.flatten(), begin, shape);
-    make_constraint_states(param);
+    for (auto& constrained : param.constraints) constrained.states = make_owned_states(param, constrained.specs);
+    for (auto& chosen : param.penalties) chosen.states = make_owned_states(param, chosen.specs);
   }
 }
 

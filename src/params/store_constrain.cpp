@@ -1,4 +1,4 @@
-// ParameterStore: when constraints act, and what they keep.
+// ParameterStore: when constraints act, and what they and penalties keep.
 
 #include <ATen/core/grad_mode.h>
 #include <ATen/ops/zeros.h>
@@ -31,8 +31,10 @@ std::int64_t age(const Constrained& constrained, std::int64_t update) {
   return update - constrained.start;
 }
 
-std::string state_name(const Constrained& constrained, const ConstraintState& spec) {
-  return cat(constrained.prefix, spec.name);
+/// Of a constraint or a penalty.
+bool are_kept(const std::string& prefix, const std::vector<KeptState>& specs, const std::set<std::string>& kept) {
+  return !specs.empty() &&
+         std::all_of(specs.begin(), specs.end(), [&](const auto& spec) { return kept.count(prefix + spec.name) != 0; });
 }
 
 }  // namespace
@@ -89,11 +91,21 @@ void ParameterStore::begin_constraints(std::int64_t update, const std::set<std::
   using Due = Impl::Due;
   impl_->constrain({update}, [&](const Constrained& c) {
     if (age(c, update) < 0) return Due::kNo;
-    const bool has_states = !c.specs.empty() && std::all_of(c.specs.begin(), c.specs.end(), [&](const auto& spec) {
-      return kept.count(state_name(c, spec)) != 0;
-    });
-    return has_states ? Due::kActs : Due::kBegins;
+    return are_kept(c.prefix, c.specs, kept) ? Due::kActs : Due::kBegins;
   });
+  impl_->begin_penalties(kept);
+}
+
+void ParameterStore::Impl::begin_penalties(const std::set<std::string>& kept) {
+  const at::NoGradGuard no_grad;
+  for (auto& param : params) {
+    if (!param.is_owned()) continue;
+    for (auto& chosen : param.penalties) {
+      if (chosen.specs.empty() || are_kept(chosen.prefix, chosen.specs, kept)) continue;
+      const at::Tensor weight = params_detail::effective_weight(param, flat_masters.options());
+      chosen.penalty->begin(weight, {param.info, chosen.states});
+    }
+  }
 }
 
 void ParameterStore::Impl::constrain(const ConstraintStep& step, const std::function<Due(const Constrained&)>& due) {
@@ -117,22 +129,23 @@ void ParameterStore::Impl::constrain(const ConstraintStep& step, const std::func
 }
 
 /// A state with a value for each row is cut where its parameter is.
-void ParameterStore::Impl::make_constraint_states(Declared& param) {
+std::vector<at::Tensor> ParameterStore::Impl::make_owned_states(const Declared& param,
+                                                                const std::vector<KeptState>& specs) {
   const auto& owned_shape = param.parametrization->is_identity() ? param.values[0].sizes().vec() : param.info.shape;
-  for (auto& c : param.constraints) {
-    for (const auto& spec : c.specs) {
-      auto shape = spec.shape;
-      if (shape == param.info.shape) {
-        shape = owned_shape;
-      } else if (owned_shape != param.info.shape) {
-        if (shape.empty() || shape[0] != param.info.shape[0] || owned_shape.size() != param.info.shape.size()) {
-          throw std::logic_error("a constraint's state has no rows of '" + param.info.name + "' to share out");
-        }
-        shape[0] = owned_shape[0];
+  std::vector<at::Tensor> states;
+  for (const auto& spec : specs) {
+    auto shape = spec.shape;
+    if (shape == param.info.shape) {
+      shape = owned_shape;
+    } else if (owned_shape != param.info.shape) {
+      if (shape.empty() || shape[0] != param.info.shape[0] || owned_shape.size() != param.info.shape.size()) {
+        throw std::logic_error("a state has no rows of '" + param.info.name + "' to share out");
       }
-      c.states.push_back(at::zeros(shape, flat_masters.options()));
+      shape[0] = owned_shape[0];
     }
+    states.push_back(at::zeros(shape, flat_masters.options()));
   }
+  return states;
 }
 
 StateTensors ParameterStore::constraint_state() const {
@@ -145,13 +158,15 @@ StateTensors ParameterStore::constraint_state() const {
                 return part.index == master.index;
               })->begin;
     }
-    for (const auto& c : param.constraints) {
-      for (std::size_t i = 0; i < c.specs.size(); ++i) {
-        const auto& shape = c.specs[i].shape;
-        out.emplace_back(state_name(c, c.specs[i]), param.is_owned() ? c.states[i] : at::Tensor(), shape,
-                         begin * product(shape) / master.numel);
+    const auto add = [&](const auto& keeper) {
+      for (std::size_t i = 0; i < keeper.specs.size(); ++i) {
+        const auto& shape = keeper.specs[i].shape;
+        out.emplace_back(keeper.prefix + keeper.specs[i].name, param.is_owned() ? keeper.states[i] : at::Tensor(),
+                         shape, begin * product(shape) / master.numel);
       }
-    }
+    };
+    for (const auto& constrained : param.constraints) add(constrained);
+    for (const auto& chosen : param.penalties) add(chosen);
   }
   return out;
 }

@@ -34,7 +34,10 @@ struct Declared {
   std::vector<Constrained> constraints;
   struct ChosenPenalty {
     std::shared_ptr<const Penalty> penalty;
-    std::int64_t index = 0;  // in Impl::penalties
+    std::int64_t index = 0;               // in Impl::penalties
+    std::string prefix = {};              // of its states' names
+    std::vector<KeptState> specs = {};    // of the whole parameter
+    std::vector<at::Tensor> states = {};  // of what is owned
   };
   std::vector<ChosenPenalty> penalties;
   std::shared_ptr<const Init> init;  // null: info.fixed_init
@@ -73,6 +76,10 @@ struct Leaf {
 
   at::Tensor weight;
   at::Tensor grad;
+  // Within ParameterStore::fit_outputs:
+  enum class Fit { kOff, kCounts, kActs };
+  Fit fit = Fit::kOff;
+  std::int64_t fit_tokens = 0;  // of the largest product
 };
 
 struct DeclaredBuffer {
@@ -163,7 +170,7 @@ struct ParameterStore::Impl {
   void make_masters();
   void make_leaves();
   void make_owned();
-  void make_constraint_states(params_detail::Declared& param);
+  std::vector<at::Tensor> make_owned_states(const params_detail::Declared& param, const std::vector<KeptState>& specs);
   void make_buffers(std::int64_t accumulator_numel);
   void fill(params_detail::Declared& param, std::uint64_t seed);
   /// Lets those constraints act for which `due` says so, after `begin` where it asks for that.
@@ -172,6 +179,7 @@ struct ParameterStore::Impl {
   /// For every constraint of the master's parameter that is in force and changes updates.
   void change_update(const Master& part, const ConstraintStep& step,
                      const std::function<void(const params_detail::Constrained&, const ConstraintContext&)>& change);
+  void begin_penalties(const std::set<std::string>& kept);
 };
 
 }  // namespace ingot

@@ -228,7 +228,15 @@ void ParameterStore::Impl::choose_penalties(const WeightsConfig& config, std::ve
     for (Declared& param : params) {
       if (!made.object->match().matches(param.info, num_sublayers) || !made.object->applies(param.info)) continue;
       made.used = true;
-      param.penalties.push_back({made.object, index});
+      auto specs = made.object->states(param.info);
+      const auto has_same = [&](const Declared::ChosenPenalty& other) { return other.index == index; };
+      if (!specs.empty() && std::any_of(param.penalties.begin(), param.penalties.end(), has_same)) {
+        problems.push_back(cat(made.path, ": ", made.name, " reaches '", param.info.name,
+                               "' for the second time, expected once, as it keeps values of a parameter"));
+        break;
+      }
+      param.penalties.push_back(
+          {made.object, index, cat(param.info.name, kConstraintMark, made.name, "."), std::move(specs)});
       param.choice.penalty_texts.push_back(text);
     }
     if (made.used) continue;
@@ -280,6 +288,7 @@ void ParameterStore::Impl::place_masters() {
         master.numel = params_detail::product(spec.shape);
         master.trained = spec.trained;
         master.decays = spec.decays;
+        master.scale_free = spec.scale_free;
         master.granularity = granularity_of(*part);
         offset += master.numel;
         if (!spec.suffix.empty()) add_name(master.name);
@@ -287,9 +296,11 @@ void ParameterStore::Impl::place_masters() {
         param_of.push_back(part);
       }
       part->num_masters = masters.size() - part->first_master;
-      for (const auto& constraint : part->constraints) {
-        for (const auto& state : constraint.specs) add_name(constraint.prefix + state.name);
-      }
+      const auto add_states = [this](const auto& keeper) {
+        for (const auto& state : keeper.specs) add_name(keeper.prefix + state.name);
+      };
+      for (const auto& constraint : part->constraints) add_states(constraint);
+      for (const auto& chosen : part->penalties) add_states(chosen);
     }
     leaf.dtype = leaf.parts.front()->info.keeps_master_dtype() ? options.master_dtype : options.compute_dtype;
     if (!is_plain) {

@@ -36,13 +36,14 @@ at::Tensor ParameterStore::penalise(double scale) {
   for (auto& param : impl_->params) {
     if (param.penalties.empty() || !param.is_owned()) continue;
     const at::Tensor weight = params_detail::effective_weight(param, impl_->flat_masters.options());
-    for (const auto& [penalty, index] : param.penalties) {
+    for (auto& chosen : param.penalties) {
+      const auto& penalty = chosen.penalty;
       const at::AutoGradMode record(true);
       const at::Tensor leaf = weight.detach().requires_grad_();
-      const at::Tensor value = penalty->value(leaf, param.info);
+      const at::Tensor value = penalty->value(leaf, {param.info, chosen.states});
       const at::Tensor gradient = torch::autograd::grad({value}, {leaf})[0];
       at::NoGradGuard no_grad;
-      values.select(0, index).add_(value.detach(), penalty->weight());
+      values.select(0, chosen.index).add_(value.detach(), penalty->weight());
       param.weight_grad.add_(gradient, scale * penalty->weight());
     }
   }
@@ -64,7 +65,13 @@ void ParameterStore::advance() {
   impl_->check_allocated("advance");
   at::NoGradGuard no_grad;
   for (auto& param : impl_->params) {
-    if (param.is_owned()) param.parametrization->advance(param.values);
+    if (!param.is_owned()) continue;
+    param.parametrization->advance(param.values);
+    for (auto& chosen : param.penalties) {
+      if (!chosen.penalty->moves_states()) continue;
+      const at::Tensor weight = params_detail::effective_weight(param, impl_->flat_masters.options());
+      chosen.penalty->advance(weight, {param.info, chosen.states});
+    }
   }
 }
 

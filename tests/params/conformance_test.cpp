@@ -8,38 +8,13 @@
 #include <map>
 
 #include "base/random.h"
-#include "params/penalty.h"
+#include "params/sample_infos.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
 #include "support/weights.h"
 
 namespace ingot::testing {
 namespace {
-
-ParamInfo sample_info(RoleSet roles, std::vector<std::int64_t> shape, int hidden_axis) {
-  ParamInfo info;
-  info.name = "layers.1.mixer.sample.weight";
-  info.shape = std::move(shape);
-  info.roles = roles;
-  info.depth = 1;
-  info.hidden_axis = hidden_axis;
-  info.fan_out = info.shape[0];
-  info.fan_in = info.numel() / info.shape[0];
-  return info;
-}
-
-/// One parameter of each kind that models have.
-std::vector<ParamInfo> sample_infos() {
-  return {sample_info({Role::kEmbedding, Role::kHead}, {17, 8}, 1),
-          sample_info(Role::kReadsStream, {12, 8}, 1),
-          sample_info(Role::kWritesStream, {8, 12}, 0),
-          sample_info(Role::kInner, {6, 10}, -1),
-          sample_info(Role::kConv, {12, 4}, -1),
-          sample_info(Role::kGain, {8}, -1),
-          sample_info(Role::kMeta, {3, 8}, 1)};
-}
-
-std::string sample_name(const ParamInfo& info) { return info.roles.names().front(); }
 
 std::vector<at::Tensor> empty_masters(const Parametrization& p, const ParamInfo& info) {
   std::vector<at::Tensor> out;
@@ -93,17 +68,29 @@ TEST_P(Parametrizations, MaterialiseIsPureAndRoundsOnce) {
   });
 }
 
+/// Garbage in: pull_back overwrites.
+std::vector<at::Tensor> pulled_back(const Parametrization& p, const std::vector<at::Tensor>& masters,
+                                    const ParamInfo& info, const at::Tensor& g) {
+  const auto specs = p.masters(info);
+  std::vector<at::Tensor> grads;
+  for (std::size_t i = 0; i < masters.size(); ++i) {
+    grads.push_back(specs[i].trained ? at::full(masters[i].sizes(), 7.0, at::kDouble) : at::Tensor());
+  }
+  p.pull_back(masters, g, grads);
+  return grads;
+}
+
 TEST_P(Parametrizations, PullBackIsTheAdjointOfMaterialise) {
   for_each([](const Parametrization& p, const ParamInfo& info, std::vector<at::Tensor>& masters) {
     const auto specs = p.masters(info);
     for (auto& m : masters) m.add_(random_normal(m.sizes(), 3), 0.1);  // not only where `assign` leads
     const at::Tensor g = random_normal(info.shape, 4);
-    std::vector<at::Tensor> grads;
+    const auto grads = pulled_back(p, masters, info, g);
     for (std::size_t i = 0; i < masters.size(); ++i) {
-      // Garbage in: pull_back overwrites.
-      grads.push_back(specs[i].trained ? at::full(masters[i].sizes(), 7.0, at::kDouble) : at::Tensor());
+      if (!specs[i].trained) continue;
+      EXPECT_TRUE(grads[i].isfinite().all().item<bool>()) << specs[i].suffix;
     }
-    p.pull_back(masters, g, grads);
+    if (!p.has_exact_gradient()) return;
     for (std::size_t i = 0; i < masters.size(); ++i) {
       if (!specs[i].trained) continue;
       const at::Tensor direction = random_normal(masters[i].sizes(), 5), kept = masters[i].clone();
@@ -116,6 +103,57 @@ TEST_P(Parametrizations, PullBackIsTheAdjointOfMaterialise) {
       const double numeric = ((above - below) * g).sum().item<double>() / (2 * h);
       const double analytic = (grads[i] * direction).sum().item<double>();
       EXPECT_NEAR(numeric, analytic, 1e-7 * (std::abs(analytic) + grads[i].norm().item<double>())) << specs[i].suffix;
+    }
+  });
+}
+
+/// Multiples of what is said to be free of scale give the same weight, and the gradient leaves the scale alone; the
+/// scale of all else matters. Far from 0, so that no eps counts.
+TEST_P(Parametrizations, TheScaleMattersWhereItIsSaidTo) {
+  for_each([](const Parametrization& p, const ParamInfo& info, std::vector<at::Tensor>& masters) {
+    const auto specs = p.masters(info);
+    for (auto& m : masters) m.add_(random_normal(m.sizes(), 3), 0.1);
+    const auto tolerance = Tolerance::of(at::kDouble).reduction(info.numel()).chain(4);
+    for (std::size_t i = 0; i < masters.size(); ++i) {
+      if (!specs[i].trained) continue;
+      SCOPED_TRACE(specs[i].suffix);
+      if (!specs[i].scale_free) {
+        const at::Tensor before = effective(p, masters, info), kept = masters[i].clone();
+        masters[i].mul_(1e-3);
+        EXPECT_FALSE(close(effective(p, masters, info), before, tolerance));
+        masters[i].copy_(kept);
+        continue;
+      }
+      masters[i].mul_(1e12);
+      const at::Tensor before = effective(p, masters, info);
+      const at::Tensor grad = pulled_back(p, masters, info, random_normal(info.shape, 4))[i];
+      const double along = (grad * masters[i]).sum().abs().item<double>();
+      if (p.has_exact_gradient()) {
+        EXPECT_LE(along, 1e-13 * grad.norm().item<double>() * masters[i].norm().item<double>());
+      }
+      masters[i].mul_(10);
+      EXPECT_TRUE(close(effective(p, masters, info), before, tolerance));
+    }
+  });
+}
+
+TEST_P(Parametrizations, FitDividesEachOutputByItsDeviation) {
+  for_each([](const Parametrization& p, const ParamInfo& info, std::vector<at::Tensor>& masters) {
+    if (!p.fits_outputs()) return;
+    const at::Tensor before = effective(p, masters, info), std = random_normal({info.shape[0]}, 6).abs() + 0.1;
+    p.fit_outputs(std, masters);
+    EXPECT_TRUE(close(effective(p, masters, info), before / std.unsqueeze(1), Tolerance::of(at::kDouble)));
+  });
+}
+
+TEST_P(Parametrizations, ZerosStayFinite) {
+  for_each([](const Parametrization& p, const ParamInfo& info, std::vector<at::Tensor>& masters) {
+    p.assign(at::zeros(info.shape, at::kDouble), masters);
+    p.advance(masters);
+    EXPECT_TRUE(effective(p, masters, info).equal(at::zeros(info.shape, at::kDouble)));
+    for (const at::Tensor& grad : pulled_back(p, masters, info, random_normal(info.shape, 4))) {
+      if (!grad.defined()) continue;
+      EXPECT_TRUE(grad.isfinite().all().item<bool>());
     }
   });
 }
@@ -260,79 +298,6 @@ TEST_P(Constraints, LookNoFurtherThanTheirGranularity) {
   });
 }
 
-class Penalties : public ::testing::TestWithParam<std::string> {
- protected:
-  std::string yaml() const { return "penalties: [{type: " + GetParam() + ", weight: 0.3}]"; }
-  template <class F>
-  void for_each(F f) {
-    const auto config = weights_config("{" + yaml() + "}");
-    const auto& variant = config.penalties.at(0);
-    const auto penalty = variant.entry().make(variant.settings());
-    int count = 0;
-    for (const auto& info : sample_infos()) {
-      if (!penalty->applies(info)) continue;
-      SCOPED_TRACE(sample_name(info));
-      f(*penalty, info, random_normal(info.shape, 1));
-      ++count;
-    }
-    EXPECT_GT(count, 0);
-  }
-};
-
-TEST_P(Penalties, AreDifferentiable) {
-  for_each([](const Penalty& p, const ParamInfo& info, const at::Tensor& weight) {
-    EXPECT_EQ(p.value(weight, info).dim(), 0);
-    EXPECT_GT(p.value(weight, info).item<double>(), 0);
-    const auto f = [&](const std::vector<at::Tensor>& in) { return std::vector<at::Tensor>{p.value(in[0], info)}; };
-    EXPECT_TRUE(gradcheck(f, {weight}));
-    const at::Tensor zero = at::zeros_like(weight).requires_grad_();
-    p.value(zero, info).backward();
-    EXPECT_TRUE(zero.grad().isfinite().all().item<bool>());
-  });
-}
-
-/// What ranks that share a parameter rely on.
-TEST_P(Penalties, AddUpOverTheirUnits) {
-  for_each([](const Penalty& p, const ParamInfo& info, const at::Tensor& weight) {
-    const Granularity granularity = p.granularity(info);
-    if (granularity == Granularity::kMatrix) return;
-    const int axis = granularity == Granularity::kColumn ? 1 : 0;
-    const auto part = [&](std::int64_t begin, std::int64_t n) { return p.value(weight.narrow(axis, begin, n), info); };
-    EXPECT_TRUE(close(part(0, 2) + part(2, weight.size(axis) - 2), p.value(weight, info),
-                      Tolerance::of(at::kDouble).reduction(info.numel())));
-  });
-}
-
-TEST_P(Penalties, GradientsReachTheMastersOfAnyParametrization) {
-  for (const auto& parametrization : weight_families().get<ParametrizationEntry>().names()) {
-    SCOPED_TRACE(parametrization);
-    ParameterStore store;
-    ParamSpec spec;
-    spec.name = "weight";
-    spec.shape = {6, 8};
-    spec.roles = Role::kReadsStream;
-    spec.hidden_axis = 1;
-    ParamScope(store).declare(spec);
-    make_weights(store, fp64_options(), weights_config("{parametrization: " + parametrization + ", " + yaml() + "}"));
-    const auto penalised = [&] { return store.penalise(0).item<double>(); };
-    store.penalise(10);
-    store.pull_back();
-    for (const Master& master : store.masters()) {
-      if (!master.trained) continue;
-      at::Tensor value = master.value;
-      const at::Tensor direction = random_normal(value.sizes(), 5), kept = value.clone();
-      const double h = 1e-6;
-      value.copy_(kept.add(direction, h));
-      const double above = penalised();
-      value.copy_(kept.sub(direction, h));
-      const double below = penalised();
-      value.copy_(kept);
-      const double analytic = (master.grad * direction).sum().item<double>();
-      EXPECT_NEAR(10 * (above - below) / (2 * h), analytic, 1e-6 * (1 + std::abs(analytic))) << master.name;
-    }
-  }
-}
-
 class Inits : public ::testing::TestWithParam<VariantCase<InitEntry>> {};
 
 TEST_P(Inits, FillEveryElementFromTheStreamAlone) {
@@ -390,8 +355,6 @@ INSTANTIATE_TEST_SUITE_P(Conformance, Constraints, ::testing::ValuesIn(variant_c
 INSTANTIATE_TEST_SUITE_P(Conformance, Inits, ::testing::ValuesIn(variant_cases<InitEntry>()), label_of<InitEntry>);
 INSTANTIATE_TEST_SUITE_P(Conformance, Scalings, ::testing::ValuesIn(variant_cases<ScalingEntry>()),
                          label_of<ScalingEntry>);
-INSTANTIATE_TEST_SUITE_P(Conformance, Penalties, ::testing::ValuesIn(weight_families().get<PenaltyEntry>().names()),
-                         [](const auto& penalty) { return penalty.param; });
 
 }  // namespace
 }  // namespace ingot::testing

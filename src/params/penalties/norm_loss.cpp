@@ -25,7 +25,7 @@ class NormLoss final : public Penalty {
   explicit NormLoss(const Config& config) : Penalty(config.common) {}
 
   Granularity granularity(const ParamInfo& /*info*/) const override { return Granularity::kRow; }
-  at::Tensor value(const at::Tensor& weight, const ParamInfo& /*info*/) const override {
+  at::Tensor value(const at::Tensor& weight, const PenaltyContext& /*context*/) const override {
     return (1 - at::linalg_vector_norm(weight, 2, at::IntArrayRef{1})).square().sum();
   }
 };
@@ -33,7 +33,7 @@ class NormLoss final : public Penalty {
 }  // namespace norm_loss
 
 void register_norm_loss(Family<PenaltyEntry>& family) {
-  add_entry<norm_loss::Config, norm_loss::NormLoss>(
+  add_penalty<norm_loss::Config, norm_loss::NormLoss>(
       family, "norm_loss", "Squared distance of every row's length from 1.", "Georgiou et al. 2021, arXiv:2103.06583");
 }
 
