@@ -4,7 +4,10 @@
 #include <ATen/core/Tensor.h>
 
 #include <functional>
+#include <memory>
+#include <string>
 
+#include "nn/pass.h"
 #include "nn/sample.h"
 #include "registry/family.h"
 
@@ -14,6 +17,11 @@ class Activation {
  public:
   virtual ~Activation() = default;
   virtual at::Tensor forward(const at::Tensor& x) const = 0;
+  /// x [B, T, ...] in a pass of the model: as `forward`, with the noise that the activation may have in training.
+  /// `site` names the place, as in `uniform_noise`.
+  virtual at::Tensor forward_in(const Pass& /*pass*/, const std::string& /*site*/, const at::Tensor& x) const {
+    return forward(x);
+  }
 };
 
 struct ActivationEntry : Entry {

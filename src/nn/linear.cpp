@@ -1,5 +1,6 @@
 #include "nn/linear.h"
 
+#include <ATen/core/grad_mode.h>
 #include <ATen/ops/cat.h>
 
 #include <cmath>
@@ -19,6 +20,12 @@ std::shared_ptr<const LinearOutput> output_of(const LinearScope& scope, const Pa
   return scope.kind->entry().make(scope.kind->settings(), linear);
 }
 
+at::Tensor product_of(const WeightLeaf& leaf, const at::Tensor& x) {
+  at::Tensor product = ops::linear(x, leaf.weight(), leaf.grad());
+  if (leaf.fit(product)) product = ops::linear(x, leaf.weight(), leaf.grad());
+  return product;
+}
+
 }  // namespace
 
 Linear::Linear(const ParamScope& scope, const ParamSpec& spec) : leaf_(scope.leaf_of(scope.declare(spec))) {}
@@ -28,12 +35,12 @@ Linear::Linear(const LinearScope& scope, const ParamSpec& spec) : Linear(scope.s
 }
 
 at::Tensor Linear::forward(const at::Tensor& x) const {
-  const at::Tensor product = ops::linear(x, leaf_.weight(), leaf_.grad());
+  const at::Tensor product = product_of(leaf_, x);
   return output_ ? output_->forward(product) : product;
 }
 
 at::Tensor Linear::forward(const ops::Piece& piece, const std::vector<at::Tensor>& inputs, bool recompute) const {
-  if (!recompute) return forward(piece(inputs));
+  if (!recompute || !at::GradMode::is_enabled()) return forward(piece(inputs));
   const at::Tensor product = ops::recomputed_linear(piece, inputs, leaf_.weight(), leaf_.grad());
   return output_ ? output_->forward(product) : product;
 }
@@ -52,7 +59,7 @@ JoinedLinear::JoinedLinear(const LinearScope& scope, const std::vector<ParamSpec
 }
 
 at::Tensor JoinedLinear::forward_joined(const at::Tensor& x) const {
-  const at::Tensor product = ops::linear(x, leaf_.weight(), leaf_.grad());
+  const at::Tensor product = product_of(leaf_, x);
   if (outputs_.empty()) return product;
   std::vector<at::Tensor> parts = product.split_with_sizes(leaf_.rows(), -1);
   for (std::size_t i = 0; i < parts.size(); ++i) parts[i] = outputs_[i]->forward(parts[i]);

@@ -38,4 +38,23 @@ void expect_golden(const GoldenCase& golden, Harness& harness,
   }
 }
 
+void expect_activation(const std::string& text, const std::string& golden_case_name) {
+  const auto variant = configured<ActivationEntry>(text);
+  const auto activation = variant.entry().make(variant.settings());
+  const GoldenCase golden = golden_case(Golden("activations"), golden_case_name + "/");
+  const at::Tensor x = golden.at("in/x").clone().requires_grad_(true), y = activation->forward(x);
+  const Tolerance tolerance = Tolerance::of(at::kDouble).chain(2);
+  EXPECT_TRUE(close(y.detach(), golden.at("out/y"), tolerance));
+  (y * golden.at("dout/y")).sum().backward();
+  EXPECT_TRUE(close(x.grad(), golden.at("grad/x"), tolerance));
+}
+
+void expect_gated_ffn(const std::string& text, const std::string& golden_case_name) {
+  const auto variant = configured<FfnEntry>(text);
+  const Built<Ffn> ffn = build_ffn(variant.name(), variant.settings(), at::kDouble);
+  const GoldenCase golden = golden_case(Golden("gated_ffns"), golden_case_name + "/");
+  load_params(*ffn.harness, golden);
+  expect_golden(golden, *ffn.harness, [&](const at::Tensor& x) { return ffn.module->forward(x, plain_context(1, 3)); });
+}
+
 }  // namespace ingot::testing

@@ -20,4 +20,10 @@ void load_params(Harness& harness, const GoldenCase& golden);
 /// grad/NAME.
 void expect_golden(const GoldenCase& golden, Harness& harness, const std::function<at::Tensor(const at::Tensor& x)>& f);
 
+/// The case of `activations` against what the config text describes: y and dx.
+void expect_activation(const std::string& text, const std::string& golden_case_name);
+
+/// The case of `gated_ffns` against what the config text describes, of width 4.
+void expect_gated_ffn(const std::string& text, const std::string& golden_case_name);
+
 }  // namespace ingot::testing

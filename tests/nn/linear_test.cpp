@@ -4,6 +4,8 @@
 #include <ATen/ops/mm.h>
 #include <gtest/gtest.h>
 
+#include <utility>
+
 #include "nn/harness.h"
 #include "support/gradcheck.h"
 #include "support/tolerance.h"
@@ -41,6 +43,36 @@ TEST(Linear, PassesTheGradientCheckThroughTheStore) {
     };
     EXPECT_TRUE(gradcheck(f, {random_normal({2, 3, 8}, 2)}, checked_parameters(store)));
   }
+}
+
+/// One pass: what is further up sees what those below give after they were fitted.
+TEST(Linear, IsFittedToItsOutputsOnABatch) {
+  ParameterStore store;
+  const ParamScope root(store);
+  const JoinedLinear in(root,
+                        {reads_stream_spec("gate.weight", "gate", 12, 8), reads_stream_spec("up.weight", "up", 4, 8)});
+  const Linear out(root, writes_stream_spec("down.weight", "down", 8, 16));
+  make_weights(store, fp64_options(), weights_config("parametrization: {type: weight_norm, start: batch}"));
+  EXPECT_TRUE(store.fits_outputs());
+  const at::Tensor x = 3 * random_normal({5, 4, 8}, 2);
+  const auto forward = [&] {
+    in.forward_joined(x.narrow(0, 0, 1) * 5);  // a prefix
+    const at::Tensor hidden = in.forward_joined(x);
+    return std::pair{hidden, out.forward(hidden.tanh())};
+  };
+  store.fit_outputs([&] { forward(); });
+  const auto expect_unit = [](const at::Tensor& y) {
+    // 1e-10 under the root
+    EXPECT_LT((y.flatten(0, 1).var(at::IntArrayRef{0}, /*unbiased=*/false) - 1).abs().max().item<double>(), 1e-6);
+  };
+  const auto [hidden, y] = forward();
+  expect_unit(hidden);
+  expect_unit(y);
+  const at::Tensor weight = store.leaves()[0].weight().detach().clone();
+  store.materialise();  // the masters hold the same
+  EXPECT_TRUE(close(store.leaves()[0].weight().detach(), weight, Tolerance::of(at::kDouble).chain(2)));
+  forward();  // not any more
+  EXPECT_TRUE(close(store.leaves()[0].weight().detach(), weight, Tolerance::of(at::kDouble).chain(2)));
 }
 
 TEST(JoinedLinear, EqualsSeparateOnes) {

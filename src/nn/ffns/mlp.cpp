@@ -42,6 +42,7 @@ class Mlp final : public Ffn {
   Mlp(const Config& config, const BranchContext& context)
       : d_model_(context.d_model),
         width_(config.width.resolve(context.d_model, config.multiple_of)),
+        site_(context.scope.prefix()),
         recompute_(context.recompute == Recompute::kSelective) {
     const Variant<ActivationEntry> activation = bound(config.activation, context.families);
     activation_ = activation.entry().make(activation.settings());
@@ -53,9 +54,9 @@ class Mlp final : public Ffn {
     if (config.bias) down_bias_ = context.scope.declare(bias_spec("down.bias", d_model_));
   }
 
-  at::Tensor forward(const at::Tensor& x, const SequenceContext& /*context*/) const override {
-    const auto hidden = [this](const std::vector<at::Tensor>& up) {
-      const at::Tensor activated = activation_->forward(with_bias(scaled(up[0]), up_bias_));
+  at::Tensor forward(const at::Tensor& x, const SequenceContext& context) const override {
+    const auto hidden = [this, pass = context.pass](const std::vector<at::Tensor>& up) {
+      const at::Tensor activated = activation_->forward_in(pass, site_, with_bias(scaled(up[0]), up_bias_));
       return normalised(hidden_norm_, activated);
     };
     return with_bias(down_.forward(hidden, {up_.forward(x)}, recompute_), down_bias_);
@@ -76,6 +77,7 @@ class Mlp final : public Ffn {
 
   std::int64_t d_model_;
   std::int64_t width_;
+  std::string site_;
   bool recompute_;
   std::unique_ptr<Activation> activation_;
   Linear up_;

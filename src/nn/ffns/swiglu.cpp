@@ -1,91 +1,54 @@
 // SwiGLU feed-forward: y = W_down (silu(W_gate x) ⊙ W_up x)
 //
-//   x [B, T, d]; W_gate, W_up [w, d], W_down [d, w]; no biases. With `hidden_scale`, s_g ⊙ W_gate x and s_u ⊙ W_up x
-//   stand for W_gate x and W_up x; s_g, s_u [w] start at 1 (Loshchilov et al. 2024, arXiv:2410.01131, section 2.4.2:
-//   s_v and s_u).
-//   Shazeer 2020, "GLU Variants Improve Transformer", arXiv:2002.05202, eq. 6.
+//   x [B, T, d]; W_gate, W_up [w, d], W_down [d, w]; no biases; `hidden_scale` as in nn/gated_ffn.h. With `clamp` c,
+//   silu(min(W_gate x, c)) ⊙ clamp(W_up x, -c, c), which keeps single channels from growing without bound: the limits
+//   that gpt-oss calls swiglu_limit (7), without its other changes of the gate.
+//   Shazeer 2020, "GLU Variants Improve Transformer", arXiv:2002.05202, eq. 6; OpenAI 2025, "gpt-oss-120b & gpt-oss-20b
+//   Model Card", arXiv:2508.10925, section 2.2.
 
 #include "ops/swiglu/swiglu.h"
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/linear.h>
 #include <ATen/ops/silu.h>
 
+#include <optional>
+
 #include "config/fields.h"
-#include "config/limits.h"
-#include "config/units.h"
-#include "nn/branch.h"
-#include "nn/linear.h"
+#include "nn/gated_ffn.h"
 #include "registry/add_entry.h"
 
 namespace ingot {
 namespace swiglu {
 
-struct Config {
-  Width width = Width::times(8, 3);
-  std::int64_t multiple_of = 1;
-  bool hidden_scale = false;
+struct Config : gated_ffn::Settings {
+  std::optional<double> clamp;
 };
 
 void describe(Fields& f, Config& c) {
-  f.field("width", c.width, "inner width, or its ratio to d_model such as 3x or 8/3x");
-  f.field("multiple_of", c.multiple_of, "a width given as a ratio is rounded up to a multiple of this",
-          Rule{}.at_least(1).at_most(limits::kWidth));
-  f.field("hidden_scale", c.hidden_scale, kHiddenScaleHelp);
+  describe(f, static_cast<gated_ffn::Settings&>(c));
+  f.field("clamp", c.clamp, "the limit of what is multiplied; absent: none", Rule{}.above(0));
 }
 
-class Swiglu final : public Ffn {
+class Swiglu final : public gated_ffn::GatedFfn {
  public:
-  Swiglu(const Config& config, const BranchContext& context)
-      : d_model_(context.d_model),
-        width_(config.width.resolve(context.d_model, config.multiple_of)),
-        recompute_(context.recompute == Recompute::kSelective) {
-    gate_up_ = JoinedLinear(context, {reads_stream_spec("gate.weight", "gate", width_, d_model_),
-                                      reads_stream_spec("up.weight", "up", width_, d_model_)});
-    if (config.hidden_scale) {
-      gate_scale_ = context.scope.declare(gain_spec("gate.scale", width_));
-      up_scale_ = context.scope.declare(gain_spec("up.scale", width_));
-    }
-    hidden_norm_ = make_site_norm(context, Site::kHidden, "hidden_norm", width_, 1);
-    down_ = Linear(context, writes_stream_spec("down.weight", "down", d_model_, width_));
-  }
-
-  at::Tensor forward(const at::Tensor& x, const SequenceContext& /*context*/) const override {
-    const auto hidden = [this](const std::vector<at::Tensor>& gate_up) {
-      const at::Tensor product = ops::swiglu(scaled(gate_up[0]));
-      return normalised(hidden_norm_, product);
-    };
-    return down_.forward(hidden, {gate_up_.forward_joined(x)}, recompute_);
-  }
-
-  std::vector<FlopItem> flops() const override {
-    const double product = 2.0 * static_cast<double>(d_model_ * width_);
-    return {{"gate", product}, {"up", product}, {"product", 5.0 * static_cast<double>(width_)}, {"down", product}};
-  }
+  Swiglu(const Config& config, const BranchContext& context) : GatedFfn(config, context, 5), clamp_(config.clamp) {}
 
  private:
-  at::Tensor scaled(const at::Tensor& gate_up) const {
-    if (!gate_scale_) return gate_up;
-    return (gate_up * at::cat({gate_scale_.compute(), up_scale_.compute()})).to(gate_up.scalar_type());
+  at::Tensor product(const at::Tensor& gate_up) const override {
+    if (!clamp_) return ops::swiglu(gate_up);
+    const std::vector<at::Tensor> halves = gate_up.chunk(2, -1);
+    return ops::swiglu(at::cat({halves[0].clamp_max(*clamp_), halves[1].clamp(-*clamp_, *clamp_)}, -1));
   }
 
-  std::int64_t d_model_;
-  std::int64_t width_;
-  bool recompute_;
-  JoinedLinear gate_up_;
-  Param gate_scale_, up_scale_;
-  std::unique_ptr<Norm> hidden_norm_;
-  Linear down_;
+  std::optional<double> clamp_;
 };
 
 at::Tensor reference(const Config& config, const at::Tensor& x, const ParamMap& params) {
-  at::Tensor gate = at::linear(x, params.at("gate.weight")), up = at::linear(x, params.at("up.weight"));
-  if (config.hidden_scale) {
-    gate = gate * params.at("gate.scale");
-    up = up * params.at("up.scale");
-  }
-  return at::linear(at::silu(gate) * up, params.at("down.weight"));
+  return gated_ffn::reference(config, x, params, [&](const at::Tensor& gate, const at::Tensor& up) {
+    if (!config.clamp) return at::silu(gate) * up;
+    return at::silu(gate.clamp_max(*config.clamp)) * up.clamp(-*config.clamp, *config.clamp);
+  });
 }
 
 }  // namespace swiglu
@@ -97,10 +60,11 @@ void register_swiglu(Family<FfnEntry>& family) {
                                 "Shazeer 2020, arXiv:2002.05202");
   e.effective = effective_settings(with_width_resolved<Config>);
   e.sites = {Site::kHidden};
-  e.samples = named_samples<Config>({{"3x", {Width::times(3), 1, false}},
-                                     {"rounded", {Width::times(8, 3), 16, false}},
-                                     {"number", {Width::of(20), 1, false}},
-                                     {"scaled", {Width::of(20), 1, true}}});
+  e.samples = named_samples<Config>({{"3x", {{Width::times(3), 1, false}, {}}},
+                                     {"rounded", {{Width::times(8, 3), 16, false}, {}}},
+                                     {"number", {{Width::of(20), 1, false}, {}}},
+                                     {"scaled", {{Width::of(20), 1, true}, {}}},
+                                     {"clamped", {{Width::of(20), 1, false}, 0.5}}});
 }
 
 }  // namespace ingot

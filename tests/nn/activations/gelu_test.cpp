@@ -1,7 +1,7 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
-#include "nn/harness.h"
+#include "nn/golden.h"
 #include "support/tolerance.h"
 
 namespace ingot::testing {
@@ -26,6 +26,11 @@ TEST(Gelu, TermsCancelForNegativeInputsAlone) {
     EXPECT_TRUE(close(terms.narrow(0, 1, 3), y.narrow(0, 1, 3), Tolerance::of(at::kDouble)));
     EXPECT_GT(terms[0].item<double>(), 100 * std::abs(y[0].item<double>()));
   }
+}
+
+TEST(Gelu, MatchesGolden) {
+  expect_activation("gelu", "gelu");
+  expect_activation("{type: gelu, tanh: true}", "gelu_tanh");
 }
 
 }  // namespace

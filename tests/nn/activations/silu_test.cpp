@@ -1,7 +1,7 @@
 #include <ATen/ops/tensor.h>
 #include <gtest/gtest.h>
 
-#include "nn/harness.h"
+#include "nn/golden.h"
 #include "support/tolerance.h"
 
 namespace ingot::testing {
@@ -14,6 +14,8 @@ TEST(Silu, KnownValues) {
   const double s = 1 / (1 + std::exp(-1.0));
   EXPECT_TRUE(close(y, at::tensor({0.0, s, s - 1}, at::kDouble), Tolerance::of(at::kDouble)));
 }
+
+TEST(Silu, MatchesGolden) { expect_activation("silu", "silu"); }
 
 }  // namespace
 }  // namespace ingot::testing

@@ -13,6 +13,8 @@ TEST(Swiglu, MatchesGolden) {
   expect_golden(golden, *ffn.harness, [&](const at::Tensor& x) { return ffn.module->forward(x, plain_context(2, 7)); });
 }
 
+TEST(Swiglu, TheClampMatchesGolden) { expect_gated_ffn("{type: swiglu, width: 4, clamp: 0.5}", "swiglu_clamped"); }
+
 TEST(Swiglu, RoundsARatioUp) {
   const auto variant = configured<FfnEntry>("{type: swiglu, width: 8/3x, multiple_of: 16}");
   const Built<Ffn> ffn = build_ffn("swiglu", variant.settings(), at::kFloat);
