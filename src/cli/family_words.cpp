@@ -5,6 +5,9 @@ namespace ingot {
 std::map<std::string, std::string> family_words() {
   return {
       {"activations", "The function between the two matrix products of the ffn `mlp` (`activation` there)."},
+      {"averages",
+       "Averages of the weights over updates, which evaluation uses in place of those that are trained "
+       "(`optim.average`)."},
       {"clippers", "What happens to large gradients before the optimizer sees them (`optim.clip`)."},
       {"constraints",
        "Rules that weights obey, such as rows of length 1; every update ends by restoring them (`weights.constraints`, "

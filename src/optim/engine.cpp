@@ -1,5 +1,6 @@
 #include "optim/engine.h"
 
+#include <ATen/core/grad_mode.h>
 #include <c10/util/accumulate.h>
 
 #include <algorithm>
@@ -11,6 +12,8 @@
 #include "base/error.h"
 #include "base/text.h"
 #include "optim/group.h"
+#include "optim/weight_average.h"
+#include "params/flat_elements.h"
 
 namespace ingot {
 namespace {
@@ -49,6 +52,7 @@ struct OptimizerEngine::Impl {
   const ParameterStore* store = nullptr;
   std::vector<std::unique_ptr<ParameterGroup>> groups;  // default, those of the config, then others of these
   std::unique_ptr<Clipper> clipper;
+  std::unique_ptr<WeightAverage> average;
   std::int64_t total_updates = 0;
   std::vector<GroupAssignment> assignments;
   std::vector<std::size_t> group_of;  // by assignment
@@ -62,10 +66,25 @@ struct OptimizerEngine::Impl {
   std::size_t assignment_of(const Master& master) const;
   GradientNorms measure_parameters(double scale, const SumOverRanks& sum_over_ranks) const;
   UpdateContext context(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks) const {
-    return {update, grad_scale, total_updates, store->owns_all() ? SumOverRanks{} : sum_over_ranks,
-            store->masters().size()};
+    UpdateContext out;
+    out.update = update;
+    out.grad_scale = grad_scale;
+    out.total_updates = total_updates;
+    if (!store->owns_all()) out.sum_over_ranks = sum_over_ranks;
+    out.num_masters = store->masters().size();
+    return out;
   }
+  void expect_no_evaluation_weights() const;
 };
+
+/// Averages beside those of a group would average what nobody evaluates.
+void OptimizerEngine::Impl::expect_no_evaluation_weights() const {
+  for (const auto& group : groups) {
+    if (!group->has_evaluation_weights()) continue;
+    throw ConfigError(cat("optim.average: the ", group->name, " group, of ", group->entry().name,
+                          ", has weights of its own to evaluate, expected none"));
+  }
+}
 
 /// A slot for each trained master, or part of one, that the store owns.
 void OptimizerEngine::Impl::lay_out() {
@@ -142,6 +161,8 @@ OptimizerEngine::OptimizerEngine(const OptimConfig& config, const ParameterStore
     impl_->groups.push_back(std::make_unique<ParameterGroup>(group.name, config, &group, schedule));
   }
   impl_->assign(config, num_sublayers, schedule);
+  impl_->average = std::make_unique<WeightAverage>(config.average, schedule, store, num_sublayers);
+  if (impl_->average->is_on()) impl_->expect_no_evaluation_weights();
   impl_->lay_out();
 }
 
@@ -174,13 +195,14 @@ std::vector<Granularity> OptimizerEngine::granularities() const {
 std::int64_t OptimizerEngine::state_bytes() const {
   std::int64_t bytes = 0;
   for (const auto& group : impl_->groups) bytes += group->bytes(impl_->store->options().master_dtype);
-  return bytes;
+  return bytes + impl_->average->bytes();
 }
 
 void OptimizerEngine::allocate() {
   const auto options = at::TensorOptions(impl_->store->options().master_dtype).device(impl_->store->options().device);
   impl_->grad_norm = std::make_unique<GradNorm>(*impl_->store);
   for (auto& group : impl_->groups) group->allocate(options);
+  impl_->average->allocate();
 }
 
 GradientNorms OptimizerEngine::Impl::measure_parameters(double scale, const SumOverRanks& sum_over_ranks) const {
@@ -273,6 +295,41 @@ ConstraintStep OptimizerEngine::constraint_step(std::int64_t update) const {
   return {update + impl.groups.front()->schedule_offset, lr, decay};
 }
 
+bool OptimizerEngine::has_evaluation_weights() const {
+  return impl_->average->is_on() || std::any_of(impl_->groups.begin(), impl_->groups.end(),
+                                                [](const auto& group) { return group->has_evaluation_weights(); });
+}
+
+void OptimizerEngine::average(std::int64_t update) {
+  impl_->average->take(update - 1 + impl_->groups.front()->schedule_offset);
+}
+
+at::Tensor OptimizerEngine::evaluation_weights(std::int64_t update) const {
+  const bool is_averaged = impl_->average->is_on();
+  if (!has_evaluation_weights() || update == 0 || (is_averaged && averaged() == 0)) return {};
+  const at::NoGradGuard no_grad;
+  at::Tensor flat = impl_->store->flat_masters().clone();
+  if (is_averaged) {
+    impl_->average->blend_into(flat);
+    return flat;
+  }
+  const auto context = impl_->context(update, 1, {});
+  for (const auto& group : impl_->groups) {
+    if (!group->has_evaluation_weights()) continue;
+    for (const auto& slot : group->slots) {
+      at::Tensor weights = elements_of(flat, *slot.master, *impl_->store);
+      group->evaluation_weights(slot, context, weights);
+    }
+  }
+  return flat;
+}
+
+std::int64_t OptimizerEngine::averaged() const { return impl_->average->taken(); }
+
+void OptimizerEngine::restore_averaged(std::int64_t count) { impl_->average->restore_taken(count); }
+
+StateTensors OptimizerEngine::average_state() const { return impl_->average->state(); }
+
 StateTensors OptimizerEngine::state() const {
   StateTensors out;
   std::vector<std::size_t> next(impl_->groups.size(), 0);  // slot of each group
@@ -291,6 +348,7 @@ StateTensors OptimizerEngine::state() const {
       out.emplace_back(name, is_owned ? slot->states[k] : at::Tensor(), shape, begin);
     }
   }
+  for (auto& state : average_state()) out.push_back(std::move(state));
   return out;
 }
 

@@ -78,8 +78,22 @@ class OptimizerEngine {
   /// The update as constraints see it, after `step`. The engine must outlive it.
   ConstraintStep constraint_step(std::int64_t update) const;
 
-  /// "exp_avg/layers.0.mixer.q.weight" and so on, as far as this process owns it. Views.
+  /// Whether the weights to evaluate may be others than the masters: an average of them, or what an optimizer or a
+  /// modifier says.
+  bool has_evaluation_weights() const;
+  /// Once an update is over, constraints included: the average takes the masters in.
+  void average(std::int64_t update);
+  /// The weights to evaluate after `update` updates, laid out as `store.flat_masters()`; what is not owned or not
+  /// trained is as there. Undefined while they are the masters.
+  at::Tensor evaluation_weights(std::int64_t update) const;
+  /// How many weights have entered the average, for the state of a checkpoint.
+  std::int64_t averaged() const;
+  void restore_averaged(std::int64_t count);
+
+  /// "exp_avg/layers.0.mixer.q.weight" and so on, then `average_state`, as far as this process owns it. Views.
   StateTensors state() const;
+  /// "layers.0.mixer.q.weight@average".
+  StateTensors average_state() const;
 
  private:
   struct Impl;

@@ -55,7 +55,7 @@ std::string names_of(const ConfigObject& settings) {
 
 ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig& config, const GroupConfig* own,
                                const ScheduleContext& context, Share share)
-    : name(group_name) {
+    : name(group_name), schedule_context_(context) {
   const bool has_own = own != nullptr && own->optimizer;
   const auto& shared = share == Share::kOthers ? config.others.value() : config.optimizer;
   const auto& optimizer = has_own ? *own->optimizer : shared;
@@ -77,6 +77,10 @@ ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig&
     const auto first = states.size();
     add_states(made->state_specs(), modifier.name() + ".");
     modifiers_.push_back({std::move(settings), std::move(made), first, states.size() - first});
+  }
+  if (optimizer_->has_evaluation_weights() && !modifiers_.empty()) {
+    throw ConfigError(cat("optim.modifiers: ", entry_->name,
+                          " moves the weights together with others that modifiers do not see, expected none"));
   }
   const auto* partner = share == Share::kOthers ? &config.optimizer : config.others ? &*config.others : nullptr;
   add_schedules(own != nullptr && own->schedules ? *own->schedules : config.schedules, context,
@@ -196,6 +200,45 @@ void ParameterGroup::allocate(const at::TensorOptions& options) {
   }
 }
 
+UpdateContext ParameterGroup::placed(UpdateContext context) const {
+  context.position = position(context.update);
+  // Updates of a run that this one took over may lie before its schedules.
+  context.rate_factor = [this](std::int64_t at) { return lr_schedule_->factor(std::max<std::int64_t>(0, at)); };
+  context.run = schedule_context_;
+  return context;
+}
+
+template <class F>
+void ParameterGroup::with_states_of(const Modified& modified, F f) {
+  std::vector<std::vector<at::Tensor>> all;
+  for (auto& slot : slots) {
+    all.push_back(std::move(slot.states));
+    const auto first = all.back().begin() + static_cast<std::ptrdiff_t>(modified.first_state);
+    slot.states.assign(first, first + static_cast<std::ptrdiff_t>(modified.num_states));
+  }
+  f(*modified.modifier);
+  for (std::size_t i = 0; i < slots.size(); ++i) slots[i].states = std::move(all[i]);
+}
+
+bool ParameterGroup::has_evaluation_weights() const {
+  return optimizer_->has_evaluation_weights() || std::any_of(modifiers_.begin(), modifiers_.end(), [](const auto& m) {
+           return m.modifier->has_evaluation_weights();
+         });
+}
+
+void ParameterGroup::evaluation_weights(const Slot& slot, const UpdateContext& context, at::Tensor& weights) const {
+  const auto here = placed(context);
+  // What was done last is taken back first.
+  for (auto m = modifiers_.rbegin(); m != modifiers_.rend(); ++m) {
+    if (!m->modifier->has_evaluation_weights()) continue;
+    Slot own = slot;
+    const auto first = slot.states.begin() + static_cast<std::ptrdiff_t>(m->first_state);
+    own.states.assign(first, first + static_cast<std::ptrdiff_t>(m->num_states));
+    m->modifier->evaluation_weights(own, here, weights);
+  }
+  if (optimizer_->has_evaluation_weights()) optimizer_->evaluation_weights(slot, here, weights);
+}
+
 void ParameterGroup::set_rates(const UpdateContext& context) {
   for (const auto& m : moving_) set_number(*settings_, m.path, m.at(position(context.update)));
   const double rate = lr(context.update);
@@ -226,7 +269,8 @@ void ParameterGroup::direct(const UpdateContext& context) {
   for (std::size_t i = 0; i < slots.size(); ++i) slots[i].weight_decay = decays[i];
 }
 
-void ParameterGroup::step(const UpdateContext& context) {
+void ParameterGroup::step(const UpdateContext& step_context) {
+  const auto context = placed(step_context);
   set_rates(context);
   const auto as_constraints_see_it = [&](const Slot& slot) {
     return ConstraintStep{context.update + schedule_offset, [&](const Master&) { return slot.lr; },
@@ -240,13 +284,14 @@ void ParameterGroup::step(const UpdateContext& context) {
     return;
   }
   direct(context);
-  for (const auto& m : modifiers_) m.modifier->modify(slots, context);
+  for (const auto& m : modifiers_) with_states_of(m, [&](const Modifier& rule) { rule.modify(slots, context); });
   if (constraints != nullptr) {
     for (auto& slot : slots) {
       constraints->change_direction(*slot.master, slot.direction, as_constraints_see_it(slot));
     }
   }
   apply_directions(slots, decay_mode_);
+  for (const auto& m : modifiers_) with_states_of(m, [&](const Modifier& rule) { rule.follow(slots, context); });
 }
 
 }  // namespace ingot

@@ -51,7 +51,11 @@ class ParameterGroup {
   bool samples_labels_after(std::int64_t update) const {
     return samples_labels() && update % optimizer_->samples_labels_every() == 0;
   }
-  void observe_sampled(const UpdateContext& context) { optimizer_->observe_sampled(slots, context); }
+  void observe_sampled(const UpdateContext& context) { optimizer_->observe_sampled(slots, placed(context)); }
+  /// Whether the optimizer or a modifier has weights to evaluate that are others than the masters.
+  bool has_evaluation_weights() const;
+  /// Turns the masters of a slot, given in `weights`, into those. `context` is that of the last update.
+  void evaluation_weights(const Slot& slot, const UpdateContext& context, at::Tensor& weights) const;
 
   std::string name;
   std::string optimizer_text;  // with its settings
@@ -80,6 +84,11 @@ class ParameterGroup {
   };
 
   std::int64_t position(std::int64_t update) const { return update - 1 + schedule_offset; }
+  /// The context as it is for this group.
+  UpdateContext placed(UpdateContext context) const;
+  /// Calls f while the slots show the states of one modifier alone.
+  template <class F>
+  void with_states_of(const Modified& modified, F f);
   bool applies_directions() const {
     return !modifiers_.empty() || !optimizer_->is_fused() || constraints != nullptr ||
            decay_mode_ != optimizer_->decay();
@@ -95,6 +104,7 @@ class ParameterGroup {
   std::unique_ptr<ConfigObject> settings_;  // of the optimizer, as schedules have them now
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<Modified> modifiers_;
+  ScheduleContext schedule_context_;
   std::unique_ptr<Schedule> lr_schedule_;
   std::vector<Moving> moving_;
   std::unique_ptr<Moving> decay_factor_;  // of 1, for the group's decay

@@ -85,6 +85,7 @@ void describe(Fields& f, OptimConfig& c) {
       "{type: constant, warmup: 300 steps}}`, `weight_decay: {schedule: linear}`, `betas.1: …`");
   f.field("modifiers", c.modifiers, "what changes the optimizer's directions before they are applied, in order");
   f.field("clip", c.clip, "what happens to large gradients");
+  f.field("average", c.average, "average of the weights, which is evaluated in their place");
   f.field("groups", c.groups, "parameters with an optimizer, a rate, a decay or a schedule of their own");
 }
 

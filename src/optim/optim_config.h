@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "config/fields.h"
 #include "config/units.h"
+#include "optim/average.h"
 #include "optim/clipper.h"
 #include "optim/optimizer.h"
 #include "params/selector.h"
@@ -67,6 +68,7 @@ struct OptimConfig {
   NamedMap<MovingConfig> schedules;
   std::vector<Variant<ModifierEntry>> modifiers;
   Variant<ClipperEntry> clip{"none"};
+  Variant<AverageEntry> average{"none"};
   std::vector<GroupConfig> groups;
 };
 void describe(Fields& f, OptimConfig& c);

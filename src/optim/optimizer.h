@@ -38,6 +38,14 @@ struct Slot {
   bool follows = false;
 };
 
+/// What a schedule may know.
+struct ScheduleContext {
+  std::int64_t total_steps = 0;
+  std::int64_t tokens_per_step = 0;
+  std::int64_t tokens_per_epoch = 0;
+  std::int64_t num_parameters = 0;
+};
+
 /// Per-step constants.
 struct UpdateContext {
   std::int64_t update = 0;         // number of this update, from 1 (bias corrections)
@@ -46,6 +54,13 @@ struct UpdateContext {
   /// Sums over what other ranks own; null where this process owns all.
   SumOverRanks sum_over_ranks;
   std::size_t num_masters = 0;  // of the model; Master::index is below
+  std::int64_t position = 0;  // of this update in the schedules, from 0
+  /// Factor of the group's learning rate at a position, 1 at the peak; null: 1 throughout.
+  std::function<double(std::int64_t position)> rate_factor = {};
+  ScheduleContext run = {};  // what durations in settings mean
+
+  /// The factor at another update, by its number.
+  double rate_factor_at(std::int64_t other) const { return rate_factor ? rate_factor(position + other - update) : 1; }
 };
 
 /// A tensor of optimizer state for each master.
@@ -70,6 +85,12 @@ class StatefulRule {
   /// What must stay together on one rank.
   virtual Granularity granularity(const Master& master) const = 0;
   virtual std::vector<StateSpec> state_specs() const { return {}; }
+  /// Whether the weights to evaluate are others than the masters, at which gradients are taken.
+  virtual bool has_evaluation_weights() const { return false; }
+  /// Turns the masters of a slot, given in `weights`, into the weights to evaluate. At least one update was made;
+  /// `context` is that of the last one.
+  virtual void evaluation_weights(const Slot& /*slot*/, const UpdateContext& /*context*/,
+                                  at::Tensor& /*weights*/) const {}
 };
 
 /// Made from settings that it keeps a reference to: hyper-parameters with a schedule change there between updates.
@@ -138,24 +159,19 @@ OptimizerEntry& add_optimizer(Family<OptimizerEntry>& family, std::string name, 
   return entry;
 }
 
-/// Changes the directions of a group before they are applied.
+/// Changes the directions of a group before they are applied, or the weights afterwards. It sees its own states alone.
 class Modifier : public StatefulRule {
  public:
-  virtual void modify(std::vector<Slot>& slots, const UpdateContext& context) const = 0;
+  /// Before the directions are applied.
+  virtual void modify(std::vector<Slot>& /*slots*/, const UpdateContext& /*context*/) const {}
+  /// After they were applied, decay included.
+  virtual void follow(std::vector<Slot>& /*slots*/, const UpdateContext& /*context*/) const {}
 };
 
 struct ModifierEntry : Entry {
   static constexpr const char* kFamily = "modifiers";
   std::function<std::unique_ptr<Modifier>(const ConfigObject& settings)> make;
   SettingsSamples samples;
-};
-
-/// What a schedule may know.
-struct ScheduleContext {
-  std::int64_t total_steps = 0;
-  std::int64_t tokens_per_step = 0;
-  std::int64_t tokens_per_epoch = 0;
-  std::int64_t num_parameters = 0;
 };
 
 /// The parts of a schedule in updates, as its settings ask for them: together they may be longer than the run.

@@ -9,6 +9,7 @@
 #include "nn/residual.h"
 #include "nn/score.h"
 #include "objective/objective.h"
+#include "optim/average.h"
 #include "optim/clipper.h"
 #include "optim/optimizer.h"
 #include "params/constraint.h"
@@ -41,6 +42,7 @@ Families make_families() {
   register_all_modifiers(families.add<ModifierEntry>());
   register_all_schedules(families.add<ScheduleEntry>());
   register_all_clippers(families.add<ClipperEntry>());
+  register_all_averages(families.add<AverageEntry>());
   register_all_probes(families.add<ProbeEntry>());
   register_all_objectives(families.add<ObjectiveEntry>());
   register_all_tokenizers(families.add<TokenizerEntry>());

@@ -5,6 +5,7 @@
 #include <ATen/ops/zeros.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <stdexcept>
 
@@ -25,6 +26,7 @@ struct AnyConfig {
   Variant<ScheduleEntry> schedule;
   Variant<ClipperEntry> clip;
   Variant<ModifierEntry> modifier;
+  Variant<AverageEntry> average;
 };
 
 void describe(Fields& f, AnyConfig& c) {
@@ -32,6 +34,7 @@ void describe(Fields& f, AnyConfig& c) {
   f.field("schedule", c.schedule, "");
   f.field("clip", c.clip, "");
   f.field("modifier", c.modifier, "");
+  f.field("average", c.average, "");
 }
 
 template <class C>
@@ -68,6 +71,7 @@ const Families& optim_families() {
     register_all_modifiers(made->add<ModifierEntry>());
     register_all_schedules(made->add<ScheduleEntry>());
     register_all_clippers(made->add<ClipperEntry>());
+    register_all_averages(made->add<AverageEntry>());
     return made;
   }();
   return *families;
@@ -82,6 +86,7 @@ Variant<OptimizerEntry> read_optimizer(const std::string& yaml) { return read("o
 Variant<ScheduleEntry> read_schedule(const std::string& yaml) { return read("schedule: " + yaml).schedule; }
 Variant<ClipperEntry> read_clipper(const std::string& yaml) { return read("clip: " + yaml).clip; }
 Variant<ModifierEntry> read_modifier(const std::string& yaml) { return read("modifier: " + yaml).modifier; }
+Variant<AverageEntry> read_average(const std::string& yaml) { return read("average: " + yaml).average; }
 
 OptimizerBench::OptimizerBench(const Variant<OptimizerEntry>& optimizer, const std::vector<Shape>& shapes,
                                const Options& options)
@@ -136,6 +141,16 @@ OptimizerBench::OptimizerBench(const Variant<OptimizerEntry>& optimizer, const s
                                        : states_.back().narrow(0, m.offset, m.numel).view(m.shape));
     }
   }
+  modifier_states_.resize(slots_.size());
+  if (!modifier_) return;
+  for (const auto& spec : modifier_->state_specs()) {
+    const at::Tensor flat = at::zeros({size}, tensor_options);
+    for (std::size_t i = 0; i < slots_.size(); ++i) {
+      const Master& m = *slots_[i].master;
+      modifier_states_[i].push_back(spec.shape ? at::zeros(spec.shape(m), tensor_options)
+                                               : flat.narrow(0, m.offset, m.numel).view(m.shape));
+    }
+  }
 }
 
 const Master& OptimizerBench::master(const std::string& name) const {
@@ -151,7 +166,50 @@ std::vector<at::Tensor> OptimizerBench::tensors() const {
     out.push_back(slot.master->value);
     out.insert(out.end(), slot.states.begin(), slot.states.end());
   }
+  for (const auto& states : modifier_states_) out.insert(out.end(), states.begin(), states.end());
   return out;
+}
+
+at::Tensor OptimizerBench::evaluation_weights(const std::string& name) const {
+  const auto context = this->context(update_, 1);
+  at::Tensor weights = value(name).clone();
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    if (slots_[i].master->name != name) continue;
+    Slot slot = slots_[i];
+    slot.states = modifier_states_[i];
+    if (modifier_) modifier_->evaluation_weights(slot, context, weights);
+    optimizer_->evaluation_weights(slots_[i], context, weights);
+  }
+  return weights;
+}
+
+void OptimizerBench::modify(void (Modifier::*what)(std::vector<Slot>&, const UpdateContext&) const,
+                            const UpdateContext& context) {
+  if (!modifier_) return;
+  const auto swap_states = [&] {
+    for (std::size_t i = 0; i < slots_.size(); ++i) std::swap(slots_[i].states, modifier_states_[i]);
+  };
+  swap_states();
+  (modifier_.get()->*what)(slots_, context);
+  swap_states();
+}
+
+/// The schedule is that of the rates that are known.
+UpdateContext OptimizerBench::context(std::int64_t update, double grad_scale) const {
+  UpdateContext context;
+  context.update = update;
+  context.grad_scale = grad_scale;
+  context.total_updates = 100;
+  context.sum_over_ranks = sum_over_ranks_;
+  context.num_masters = masters_.size();
+  context.position = update - 1;
+  context.rate_factor = [this](std::int64_t position) {
+    const auto last = static_cast<std::int64_t>(rates_.size()) - 1;
+    if (last < 0) return 1.0;
+    const double peak = *std::max_element(rates_.begin(), rates_.end());
+    return peak > 0 ? rates_[static_cast<std::size_t>(std::min(position, last))] / peak : 0;
+  };
+  return context;
 }
 
 void OptimizerBench::randomise_values(std::uint64_t seed) {
@@ -171,22 +229,21 @@ void OptimizerBench::start_states() {
   }
 }
 
-UpdateContext OptimizerBench::context(std::int64_t update, double grad_scale) const {
-  return {update, grad_scale, 100, sum_over_ranks_, masters_.size()};
-}
-
 void OptimizerBench::observe_sampled(std::int64_t update, double grad_scale) {
   optimizer_->observe_sampled(slots_, context(update, grad_scale));
 }
 
 void OptimizerBench::step(std::int64_t update, double lr, double grad_scale) {
   for (auto& slot : slots_) slot.lr = lr;
+  rates_.resize(std::max(rates_.size(), static_cast<std::size_t>(update)), lr);
+  update_ = update;
   const auto context = this->context(update, grad_scale);
   if (update == 1) start_states();
   if (directions_) {
     optimizer_->direct(slots_, context);
-    if (modifier_) modifier_->modify(slots_, context);
+    modify(&Modifier::modify, context);
     apply_directions(slots_, optimizer_->decay());
+    modify(&Modifier::follow, context);
   } else {
     optimizer_->step(slots_, context);
   }
@@ -202,10 +259,13 @@ void check_golden_trajectories(const std::string& file, const std::string& type,
     const auto max_norm = settings.at("max_norm");
     settings.erase("max_norm");
     settings.erase("sources");
+    const auto modifier = settings.value("modifier", nlohmann::json());
+    settings.erase("modifier");
     settings["type"] = type;
     OptimizerBench::Options options;
     options.dtype = name.ends_with("fp64") ? at::kDouble : at::kFloat;
     options.weight_decay = settings.value("weight_decay", 0.0);
+    if (!modifier.is_null()) options.modifier = modifier.dump();
     const auto tensor = [&](const std::string& what) { return golden.at(name + "/" + what); };
     std::vector<OptimizerBench::Shape> shapes;
     for (const auto& [p, start] : golden.below(name + "/w0/"))
@@ -215,6 +275,7 @@ void check_golden_trajectories(const std::string& file, const std::string& type,
     OptimizerBench bench(read_optimizer(settings.dump()), shapes, options);
     for (const auto& p : names) bench.value(p).copy_(tensor("w0/" + p));
     const auto rates = tensor("lr");
+    bench.plan_rates({rates.const_data_ptr<double>(), rates.const_data_ptr<double>() + rates.numel()});
     for (std::int64_t t = 0; t < rates.size(0); ++t) {
       SCOPED_TRACE(t);
       double clip = 1;
@@ -225,6 +286,8 @@ void check_golden_trajectories(const std::string& file, const std::string& type,
         auto tolerance = Tolerance::of(options.dtype).chain(t + 1);
         if (relative > 0) tolerance.relative = relative;
         EXPECT_TRUE(close(bench.value(p), tensor("w/" + p)[t], tolerance)) << p;
+        if (!golden.has(name + "/x/" + p)) continue;
+        EXPECT_TRUE(close(bench.evaluation_weights(p), tensor("x/" + p)[t], tolerance)) << p;
       }
     }
   }

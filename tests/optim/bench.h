@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "optim/average.h"
 #include "optim/clipper.h"
 #include "optim/optim_config.h"
 #include "optim/optimizer.h"
@@ -24,6 +25,7 @@ Variant<OptimizerEntry> read_optimizer(const std::string& yaml);
 Variant<ScheduleEntry> read_schedule(const std::string& yaml);
 Variant<ClipperEntry> read_clipper(const std::string& yaml);
 Variant<ModifierEntry> read_modifier(const std::string& yaml);
+Variant<AverageEntry> read_average(const std::string& yaml);
 
 /// The section `optim:` that `yaml` describes. Throws ConfigError.
 OptimConfig optim_config(const std::string& yaml);
@@ -52,6 +54,8 @@ class OptimizerBench {
 
   at::Tensor value(const std::string& name) const { return master(name).value; }
   at::Tensor grad(const std::string& name) const { return master(name).grad; }
+  /// The weights to evaluate after the last step.
+  at::Tensor evaluation_weights(const std::string& name) const;
   /// Everything that must survive a restart: values, then states.
   std::vector<at::Tensor> tensors() const;
   const at::Tensor& flat_values() const { return values_; }
@@ -64,12 +68,15 @@ class OptimizerBench {
   void step(std::int64_t update, double lr, double grad_scale = 1);
   /// Gradients as sums over labels drawn from a model, `grad_scale` of which is their mean.
   void observe_sampled(std::int64_t update, double grad_scale);
+  /// The rates of all steps, for rules that look at others than that of the step; else they know those so far.
+  void plan_rates(std::vector<double> rates) { rates_ = std::move(rates); }
 
   const Master& master(const std::string& name) const;
 
  private:
   void start_states();
   UpdateContext context(std::int64_t update, double grad_scale) const;
+  void modify(void (Modifier::*what)(std::vector<Slot>&, const UpdateContext&) const, const UpdateContext& context);
 
   std::unique_ptr<ConfigObject> settings_;
   std::unique_ptr<Optimizer> optimizer_;
@@ -82,6 +89,9 @@ class OptimizerBench {
   std::vector<Slot> slots_;
   at::Tensor values_, grads_;
   std::vector<at::Tensor> states_;
+  std::vector<std::vector<at::Tensor>> modifier_states_;  // by slot
+  std::vector<double> rates_;                             // by update
+  std::int64_t update_ = 0;                               // the last one
 };
 
 /// W [6] after two updates of [[.5, -.3, .8], [-.2, .1, .4]] by the gradients [[.1, -.2, .3], [.4, .5, -.6]] and
@@ -92,9 +102,10 @@ at::Tensor after_shared_updates(const std::string& optimizer, double lr, double 
 /// The largest absolute difference between a tensor's elements and expected ones.
 double largest_difference(const at::Tensor& actual, const std::vector<double>& expected);
 
-/// Runs every case of tests/golden/<file>.safetensors, whose name ends in fp64 or fp32, and compares each step. The
-/// file is of tools/golden/trajectories.py; parameters named embedding or head have that role. `relative`: tolerance in
-/// place of that of a few elementwise operations a step, where eigenvectors and the like carry more rounding along.
+/// Runs every case of tests/golden/<file>.safetensors, whose name ends in fp64 or fp32, and compares each step, with
+/// CASE/x/P also the weights to evaluate. The file is of tools/golden/trajectories.py; parameters named embedding or
+/// head have that role. `relative`: tolerance in place of that of a few elementwise operations a step, where
+/// eigenvectors and the like carry more rounding along.
 void check_golden_trajectories(const std::string& file, const std::string& type, double relative = 0);
 
 }  // namespace ingot::testing

@@ -35,6 +35,7 @@ const std::map<std::string, std::vector<std::string>>& places() {
   static const std::vector<std::string> kNorms = {"model.norm", "model.operators.*.sites.*", "model.sites.*"};
   static const std::map<std::string, std::vector<std::string>> kPlaces = {
       {"activations", {"model.operators.*.ffn.activation"}},
+      {"averages", {"optim.average"}},
       {"clippers", {"optim.clip"}},
       {"constraints", {"weights.constraints.*"}},
       {"ffns", {"model.operators.*.ffn"}},
