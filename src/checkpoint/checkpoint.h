@@ -4,7 +4,7 @@
 //   manifest.json                format version, step, and of every other file its size and checksum
 //   config.yaml                  the resolved config
 //   state.json                   counters and whatever else resuming needs
-//   model-00001.safetensors      masters and buffers
+//   model-00001.safetensors      masters and buffers, the weights to evaluate where they are others
 //   optimizer-00001.safetensors  moments
 //
 // Where the ranks share masters out, rank r writes what it owns into files numbered r + 1. A part of tensor X from
@@ -107,8 +107,8 @@ enum class LoadWhat { kWeights, kAll };
 void load_checkpoint(const fs::path& dir, LoadWhat what, const StateTensors& model, const StateTensors& optimizer,
                      bool already_verified = false);
 
-/// Names of the model's tensors there.
-std::set<std::string> stored_names(const fs::path& dir);
+/// Names of the model's tensors there; with kAll those of the optimizer too.
+std::set<std::string> stored_names(const fs::path& dir, LoadWhat what = LoadWhat::kWeights);
 
 /// state.json, checked against the manifest. `step` is always present.
 nlohmann::json read_state(const fs::path& dir);

@@ -128,8 +128,13 @@ void load_checkpoint(const fs::path& dir, LoadWhat what, const StateTensors& mod
   });
 }
 
-std::set<std::string> stored_names(const fs::path& dir) {
-  return reading(dir, [&] { return TensorGroup(dir, read_manifest(dir).files_with(kModelPrefix)).names(); });
+std::set<std::string> stored_names(const fs::path& dir, LoadWhat what) {
+  return reading(dir, [&] {
+    const Manifest manifest = read_manifest(dir);
+    auto names = TensorGroup(dir, manifest.files_with(kModelPrefix)).names();
+    if (what == LoadWhat::kAll) names.merge(TensorGroup(dir, manifest.files_with(kOptimizerPrefix)).names());
+    return names;
+  });
 }
 
 nlohmann::json read_state(const fs::path& dir) {

@@ -357,11 +357,11 @@ void make_store(const Conversion& conversion, std::int64_t vocab_size, const Fam
 }  // namespace
 
 Converted convert_model(const fs::path& run_or_checkpoint, ConvertTo form, const fs::path& out,
-                        const Families& families) {
+                        const Families& families, WeightsKind weights) {
   if (fs::exists(out) && (!fs::is_directory(out) || !fs::is_empty(out))) {
     throw ConfigError(cat("--out ", out.string(), ": exists, expected a new or empty directory"));
   }
-  const auto trained = open_trained_model(run_or_checkpoint, families, Precision::kFloat32);
+  const auto trained = open_trained_model(run_or_checkpoint, families, weights, Precision::kFloat32);
   Conversion conversion(trained, families);
   if (form == ConvertTo::kFolded || form == ConvertTo::kCrmsNorm) conversion.fold();
   if (form == ConvertTo::kRmsNorm || form == ConvertTo::kCrmsNorm) conversion.centre();

@@ -4,6 +4,7 @@
 #include <string>
 
 #include "base/files.h"
+#include "eval/trained_model.h"
 #include "registry/family.h"
 
 namespace ingot {
@@ -35,6 +36,6 @@ struct Converted {
 /// Jiang et al. 2023, "Pre-RMSNorm and Pre-CRMSNorm Transformers", arXiv:2305.14858, section 3. Throws ConfigError
 /// where the model has no such form, CheckpointError and DataError as open_trained_model does.
 Converted convert_model(const fs::path& run_or_checkpoint, ConvertTo form, const fs::path& out,
-                        const Families& families);
+                        const Families& families, WeightsKind weights = WeightsKind::kToEvaluate);
 
 }  // namespace ingot

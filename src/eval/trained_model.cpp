@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
+#include "checkpoint/evaluation_state.h"
 #include "config/document.h"
 #include "config/reader.h"
 #include "data/data_module.h"
@@ -33,7 +34,7 @@ std::optional<TokenId> opener_of(const nlohmann::json& state, const Tokenizer& t
 
 }  // namespace
 
-TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families,
+TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families, WeightsKind weights,
                                 std::optional<Precision> precision) {
   TrainedModel out;
   out.checkpoint = resolve_checkpoint(run_or_checkpoint);
@@ -57,7 +58,11 @@ TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Familie
   if (out.config.train.device == DeviceKind::kCpu)
     require_memory(memory.weights + memory.masters + memory.gradients, "the model");
   out.store->allocate();
-  load_checkpoint(out.checkpoint, LoadWhat::kWeights, out.store->state(), {});
+  auto wanted = out.store->state();
+  if (weights == WeightsKind::kToEvaluate) {
+    for (auto& entry : evaluation_entries(*out.store, out.checkpoint)) wanted.push_back(std::move(entry));
+  }
+  load_checkpoint(out.checkpoint, LoadWhat::kWeights, wanted, {});
   out.store->materialise();
   const auto counters = counters_from_json(state);
   out.model->set_point({counters.model_updates(), 0, static_cast<std::uint64_t>(out.config.run.seed)});

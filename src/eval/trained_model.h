@@ -11,6 +11,9 @@
 
 namespace ingot {
 
+/// Of a run that evaluated others than it trained: averages, or those of a schedule-free optimizer.
+enum class WeightsKind { kToEvaluate, kTrained };
+
 struct TrainedModel {
   fs::path checkpoint;
   fs::path run_dir;  // RUN of RUN/checkpoints/step-…, absolute
@@ -22,10 +25,12 @@ struct TrainedModel {
   std::unique_ptr<LanguageModel> model;
 };
 
-/// The newest valid checkpoint of a run, or the one given. Weights only: no optimizer state, no data is opened. In the
-/// precision that the run had, unless another is given. Throws CheckpointError or DataError (no tokenizer beside the
+/// The newest valid checkpoint of a run, or the one given. Weights only: no optimizer state, no data is opened. Where
+/// the checkpoint has no weights to evaluate, they are those that were trained. In the precision that the run had,
+/// unless another is given. Throws CheckpointError or DataError (no tokenizer beside the
 /// run).
 TrainedModel open_trained_model(const fs::path& run_or_checkpoint, const Families& families,
+                                WeightsKind weights = WeightsKind::kToEvaluate,
                                 std::optional<Precision> precision = {});
 
 }  // namespace ingot

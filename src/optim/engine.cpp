@@ -173,10 +173,10 @@ OptimizerEngine::~OptimizerEngine() = default;
 const std::vector<GroupAssignment>& OptimizerEngine::assignments() const { return impl_->assignments; }
 
 std::vector<OptimizerEngine::GroupFacts> OptimizerEngine::groups() const {
-  const auto of = [&](std::size_t i) { return GroupFacts{impl_->groups[i]->name, impl_->groups[i]->optimizer_text}; };
   std::vector<GroupFacts> out;
   for (std::size_t i = 0; i < impl_->groups.size(); ++i) {
-    if (impl_->has_parameters(i)) out.push_back(of(i));
+    const auto& group = *impl_->groups[i];
+    if (impl_->has_parameters(i)) out.push_back({group.name, group.optimizer_text, group.modifiers_text});
   }
   return out;
 }

@@ -36,7 +36,7 @@ class OptimizerEngine {
   /// Groups with parameters: the default group, those of the config in its order, then others.
   struct GroupFacts {
     std::string name;
-    std::string optimizer;  // with its settings
+    std::string optimizer, modifiers;  // with their settings
   };
   std::vector<GroupFacts> groups() const;
   /// The unit that a trained master's optimizer looks at as a whole; by index in `store.masters()`.

@@ -75,6 +75,7 @@ ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig&
     auto settings = modifier.settings().clone();
     auto made = modifier.entry().make(*settings);
     const auto first = states.size();
+    modifiers_text += cat(modifiers_text.empty() ? "" : ", ", variant_text(modifier));
     add_states(made->state_specs(), modifier.name() + ".");
     modifiers_.push_back({std::move(settings), std::move(made), first, states.size() - first});
   }

@@ -58,7 +58,7 @@ class ParameterGroup {
   void evaluation_weights(const Slot& slot, const UpdateContext& context, at::Tensor& weights) const;
 
   std::string name;
-  std::string optimizer_text;  // with its settings
+  std::string optimizer_text, modifiers_text;  // with their settings
   UpdateSize update_size = UpdateSize::kNormalised;
   double peak_lr = 0;
   double weight_decay = 0;

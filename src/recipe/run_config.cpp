@@ -30,7 +30,8 @@ std::optional<double> Codec<StartPosition>::number(const StartPosition& v) {
 void describe(Fields& f, StartFrom& c) {
   f.field("path", c.path, "a run or a checkpoint directory", Rule{}.required().path());
   f.choice("load", c.load, {{"weights", StartLoad::kWeights}, {"all", StartLoad::kAll}},
-           "weights alone; or optimizer state too, with the updates that it counts, and the place in the data");
+           "weights alone, those that its run evaluated; or those it trained with optimizer state, the updates that it "
+           "counts, and the place in the data");
   f.field(
       "data", c.data,
       "samples that count as seen: begin (none), continue (those of the checkpoint, whose data, seq_len and seed this "

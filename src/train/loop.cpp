@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "device/machine.h"
 #include "eval/evaluate.h"
+#include "train/evaluation_weights.h"
 #include "train/micro_batches.h"
 #include "train/open_run.h"
 #include "train/run_summary.h"
@@ -37,7 +38,10 @@ ExitCode TrainLoop::run() {
   run_.record.clear_progress();
   prefetch_.reset();
   if (run_.is_over()) {
-    if (const auto evaluations = evaluate_all()) return finish(*evaluations);
+    EvaluationWeights weights(run_);
+    const auto evaluations = evaluate_all();
+    weights.end();
+    if (evaluations) return finish(*evaluations);
     StepNews news;
     news.stop = requests_.here();
     decision = decide(run_.world, news);
@@ -144,9 +148,7 @@ StepDecision TrainLoop::after_step(const StepResult& result, const RankTimes& ti
   news.save = checkpoint_timer_->due(step) && !last && !rewound;
   const auto decision = decide(run_.world, news);
   hooks_.after_step({result, decision.times, rewound, decision.log});
-  if (decision.evaluate) {
-    if (const auto results = evaluate_all()) hooks_.after_evaluation(*results);
-  }
+  if (decision.evaluate) evaluate_weights();
   if (decision.save) checkpoints_->save(false);
   // Rank 0 may take its time over samples and files: nobody waits for it inside a collective, which has a timeout.
   if (decision.evaluate || decision.save) run_.world.wait_for_all();
@@ -175,6 +177,12 @@ bool TrainLoop::handle_skipped(const StepResult& result) {
                           many ? cat(", ", counters.skipped_in_a_row, " steps in a row") : std::string(),
                           "; the newest checkpoint is as before. Lower the learning rate, or see train.",
                           run_.config.train.spikes ? "spikes" : "on_nonfinite"));
+}
+
+void TrainLoop::evaluate_weights() {
+  EvaluationWeights weights(run_);
+  if (const auto results = evaluate_all()) hooks_.after_evaluation(*results);
+  weights.end();
 }
 
 std::optional<std::vector<EvaluationResult>> TrainLoop::evaluate_all() {
@@ -211,6 +219,7 @@ ExitCode TrainLoop::stop(const StepDecision& decision) {
 
 ExitCode TrainLoop::finish(const std::vector<EvaluationResult>& evaluations) {
   checkpoints_->save(true);
+  const EvaluationWeights weights(run_);  // for what hooks show at the end
   end_run();
   run_.record.summary(summary_of(run_.counters, evaluations));
   hooks_.end(ExitCode::kDone);

@@ -41,6 +41,8 @@ class TrainLoop {
   /// Whether the run went back to a checkpoint.
   bool handle_skipped(const StepResult& result);
 
+  /// Of the weights to evaluate, with what hooks make of it; the trained ones stand afterwards.
+  void evaluate_weights();
   /// None if a request to stop ended it.
   std::optional<std::vector<EvaluationResult>> evaluate_all();
   ExitCode finish(const std::vector<EvaluationResult>& evaluations);

@@ -79,8 +79,11 @@ MemoryPlan plan_memory(const TrainSetup& setup, const ModelCosts* costs, std::in
     plan.activations = static_cast<std::int64_t>(activation_peak(setup, *costs, rows));
     plan.program = costs->program_bytes;
   }
+  // Beside the masters, during an evaluation and while a checkpoint is made.
+  const std::int64_t others = setup.optimizer->has_evaluation_weights() ? plan.masters : 0;
+  plan.activations = std::max(plan.activations, others);
   const bool copies = setup.config.checkpoint.async && setup.config.train.device != DeviceKind::kCuda;
-  if (copies) plan.checkpoint = plan.masters + plan.optimizer;
+  if (copies) plan.checkpoint = plan.masters + others + plan.optimizer;
   return plan;
 }
 

@@ -87,12 +87,15 @@ Table course_table(const TrainSetup& setup) {
   add("steps", std::to_string(setup.total_steps));
   add("sequences per step", std::to_string(setup.rows_per_step));
   add("seq_len", std::to_string(config.data.seq_len));
-  for (const auto& [group, optimizer] : setup.optimizer->groups()) {
+  for (const auto& [group, optimizer, modifiers] : setup.optimizer->groups()) {
     const bool is_default = group == "default";
-    add(is_default ? "optimizer" : cat("optimizer of ", group), optimizer);
+    const auto of = is_default ? std::string() : cat(" of ", group);
+    add("optimizer" + of, optimizer);
+    if (!modifiers.empty()) add("modifiers" + of, modifiers);
     add_rates(setup, group, is_default ? "lr of" : cat("lr of ", group, ","), table);
   }
   add("clip", variant_text(config.optim.clip));
+  add("average", variant_text(config.optim.average));
   add("objective", variant_text(config.train.objective));
   add("z_loss", format_double(config.train.z_loss));
   return table;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <iterator>
 #include <set>
 #include <thread>
 #include <vector>
@@ -11,7 +12,9 @@
 #include "base/host.h"
 #include "base/log.h"
 #include "base/text.h"
+#include "checkpoint/evaluation_state.h"
 #include "config/dump.h"
+#include "train/evaluation_weights.h"
 #include "train/start_point.h"
 
 namespace ingot {
@@ -36,6 +39,12 @@ void check_shared_folder(const TrainRun& run) {
                           run.world.ranks()[rank].host, ") does not see in '", seen[rank],
                           "' what rank 0 wrote; use a shared file system or distributed.shard: none"));
   }
+}
+
+/// How many weights are in the average that a checkpoint holds, by its state.json.
+std::int64_t averaged_in(const nlohmann::json& state) {
+  const auto averaged = state_value(state).find("averaged");
+  return averaged ? averaged->whole(0) : 0;
 }
 
 std::unique_ptr<CheckpointSaver> make_saver(const TrainRun& run) {
@@ -65,30 +74,45 @@ void RunCheckpoints::load(const fs::path& checkpoint, LoadWhat what) {
   load_checkpoint(checkpoint, what, run_.setup.store->state(), run_.setup.optimizer->state(), true);
 }
 
-/// Of a run that may have had norms without running statistics, or other constraints: what it lacks of these starts
-/// anew.
-void RunCheckpoints::load_other(const fs::path& checkpoint, LoadWhat what) {
-  if (!run_.world.is_first() && !run_.shares_masters()) return;
+/// Of a run that may have had norms without running statistics, other constraints or no average: what it lacks of
+/// these starts anew. Weights alone are those that it evaluated. Returns how many weights are in the average.
+std::int64_t RunCheckpoints::load_other(const fs::path& checkpoint, LoadWhat what) {
+  if (!run_.world.is_first() && !run_.shares_masters()) return 0;
   auto& store = *run_.setup.store;
   const bool all = what == LoadWhat::kAll;
-  const auto stored = stored_names(checkpoint);
+  const auto stored = stored_names(checkpoint, what);
   auto optional = all ? StateTensors() : store.state();
   for (const auto& state : store.constraint_state()) optional.push_back(state);
   std::set<std::string> left_out;
   for (const auto& state : optional) left_out.insert(state.name);
   for (const auto& master : store.masters()) left_out.erase(master.name);
   for (const auto& name : stored) left_out.erase(name);
-  StateTensors wanted;
-  for (const auto& state : store.state()) {
-    if (left_out.count(state.name) == 0) wanted.push_back(state);
+  const auto without = [](const StateTensors& states, const std::set<std::string>& names) {
+    StateTensors rest;
+    std::copy_if(states.begin(), states.end(), std::back_inserter(rest),
+                 [&](const StateTensor& state) { return names.count(state.name) == 0; });
+    return rest;
+  };
+  auto wanted = without(store.state(), left_out);
+  if (!all) {
+    for (auto& entry : evaluation_entries(store, checkpoint)) wanted.push_back(std::move(entry));
   }
-  load_checkpoint(checkpoint, what, wanted, all ? run_.setup.optimizer->state() : StateTensors(), true);
+  const auto& optimizer = *run_.setup.optimizer;
+  const auto averages = optimizer.average_state();
+  const bool goes_on = std::all_of(averages.begin(), averages.end(),
+                                   [&](const StateTensor& state) { return stored.count(state.name) != 0; });
+  std::set<std::string> unknown;
+  for (const auto& state : averages) {
+    if (!goes_on) unknown.insert(state.name);
+  }
+  load_checkpoint(checkpoint, what, wanted, all ? without(optimizer.state(), unknown) : StateTensors(), true);
   if (!left_out.empty()) {
     run_.record.say(cat("  ", left_out.size(), " running statistics or states of constraints that ",
                         checkpoint.string(), " does not have start anew"));
   }
   store.begin_constraints(run_.counters.updates + run_.counters.schedule_offset,
                           all ? stored : std::set<std::string>());
+  return all && goes_on && !averages.empty() ? averaged_in(read_state(checkpoint)) : 0;
 }
 
 /// All that the checkpoint and its state.json hold, on all ranks.
@@ -101,6 +125,7 @@ void RunCheckpoints::go_to(const fs::path& checkpoint, const nlohmann::json& sta
     for (const auto& value : clip->items()) values.push_back(value.number());
     run_.setup.optimizer->restore_clip(values);
   }
+  run_.setup.optimizer->restore_averaged(averaged_in(state));
   share_start();
   hooks_.restore(state, how);
 }
@@ -150,7 +175,8 @@ void RunCheckpoints::resume(const ResumePoint& point) {
 void RunCheckpoints::start_from(const StartFrom& from) {
   const fs::path checkpoint = run_.world.broadcast(run_.start.checkpoint.string());
   run_.counters = counters_from_json(nlohmann::json::parse(run_.world.broadcast(to_json(run_.start.counters).dump())));
-  load_other(checkpoint, from.load == StartLoad::kAll ? LoadWhat::kAll : LoadWhat::kWeights);
+  const auto averaged = load_other(checkpoint, from.load == StartLoad::kAll ? LoadWhat::kAll : LoadWhat::kWeights);
+  run_.setup.optimizer->restore_averaged(std::stoll(run_.world.broadcast(std::to_string(averaged))));
   share_start();
   run_.record.say(cat("started from ", checkpoint.string(), ": ",
                       start_text(run_.config, run_.start, run_.setup.schedule.total_steps)));
@@ -207,6 +233,10 @@ CheckpointState RunCheckpoints::state(bool finished) {
   out.state["hooks"] = hooks_.state();
   if (const auto clip = run_.setup.optimizer->clip_state(); !clip.empty()) out.state["clip"] = clip;
   out.model = run_.setup.store->state();
+  if (const auto flat = weights_to_evaluate(run_); flat.defined()) {
+    for (auto& state : evaluation_state(*run_.setup.store, flat)) out.model.push_back(std::move(state));
+  }
+  if (const auto averaged = run_.setup.optimizer->averaged(); averaged > 0) out.state["averaged"] = averaged;
   out.optimizer = run_.setup.optimizer->state();
   out.config_yaml = dump_config(run_.setup.config);
   return out;

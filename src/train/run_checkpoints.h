@@ -31,7 +31,7 @@ class RunCheckpoints {
  private:
   CheckpointState state(bool finished);
   void load(const fs::path& checkpoint, LoadWhat what);
-  void load_other(const fs::path& checkpoint, LoadWhat what);
+  std::int64_t load_other(const fs::path& checkpoint, LoadWhat what);
   void go_to(const fs::path& checkpoint, const nlohmann::json& state, Hook::Restored how);
   void set_model_point();
   void resume(const ResumePoint& point);

@@ -120,6 +120,10 @@ std::vector<double> TrainStep::penalise(std::int64_t targets) {
 
 void TrainStep::refresh_weights() {
   setup_.store->materialise();
+  share_weights();
+}
+
+void TrainStep::share_weights() {
   if (exchange_) exchange_->run();
 }
 
@@ -152,6 +156,7 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
     if (result.applied) {
       optimizer.step(update, scale * measured.clip_factor, sum);
       store.constrain(optimizer.constraint_step(update));
+      optimizer.average(update);
       store.advance();
       auto point = setup_.model->point();
       store.apply_buffers(++point.updates);

@@ -50,6 +50,8 @@ class TrainStep {
   StepResult finish(std::int64_t update, const Accept& accept = is_finite);
   /// Compute weights from masters, wherever these are. All ranks together, after masters changed outside of a step.
   void refresh_weights();
+  /// The same where every rank has made its compute weights already.
+  void share_weights();
   const ReductionTimes& reduction() const { return reducer_.times(); }
 
  private:

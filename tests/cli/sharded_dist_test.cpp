@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "checkpoint/checkpoint.h"
 #include "cli/ranks.h"
+#include "run/metrics.h"
 
 namespace ingot {
 namespace {
@@ -20,6 +21,13 @@ bool has(const std::string& text, const std::string& part) { return text.find(pa
 
 class Sharded : public Ranks {
  protected:
+  std::vector<double> held_out(const std::string& name) const {
+    std::vector<double> out;
+    for (const auto& line : read_metrics(run_dir(name) / "metrics.jsonl")) {
+      if (line.at("kind") == "eval") out.push_back(line.at("loss").get<double>());
+    }
+    return out;
+  }
   /// With matrices that are cut between ranks.
   std::vector<std::string> with(std::vector<std::string> more, const char* shard = "optimizer") const {
     more.insert(more.end(), {"model.d_model=96", cat("distributed.shard=", shard)});
@@ -35,6 +43,23 @@ TEST_F(Sharded, LossesHaveTheBitsOfUnsharded) {
     const auto result = run_process(train_on(world, shared, with(longer)), folder.path());
     ASSERT_EQ(result.exit_code, 0) << result.err;
     EXPECT_EQ(losses(whole), losses(shared));
+  }
+}
+
+TEST_F(Sharded, EvaluatesTheAverageOfUnsharded) {
+  for (const char* precision : {"fp32", "bf16"}) {
+    const std::vector<std::string> averaged{"train.duration=20 steps", "evaluation.every=6 steps",
+                                            "optim.average={type: ema, decay: 0.8}",
+                                            cat("train.precision=", precision)};
+    const auto whole = cat("whole_", precision), shared = cat("shared_", precision);
+    ASSERT_EQ(run_process(train_on(2, whole, with(averaged, "none")), folder.path()).exit_code, 0);
+    const auto result = run_process(train_on(2, shared, with(averaged)), folder.path());
+    ASSERT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_EQ(losses(whole), losses(shared));
+    EXPECT_EQ(held_out(whole), held_out(shared));
+    // The checkpoints hold the same average, by one rank and by two.
+    EXPECT_EQ(ingot({"eval", "runs/" + whole, "--ids", "1,2,3,4,5"}).out,
+              ingot({"eval", "runs/" + shared, "--ids", "1,2,3,4,5"}).out);
   }
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/trained_option.h"
 #include "cli/usage.h"
 
 namespace ingot {
@@ -16,6 +17,7 @@ struct Options {
   std::string run;
   std::string out;
   ConvertTo form = ConvertTo::kFolded;
+  WeightsKind weights = WeightsKind::kToEvaluate;
   bool json = false;
 };
 
@@ -28,7 +30,7 @@ const std::map<std::string, ConvertTo>& form_names() {
 }
 
 ExitCode convert(const Options& options, const Families& families) {
-  const auto converted = convert_model(options.run, options.form, options.out, families);
+  const auto converted = convert_model(options.run, options.form, options.out, families, options.weights);
   if (options.json) {
     const nlohmann::ordered_json out = {{"checkpoint", converted.checkpoint.string()},
                                         {"parameters_before", converted.parameters_before},
@@ -56,6 +58,7 @@ void add_convert(CLI::App& app, CommandLine& line) {
       ->required()
       ->transform(choice(form_names()).description(""));
   command->add_option("--out", options->out, "directory of the new run")->required();
+  add_trained(*command, options->weights);
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot convert runs/gpt2 --to rms_norm --out runs/gpt2-rms");
   command->callback([&line, options] {

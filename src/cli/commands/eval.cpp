@@ -11,6 +11,7 @@
 #include "checkpoint/safetensors.h"
 #include "cli/command.h"
 #include "cli/run_data.h"
+#include "cli/trained_option.h"
 #include "data/shards/corpus_scan.h"
 #include "eval/evaluate.h"
 #include "eval/trained_model.h"
@@ -25,6 +26,7 @@ struct Options {
   std::string ids;
   std::string logits;
   bool held_out = false;
+  WeightsKind weights = WeightsKind::kToEvaluate;
   bool json = false;
 };
 
@@ -148,7 +150,7 @@ ExitCode evaluate_given_ids(const Options& options, const TrainedModel& trained)
 ExitCode evaluate_run(const Options& options, const Families& families) {
   if (!options.text.empty() + !options.ids.empty() + options.held_out != 1)
     throw ConfigError("eval: expected one of --held-out, --text and --ids");
-  const auto trained = open_trained_model(options.run, families);
+  const auto trained = open_trained_model(options.run, families, options.weights);
   if (options.held_out) return evaluate_held_out(options, trained, families);
   return options.ids.empty() ? evaluate_file(options, trained) : evaluate_given_ids(options, trained);
 }
@@ -164,6 +166,7 @@ void add_eval(CLI::App& app, CommandLine& line) {
   command->add_option("--ids", options->ids,
                       "token ids of one document, such as 12,5,99: all but the first are scored");
   command->add_option("--logits", options->logits, "write fp32 logits [T, V] to this safetensors file")->needs("--ids");
+  add_trained(*command, options->weights);
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot eval runs/quickstart --text notes.txt --json");
   command->callback([&line, options] {

@@ -9,6 +9,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/trained_option.h"
 #include "cli/usage.h"
 #include "eval/generate.h"
 #include "eval/trained_model.h"
@@ -21,6 +22,7 @@ struct Options {
   std::string prompt;
   GenerateOptions generate;
   std::int64_t count = 1;
+  WeightsKind weights = WeightsKind::kToEvaluate;
   bool json = false;
 };
 
@@ -43,7 +45,7 @@ class SampleOutput {
 };
 
 ExitCode sample(const Options& options, const Families& families) {
-  const auto trained = open_trained_model(options.run, families);
+  const auto trained = open_trained_model(options.run, families, options.weights);
   const auto& tokenizer = *trained.tokenizer;
   if (!tokenizer.has_text()) throw DataError("this run's tokenizer has no text: it was trained on foreign shards");
   const auto begin = sample_start(tokenizer, trained.opener, options.prompt);
@@ -104,6 +106,7 @@ void add_sample(CLI::App& app, CommandLine& line) {
       ->capture_default_str();
   command->add_option("--count", options->count, "number of samples")->check(whole_number(1))->capture_default_str();
   command->add_flag("!--ignore-eos", options->generate.stop_at_eos, "go on past the end of a document");
+  add_trained(*command, options->weights);
   command->add_flag("--json", options->json, "one JSON document");
   command->footer("Example: ingot sample runs/quickstart --prompt \"Language\" --temperature 0.8 --top-p 0.95");
   command->callback([&line, options] {

@@ -50,7 +50,7 @@ void describe(Fields& f, ScheduleFreeConfig& c) {
           Rule{}.at_least(0));
 }
 
-class ScheduleFree final : public Optimizer {
+class ScheduleFree final : public FusedOptimizer {
  public:
   explicit ScheduleFree(const ScheduleFreeConfig& config) : config_(config) {}
 
@@ -60,11 +60,6 @@ class ScheduleFree final : public Optimizer {
     return {{"z", nullptr, std::nullopt, begin}, {"exp_avg_sq", nullptr, std::nullopt, nullptr}};
   }
   DecayMode decay() const override { return DecayMode::kCoupled; }  // it is in the direction
-  bool is_fused() const override { return true; }
-
-  void step(std::vector<Slot>& slots, const UpdateContext& context) const override { run(slots, context, false); }
-  void direct(std::vector<Slot>& slots, const UpdateContext& context) const override { run(slots, context, true); }
-
   bool has_evaluation_weights() const override { return true; }
   void evaluation_weights(const Slot& slot, const UpdateContext& /*context*/, at::Tensor& weights) const override {
     weights.lerp_(slot.states[0], 1 - 1 / config_.betas[0]);
@@ -90,13 +85,13 @@ class ScheduleFree final : public Optimizer {
     return sum_.all > 0 ? sum_.newest / sum_.all : 0;
   }
 
-  void run(const std::vector<Slot>& slots, const UpdateContext& context, bool directions_only) const {
+  void run(std::vector<Slot>& slots, const UpdateContext& context, bool directions_only) const override {
     const double beta1 = config_.betas[0], beta2 = config_.betas[1], c = mix(context);
     const double root = 1 / std::sqrt(1 - std::pow(beta2, static_cast<double>(context.update)));
     for (const auto& r : runs_of(slots)) {
       // A direction is applied times the rate.
       const double step = !directions_only ? 1 : r.lr > 0 ? 1 / r.lr : 0;
-      Elementwise<ScheduleFreeRule, ScheduleFreeConfig>::update_run(
+      update_run<ScheduleFreeRule>(
           r, {context.grad_scale, 0, 1, step},
           {beta2, 1 - beta2, root, config_.eps, r.weight_decay, r.lr, c, 1 - beta1 * (1 - c)}, directions_only);
     }
