@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/arange.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros_like.h>
 
 #include "config/fields.h"
 
@@ -23,11 +24,11 @@ std::vector<at::Tensor> make_states(const Constraint& constraint, const ParamInf
 
 namespace {
 
-/// A constraint at work on one weight, with a learning rate of 1.
+/// A constraint at work on one weight, with a learning rate of 1; decay takes the share `decay`.
 class Trial {
  public:
-  Trial(const Constraint& constraint, const ParamInfo& info, const at::Tensor& weight)
-      : constraint_(constraint), info_(info), states_(make_states(constraint, info, weight.options())) {
+  Trial(const Constraint& constraint, const ParamInfo& info, const at::Tensor& weight, double decay = 0)
+      : constraint_(constraint), info_(info), states_(make_states(constraint, info, weight.options())), decay_(decay) {
     constraint.begin(weight, context(0));
   }
   void change_direction(at::Tensor& direction, const at::Tensor& weight) {
@@ -42,11 +43,12 @@ class Trial {
   static bool are_close(const at::Tensor& a, const at::Tensor& b) { return (a - b).abs().max().item<double>() < 1e-9; }
 
  private:
-  ConstraintContext context(std::int64_t update) { return {info_, update, 1, 1, states_}; }
+  ConstraintContext context(std::int64_t update) { return {info_, update, 1, 1, states_, decay_}; }
 
   const Constraint& constraint_;
   const ParamInfo& info_;
   std::vector<at::Tensor> states_;
+  double decay_;
 };
 
 /// A parameter like `info`, but small.
@@ -65,15 +67,15 @@ at::Tensor sample_weight(const ParamInfo& info, double size) {
 bool fixes_scale(const Constraint& constraint, const ParamInfo& info) {
   const ParamInfo like = small(info);
   const at::Tensor start = sample_weight(like, 1e-2);  // below whatever bounds a norm without fixing it
-  const auto end_of = [&](double direction_factor) {
-    Trial trial(constraint, like, start);
-    at::Tensor direction = direction_factor * start;
+  const auto end_of = [&](double decay) {
+    Trial trial(constraint, like, start, decay);
+    at::Tensor direction = at::zeros_like(start);
     trial.change_direction(direction, start);
-    at::Tensor weight = start - direction;
+    at::Tensor weight = (1 - decay) * start - direction;
     trial.apply(weight);
     return weight;
   };
-  return Trial::are_close(end_of(0), end_of(-1));
+  return Trial::are_close(end_of(0), end_of(0.5));
 }
 
 bool undoes(const Constraint& second, const Constraint& first, const ParamInfo& info) {

@@ -38,8 +38,9 @@ Made<Object> make_from(const Variant<Entry>& variant, std::string path, const Ar
 
 /// The text of a variant but for what it selects, which the rows of a table say. `match` is the last of its settings.
 std::string without_match(const std::string& text) {
-  const auto found = text.find(", match.");
-  return found == std::string::npos ? text : cat(text.substr(0, found), "}");
+  const auto alone = text.find(" {match"), last = text.find(", match");
+  if (alone != std::string::npos) return text.substr(0, alone);
+  return last == std::string::npos ? text : cat(text.substr(0, last), "}");
 }
 
 struct MadeConstraint : Made<Constraint> {

@@ -112,6 +112,14 @@ void warn_of_others(const TrainSetup& setup, std::vector<std::string>& out) {
       cat("optim.others: ", optim.others->name(), " gets no parameter: ", optim.optimizer.name(), " takes every one"));
 }
 
+void warn_of_idle_rule(const TrainSetup& setup, std::vector<std::string>& out) {
+  if (!setup.config.optim.decay) return;
+  for (const auto& assignment : setup.optimizer->assignments()) {
+    if (assignment.weight_decay != 0) return;
+  }
+  out.push_back(placed(setup.config, "optim.decay", "a rule of decay, but no parameter has a weight decay"));
+}
+
 void warn_of_tied_head(const RunConfig& config, std::vector<std::string>& out) {
   if (!bundle_of(config).untied_head || !config.model.tie_embeddings) return;
   out.push_back(cat("model.tie_embeddings: the head is the embedding, which in placement ",
@@ -128,6 +136,7 @@ std::vector<std::string> setup_warnings(const TrainSetup& setup) {
   warn_of_decay(setup, out);
   warn_of_others(setup, out);
   warn_of_constrained_decay(setup, fixed, out);
+  warn_of_idle_rule(setup, out);
   return out;
 }
 

@@ -163,6 +163,75 @@ TEST(Constrain, ConstraintsSeeTheUpdateAndTheRate) {
   EXPECT_EQ(calls, (std::vector<std::vector<double>>{{0, 20, 0}, {7, 20, 0.125}}));
 }
 
+/// The constraint on a matrix that reads the stream.
+std::unique_ptr<Constraint> constraint_of(const std::string& yaml) {
+  const auto variant = weights_config("constraints: [" + yaml + "]").constraints.at(0);
+  return variant.entry().make(variant.settings());
+}
+
+ParamInfo reading_matrix() {
+  ParamInfo info;
+  info.name = "a";
+  info.shape = {kRows, kColumns};
+  info.roles = Role::kReadsStream;
+  info.hidden_axis = 1;
+  return info;
+}
+
+TEST(Constrain, TellsWhichFixTheScale) {
+  for (const char* name :
+       {"unit_norm", "initial_norm", "normalize_and_project", "lawn", "hyperball", "spectral_sphere"}) {
+    EXPECT_TRUE(fixes_scale(*constraint_of(name), reading_matrix())) << name;
+  }
+  for (const char* name : {"radial_brake", "relative_update_floor", "rpgd", "spectral_normalize", "spectral_soft_cap",
+                           "spectral_hard_cap", "spectral_hammer"}) {
+    EXPECT_FALSE(fixes_scale(*constraint_of(name), reading_matrix())) << name;
+  }
+}
+
+TEST(Constrain, TellsWhichUndoesAnother) {
+  const auto undoes_it = [](const char* second, const char* first) {
+    return undoes(*constraint_of(second), *constraint_of(first), reading_matrix());
+  };
+  EXPECT_TRUE(undoes_it("spectral_hard_cap", "unit_norm"));
+  EXPECT_TRUE(undoes_it("radial_brake", "hyperball"));
+  EXPECT_TRUE(undoes_it("unit_norm", "hyperball"));
+  EXPECT_FALSE(undoes_it("radial_brake", "relative_update_floor"));
+  EXPECT_FALSE(undoes_it("initial_norm", "hyperball"));
+}
+
+TEST(Constrain, MatchChoosesAmongWhatItIsDefinedFor) {
+  ParameterStore store;
+  for (const char* name : {"a", "b"}) declare(store, name);
+  store.layout(weights_config("constraints: [{type: hyperball, match: {name: b}}]"), 4, fp64_options());
+  EXPECT_TRUE(store.choices()[0].constraints.empty());
+  EXPECT_EQ(store.choices()[1].constraints, std::vector<std::string>{"hyperball"});
+  EXPECT_EQ(store.choices()[1].constraint_texts, std::vector<std::string>{"hyperball"});
+  EXPECT_EQ(store.choices()[1].chosen[0].path, "weights.constraints.0");
+  EXPECT_FALSE(store.changes_updates(store.masters()[0]));
+  EXPECT_TRUE(store.changes_updates(store.masters()[1]));
+}
+
+TEST(Constrain, RulesForUpdatesRefuseWeightsThatAreNotTrainedThemselves) {
+  const auto lay_out = [](const std::string& parametrization) {
+    ParameterStore store;
+    declare(store, "a");
+    store.layout(weights_config("{constraints: [hyperball], parametrization: " + parametrization + "}"), 4,
+                 fp64_options());
+  };
+  lay_out("plain");
+  try {
+    lay_out("weight_norm");
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_EQ(std::string(error.what())
+                  .find("weights.constraints.0: hyperball changes the updates of 'a', but its "
+                        "parametrization weight_norm"),
+              0u)
+        << error.what();
+  }
+}
+
 TEST(Validate, NamesWhatVariantsRefuseWithItsPlace) {
   const FamiliesLookup lookup(weight_families());
   const auto document =

@@ -55,12 +55,12 @@ class ConstraintChecks : public ::testing::Test {
 
 TEST_F(ConstraintChecks, TwoThatSetTheScaleAreRefused) {
   const auto error = error_of("  constraints:\n    - unit_norm\n    - hyperball\n");
-  EXPECT_EQ(error.find("my.yaml:16:7: weights.constraints.1: hyperball and unit_norm both set the scale of 'layers.0."),
+  EXPECT_EQ(error.find("my.yaml:17:7: weights.constraints.1: hyperball and unit_norm both set the scale of 'layers.0."),
             0u)
       << error;
   EXPECT_EQ(error.find('\n'), std::string::npos) << error;  // once, not for every parameter
   const auto own = error_of("  overrides:\n    - {match: {part: q}, constraints: [lawn, normalize_and_project]}\n");
-  EXPECT_EQ(own.find("my.yaml:15:48: weights.overrides.0.constraints.1: normalize_and_project and lawn both"), 0u)
+  EXPECT_EQ(own.find("my.yaml:16:46: weights.overrides.0.constraints.1: normalize_and_project and lawn both"), 0u)
       << own;
 }
 
@@ -80,7 +80,7 @@ TEST_F(ConstraintChecks, ThoseThatGoTogetherOrDoNotMeetAreAccepted) {
 
 TEST_F(ConstraintChecks, RulesForUpdatesNeedPlainWeights) {
   const auto error = error_of("  parametrization: weight_norm\n  constraints: [hyperball]\n");
-  EXPECT_EQ(error.find("my.yaml:15:17: weights.constraints.0: hyperball changes the updates of 'layers.0."), 0u)
+  EXPECT_EQ(error.find("my.yaml:16:17: weights.constraints.0: hyperball changes the updates of 'layers.0."), 0u)
       << error;
   EXPECT_NE(error.find("its parametrization weight_norm"), std::string::npos) << error;
   EXPECT_EQ(error_of("  overrides: [{match: {part: q}, parametrization: weight_norm}]\n"
@@ -102,16 +102,18 @@ TEST_F(ConstraintChecks, DecayOfWeightsWhoseScaleIsFixedIsNamedAtItsPlace) {
       "optim:\n  optimizer: {type: adamw, lr: 0.01}\n  groups: [{name: q, match: {part: q}, weight_decay: 0.1}]\n";
   for (const char* constraint : {"hyperball", "lawn", "normalize_and_project", "spectral_sphere", "unit_norm"}) {
     const auto text = warnings(decayed, constraint);
-    EXPECT_EQ(text.find("my.yaml:13:57: optim.optimizer.weight_decay: weight decay 0.1 on '"), 0u) << text;
+    EXPECT_EQ(text.find("my.yaml:13:58: optim.optimizer.weight_decay: weight decay 0.1 on '"), 0u) << text;
     EXPECT_NE(text.find(cat("its constraint ", constraint, " puts the scale back")), std::string::npos) << text;
   }
   const auto text = warnings(in_group, "hyperball");
-  EXPECT_EQ(text.find("my.yaml:15:61: optim.groups.0.weight_decay: weight decay 0.1 on 'layers.0.mixer.q.weight'"), 0u)
+  EXPECT_EQ(text.find("my.yaml:15:54: optim.groups.0.weight_decay: weight decay 0.1 on 'layers.0.mixer.q.weight'"), 0u)
       << text;
   for (const char* constraint : {"radial_brake", "relative_update_floor", "rpgd", "spectral_normalize"}) {
     EXPECT_EQ(warnings(decayed, constraint), "") << constraint;
   }
   EXPECT_EQ(warnings(kAdam, "hyperball"), "");
+  EXPECT_EQ(warnings("optim: {optimizer: adamw, decay: cautious}\n", "hyperball"),
+            "my.yaml:13:34: optim.decay: a rule of decay, but no parameter has a weight decay");
 }
 
 }  // namespace
