@@ -70,6 +70,17 @@ void warn_of_init(const TrainSetup& setup, const FixedScales& fixed, std::vector
   }
 }
 
+void warn_of_branch_factors(const TrainSetup& setup, std::vector<std::string>& out) {
+  for (const auto* info : setup.store->parameters()) {
+    if (!info->roles.has(Role::kWritesStream) || setup.store->scaling().forward(*info) == 1) continue;
+    const auto norm = output_norm(setup, info->depth);
+    if (norm.empty()) continue;
+    out.push_back(cat("weights.scaling: ", setup.config.weights.scaling.name(), " divides what branches add, without ",
+                      "effect on '", info->name, "': ", norm, " takes away the scale of its output"));
+    return;
+  }
+}
+
 void warn_of_decay(const TrainSetup& setup, std::vector<std::string>& out) {
   for (const auto& assignment : setup.optimizer->assignments()) {
     const auto& info = *assignment.master->param;
@@ -133,6 +144,7 @@ std::vector<std::string> setup_warnings(const TrainSetup& setup) {
   const FixedScales fixed(setup);
   warn_of_tied_head(setup.config, out);
   warn_of_init(setup, fixed, out);
+  warn_of_branch_factors(setup, out);
   warn_of_decay(setup, out);
   warn_of_others(setup, out);
   warn_of_constrained_decay(setup, fixed, out);

@@ -216,6 +216,15 @@ TEST_F(Warnings, NameADepthScaledInitUnderAnOutputNorm) {
   EXPECT_NE(of({"weights.init=gpt2", "model.residual=ngpt"}).find("ngpt takes away the scale"), std::string::npos);
 }
 
+TEST_F(Warnings, NameAFactorOfBranchesUnderAnOutputNorm) {
+  const std::string scaling = "weights.scaling={type: complete_p, base_width: 16, base_sublayers: 2}";
+  EXPECT_EQ(of({scaling}), "");
+  const auto text = of({scaling, "model.placement=peri"});
+  EXPECT_NE(text.find("complete_p divides what branches add, without effect on 'layers.0.mixer.o.weight': rms_norm"),
+            std::string::npos)
+      << text;
+}
+
 TEST_F(Warnings, NameADepthScaledInitUnderUnitNorm) {
   const auto text = of({"weights.init=gpt2", "weights.constraints=[{type: unit_norm}]"});
   EXPECT_NE(text.find("unit_norm sets the scale"), std::string::npos) << text;

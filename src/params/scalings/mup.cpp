@@ -2,7 +2,7 @@
 //
 //                                start values   logits    lr: Adam and the like   lr: SGD
 //   matrices inside the stack    σ / sqrt(m)              η / m                   η
-//   head, embedding, vectors     σ              z a / m   η                       η m
+//   head, embedding, the rest    σ              z a / m   η                       η m
 //
 // Updates that move outputs by the same at each width (Muon's, with spectral norm 1 or sqrt(rows/columns)) need no factor
 // for matrices inside the stack; with equal singular values and elements of one size (Muon matched to Adam's) the norm
@@ -14,56 +14,40 @@
 // Tuning Large Neural Networks via Zero-Shot Hyperparameter Transfer", arXiv:2203.03466, table 8.
 //
 // It is meant for widths that grow together: inner widths with d_model, heads in number with their own width fixed
-// (else the scores need 1 / head_dim in place of its root). Projections to a width that stays (Mamba2's b and c, heads
-// of keys and values in a fixed number) count as matrices inside the stack, and Adam's eps stays as it is. Decay is
-// divided by the factor of the learning rate, so that their product is that of the base width, as in the authors'
-// optimizers, unless `keep_decay`.
+// (else the scores need 1 / head_dim in place of its root: `scale` of attention). Of a hybrid's parameters, those with
+// one side along the width are vectors: convolutions over channels (whose other side are the taps), a_log, dt_bias, d,
+// gains and meta tokens. Whatever reads the stream sums over the width, so that projections to a width that stays
+// (Mamba2's b and c, dt and beta of a fixed number of heads, heads of keys and values in a fixed number) count as
+// matrices inside the stack: their outputs would else move by m as much. Steps of an orthogonalised matrix (Muon) have
+// the size that their own scale gives them and are left alone, and so is Adam's eps. Decay is divided by the factor of
+// the learning rate, so that their product is that of the base width, as in the authors' optimizers, unless
+// `keep_decay`.
 
-#include <cmath>
-
-#include "config/fields.h"
-#include "params/scaling.h"
+#include "params/width_scaling.h"
 
 namespace ingot::mup {
 namespace {
 
-struct MupConfig {
-  std::int64_t base_width = 256;
-  double output_factor = 1;
+struct MupConfig : WidthConfig {
   bool keep_decay = false;
 };
 
 void describe(Fields& f, MupConfig& c) {
-  f.field("base_width", c.base_width, "d_model at which start values and learning rates were tuned",
-          Rule{}.required().at_least(1));
-  f.field("output_factor", c.output_factor, "factor of the logits at the base width", Rule{}.above(0));
+  describe(f, static_cast<WidthConfig&>(c));
   f.field("keep_decay", c.keep_decay,
           "leave weight decay as it is written, so that it acts less where rates are lower");
 }
 
-class Mup final : public Scaling {
+class Mup final : public WidthScaling {
  public:
-  Mup(const MupConfig& config, const ScalingContext& context)
-      : config_(config), ratio_(static_cast<double>(context.d_model) / static_cast<double>(config.base_width)) {}
+  Mup(const MupConfig& config, const ScalingContext& context) : WidthScaling(config, context), config_(config) {}
 
-  double init(const ParamInfo& info) const override { return is_weight_matrix(info) ? 1 / std::sqrt(ratio_) : 1; }
-  double lr(const ParamInfo& info, UpdateSize size) const override {
-    if (is_weight_matrix(info)) return matrix_lr(size);
-    return size == UpdateSize::kGradient && info.numel() > 1 ? ratio_ : 1;
-  }
   double weight_decay(const ParamInfo& info, UpdateSize size) const override {
     return config_.keep_decay ? 1 : 1 / lr(info, size);
   }
-  double logits() const override { return config_.output_factor / ratio_; }
 
  private:
-  double matrix_lr(UpdateSize size) const {
-    if (size == UpdateSize::kNormalised) return 1 / ratio_;
-    return size == UpdateSize::kOrthogonal ? 1 / std::sqrt(ratio_) : 1;
-  }
-
   MupConfig config_;
-  double ratio_;  // m
 };
 
 }  // namespace
@@ -74,7 +58,8 @@ namespace ingot {
 void register_mup(Family<ScalingEntry>& family) {
   using namespace mup;
   add_scaling<MupConfig, Mup>(family, "mup", "What is tuned at one width holds at others.",
-                              "Yang et al. 2022, arXiv:2203.03466", {"{base_width: 32, output_factor: 2}"});
+                              "Yang et al. 2022, arXiv:2203.03466",
+                              {"{base_width: 32, output_factor: 2}", "{base_width: 4, keep_decay: true}"});
 }
 
 }  // namespace ingot
