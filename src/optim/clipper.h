@@ -24,14 +24,27 @@ struct GradientNorms {
   std::vector<double> groups = {};           // of the default group, then of each group of the config
 };
 
+/// What a clipper asks about the step itself: how far it moves the logits of some tokens.
+struct LogitProbe {
+  std::int64_t tokens = 0;  // of each rank's last micro-batch; 0: nothing is asked
+  double quantile = 1;      // over these
+  double reach = 1;         // of the finite difference: at most this share of the weights' norm, along the step
+};
+
 class Clipper {
  public:
   virtual ~Clipper() = default;
-  /// Factor for all gradients of the step. Called once for each step, also for one that is then skipped.
+  /// Factor for all gradients of the step; 0: the step is skipped. Called once for each step, also for one that is
+  /// skipped for another reason.
   virtual double factor(const GradientNorms& /*norms*/) { return 1; }
   /// Whether `factor` needs more than the total.
   virtual bool looks_at_parameters() const { return false; }
-  /// Moving statistics and the like, the same on all ranks; saved with checkpoints.
+  virtual LogitProbe probe() const { return {}; }
+  /// Share of the step that is taken, asked after each update if there is a probe. `spread`: between the logits of a
+  /// token that the step would move most and least, to first order; the quantile of tokens, the largest of all ranks.
+  virtual double share(double /*spread*/) const { return 1; }
+  /// Moving statistics and the like, the same on all ranks; saved with checkpoints, so that a resumed run goes on with
+  /// them. A run that begins with another's weights (`train.start_from`) begins without any.
   virtual std::vector<double> state() const { return {}; }
   virtual void restore(const std::vector<double>& /*state*/) {}
 

@@ -1,5 +1,7 @@
 #include "optim/course.h"
 
+#include <stdexcept>
+
 #include "base/text.h"
 
 namespace ingot {
@@ -40,7 +42,8 @@ std::vector<PlacedSchedule> schedules_of(const OptimConfig& config, const Schedu
 std::vector<ScheduleWarning> schedule_warnings(const OptimConfig& config, const ScheduleContext& context) {
   std::vector<ScheduleWarning> out;
   for (const auto& [path, schedule] : schedules_of(config, context)) {
-    const auto message = misfit(schedule->phases(), context.total_steps);
+    auto message = misfit(schedule->phases(), context.total_steps);
+    if (message.empty()) message = schedule->misfit(context.total_steps);
     if (!message.empty()) out.push_back({path, message});
   }
   return out;
@@ -61,13 +64,40 @@ std::vector<ScheduleWarning> optimizer_warnings(const OptimConfig& config, const
   return out;
 }
 
-std::optional<ChangedRate> first_changed_rate(const OptimConfig& config, const ScheduleContext& before,
-                                              const ScheduleContext& after, std::int64_t begin, std::int64_t end) {
-  const auto old_schedules = schedules_of(config, before), new_schedules = schedules_of(config, after);
-  for (std::size_t i = 0; i < old_schedules.size(); ++i) {
+namespace {
+
+/// Of every group, the default one first, in an order that depends on names and groups alone.
+std::vector<PlacedSchedule> all_schedules(const Course& course) {
+  std::vector<PlacedSchedule> out;
+  const auto add = [&](std::string path, const Variant<ScheduleEntry>& schedule) {
+    out.push_back({std::move(path), schedule.entry().make(schedule.settings(), course.context)});
+  };
+  const auto add_moving = [&](const std::string& path, const NamedMap<MovingConfig>& schedules) {
+    for (const auto& [name, moving] : schedules) add(cat(path, ".", name, ".schedule"), moving.schedule);
+  };
+  const auto& config = course.config;
+  add("optim.schedule", config.schedule);
+  add_moving("optim.schedules", config.schedules);
+  for (std::size_t i = 0; i < config.groups.size(); ++i) {
+    const auto& group = config.groups[i];
+    const auto path = cat("optim.groups.", i);
+    add(group.schedule ? path + ".schedule" : "optim.schedule", group.schedule.value_or(config.schedule));
+    if (group.schedules) add_moving(path + ".schedules", *group.schedules);
+  }
+  return out;
+}
+
+}  // namespace
+
+std::optional<ChangedRate> first_changed_rate(const Course& before, const Course& after, std::int64_t begin,
+                                              std::int64_t end) {
+  const auto old_schedules = all_schedules(before), new_schedules = all_schedules(after);
+  if (old_schedules.size() != new_schedules.size()) throw std::logic_error("courses of different groups");
+  for (std::size_t i = 0; i < new_schedules.size(); ++i) {
     for (auto t = begin; t < end; ++t) {
-      const double was = old_schedules[i].schedule->factor(t), is = new_schedules[i].schedule->factor(t);
-      if (was != is) return ChangedRate{old_schedules[i].path, t, was, is};
+      const double was = old_schedules[i].schedule->factor(before.context.time_of(t));
+      const double is = new_schedules[i].schedule->factor(after.context.time_of(t));
+      if (was != is) return ChangedRate{new_schedules[i].path, t, was, is};
     }
   }
   return std::nullopt;

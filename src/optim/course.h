@@ -20,19 +20,26 @@ std::vector<PlacedSchedule> schedules_of(const OptimConfig& config, const Schedu
 struct ScheduleWarning {
   std::string path, message;
 };
-/// Phases that a run of `context.total_steps` is too short for.
+/// Phases of learning-rate schedules that a run of `context.total_steps` is too short for.
 std::vector<ScheduleWarning> schedule_warnings(const OptimConfig& config, const ScheduleContext& context);
 /// The same of what optimizers' settings ask for.
 std::vector<ScheduleWarning> optimizer_warnings(const OptimConfig& config, const ScheduleContext& context);
 
-/// An update whose rate depends on the length of the run.
+/// The schedules of a config over a run of some length.
+struct Course {
+  const OptimConfig& config;
+  const ScheduleContext& context;
+};
+
+/// An update at which two courses differ.
 struct ChangedRate {
   std::string path;  // of the schedule
   std::int64_t position = 0;
   double before = 0, after = 0;  // factors
 };
-/// The first update at a position in [begin, end) whose factor differs between two lengths of the run, if there is one.
-std::optional<ChangedRate> first_changed_rate(const OptimConfig& config, const ScheduleContext& before,
-                                              const ScheduleContext& after, std::int64_t begin, std::int64_t end);
+/// The first update t in [begin, end) at which a factor, of the rate or of another number, differs between two courses
+/// with the same groups and the same `schedules`, if there is one.
+std::optional<ChangedRate> first_changed_rate(const Course& before, const Course& after, std::int64_t begin,
+                                              std::int64_t end);
 
 }  // namespace ingot

@@ -154,7 +154,7 @@ OptimizerEngine::OptimizerEngine(const OptimConfig& config, const ParameterStore
     : impl_(std::make_unique<Impl>()) {
   check_names(config.groups);
   impl_->store = &store;
-  impl_->total_updates = schedule.total_steps;
+  impl_->total_updates = schedule.total_updates();
   impl_->clipper = config.clip.entry().make(config.clip.settings());
   impl_->groups.push_back(std::make_unique<ParameterGroup>("default", config, nullptr, schedule));
   for (const auto& group : config.groups) {
@@ -228,6 +228,10 @@ OptimizerEngine::NormAndFactor OptimizerEngine::measure(double scale, const SumO
   }
   return {norms.total, impl_->clipper->factor(norms)};
 }
+
+LogitProbe OptimizerEngine::logit_probe() const { return impl_->clipper->probe(); }
+
+double OptimizerEngine::step_share(double spread) const { return impl_->clipper->share(spread); }
 
 std::vector<double> OptimizerEngine::clip_state() const { return impl_->clipper->state(); }
 

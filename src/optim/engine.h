@@ -56,6 +56,9 @@ class OptimizerEngine {
     double clip_factor = 1;
   };
   NormAndFactor measure(double scale, const SumOverRanks& sum_over_ranks = {});
+  /// What the clipper asks about the logits, and what it makes of the answer.
+  LogitProbe logit_probe() const;
+  double step_share(double spread) const;
   /// What the clipper keeps from step to step, for the state of a checkpoint; empty for most.
   std::vector<double> clip_state() const;
   void restore_clip(const std::vector<double>& state);

@@ -55,7 +55,7 @@ std::string names_of(const ConfigObject& settings) {
 
 ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig& config, const GroupConfig* own,
                                const ScheduleContext& context, Share share)
-    : name(group_name), schedule_context_(context) {
+    : name(group_name), context_(context) {
   const bool has_own = own != nullptr && own->optimizer;
   const auto& shared = share == Share::kOthers ? config.others.value() : config.optimizer;
   const auto& optimizer = has_own ? *own->optimizer : shared;
@@ -84,8 +84,7 @@ ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig&
                           " moves the weights together with others that modifiers do not see, expected none"));
   }
   const auto* partner = share == Share::kOthers ? &config.optimizer : config.others ? &*config.others : nullptr;
-  add_schedules(own != nullptr && own->schedules ? *own->schedules : config.schedules, context,
-                has_own ? nullptr : partner);
+  add_schedules(own != nullptr && own->schedules ? *own->schedules : config.schedules, has_own ? nullptr : partner);
   if (own == nullptr) return;
   peak_lr = own->lr.value_or(peak_lr) * own->lr_scale.value_or(1);
   weight_decay = own->weight_decay.value_or(weight_decay);
@@ -111,12 +110,12 @@ void ParameterGroup::choose_decay(const OptimConfig& config, const GroupConfig* 
 }
 
 double ParameterGroup::weight_decay_at(std::int64_t update, const ParamInfo& info, double peak_decay, double lr) const {
-  const double decay = peak_decay * (decay_factor_ ? decay_factor_->at(position(update)) : 1);
+  const double decay = peak_decay * (decay_factor_ ? decay_factor_->at(time_of(update)) : 1);
   if (decay_rule_ == DecayRule::kIndependent) {
-    return lr == 0 ? 0 : decay * lr_schedule_->factor(position(update)) / lr;
+    return lr == 0 ? 0 : decay * lr_schedule_->factor(time_of(update)) / lr;
   }
   const bool corrected = decay_rule_ == DecayRule::kCorrected && (rule_is_own_ || is_weight_matrix(info));
-  return corrected ? decay * lr_schedule_->factor(position(update)) : decay;
+  return corrected ? decay * lr_schedule_->factor(time_of(update)) : decay;
 }
 
 void ParameterGroup::add_states(const std::vector<StateSpec>& specs, const std::string& prefix) {
@@ -127,8 +126,7 @@ void ParameterGroup::add_states(const std::vector<StateSpec>& specs, const std::
 }
 
 /// `partner`: the optimizer with which this one shares the schedules, some of which may be for it alone.
-void ParameterGroup::add_schedules(const NamedMap<MovingConfig>& config, const ScheduleContext& context,
-                                   const Variant<OptimizerEntry>* partner) {
+void ParameterGroup::add_schedules(const NamedMap<MovingConfig>& config, const Variant<OptimizerEntry>* partner) {
   const auto numbers = numbers_of(*settings_);
   for (const auto& [path, moving] : config) {
     if (path == "lr")
@@ -142,7 +140,7 @@ void ParameterGroup::add_schedules(const NamedMap<MovingConfig>& config, const S
       throw ConfigError(cat("optim.schedules: '", path, "' is no number among the settings of ", entry_->name,
                             ", which has ", names_of(*settings_)));
     }
-    auto schedule = moving.schedule.entry().make(moving.schedule.settings(), context);
+    auto schedule = moving.schedule.entry().make(moving.schedule.settings(), context_);
     if (path == "weight_decay") {
       if (moving.from != 0)
         throw ConfigError("optim.schedules: weight_decay: expected no `from`: its schedule begins at 0");
@@ -204,8 +202,8 @@ void ParameterGroup::allocate(const at::TensorOptions& options) {
 UpdateContext ParameterGroup::placed(UpdateContext context) const {
   context.position = position(context.update);
   // Updates of a run that this one took over may lie before its schedules.
-  context.rate_factor = [this](std::int64_t at) { return lr_schedule_->factor(std::max<std::int64_t>(0, at)); };
-  context.run = schedule_context_;
+  context.rate_factor = [this](std::int64_t at) { return lr_schedule_->factor(context_.time_of(std::max<std::int64_t>(0, at))); };
+  context.run = context_;
   return context;
 }
 
@@ -241,7 +239,7 @@ void ParameterGroup::evaluation_weights(const Slot& slot, const UpdateContext& c
 }
 
 void ParameterGroup::set_rates(const UpdateContext& context) {
-  for (const auto& m : moving_) set_number(*settings_, m.path, m.at(position(context.update)));
+  for (const auto& m : moving_) set_number(*settings_, m.path, m.at(time_of(context.update)));
   const double rate = lr(context.update);
   for (auto& slot : slots) {
     slot.lr = rate * slot.lr_factor;

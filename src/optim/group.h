@@ -39,7 +39,7 @@ class ParameterGroup {
   std::int64_t bytes(at::ScalarType master_dtype) const;
   void allocate(const at::TensorOptions& options);
   /// Learning rate of an update, from 1.
-  double lr(std::int64_t update) const { return peak_lr * lr_schedule_->factor(position(update)); }
+  double lr(std::int64_t update) const { return peak_lr * lr_schedule_->factor(time_of(update)); }
   /// What decay beside the gradient takes from a parameter at an update, in units of its learning rate `lr`.
   double weight_decay_at(std::int64_t update, const ParamInfo& info, double peak_decay, double lr) const;
   /// Whether that is a share of the whole weight.
@@ -75,7 +75,7 @@ class ParameterGroup {
     std::string path;
     double from, to;
     std::unique_ptr<Schedule> schedule;
-    double at(std::int64_t position) const { return from + (to - from) * schedule->factor(position); }
+    double at(double time) const { return from + (to - from) * schedule->factor(time); }
   };
   struct Modified {
     std::unique_ptr<ConfigObject> settings;
@@ -84,6 +84,8 @@ class ParameterGroup {
   };
 
   std::int64_t position(std::int64_t update) const { return update - 1 + schedule_offset; }
+  /// The same as schedules count it.
+  double time_of(std::int64_t update) const { return context_.time_of(position(update)); }
   /// The context as it is for this group.
   UpdateContext placed(UpdateContext context) const;
   /// Calls f while the slots show the states of one modifier alone.
@@ -96,15 +98,14 @@ class ParameterGroup {
   void choose_decay(const OptimConfig& config, const GroupConfig* own);
   void set_rates(const UpdateContext& context);
   void direct(const UpdateContext& context);
-  void add_schedules(const NamedMap<MovingConfig>& config, const ScheduleContext& context,
-                     const Variant<OptimizerEntry>* partner);
+  void add_schedules(const NamedMap<MovingConfig>& config, const Variant<OptimizerEntry>* partner);
   void add_states(const std::vector<StateSpec>& specs, const std::string& prefix);
 
+  ScheduleContext context_;
   const OptimizerEntry* entry_;
   std::unique_ptr<ConfigObject> settings_;  // of the optimizer, as schedules have them now
   std::unique_ptr<Optimizer> optimizer_;
   std::vector<Modified> modifiers_;
-  ScheduleContext schedule_context_;
   std::unique_ptr<Schedule> lr_schedule_;
   std::vector<Moving> moving_;
   std::unique_ptr<Moving> decay_factor_;  // of 1, for the group's decay

@@ -94,23 +94,39 @@ void choose_others(const Families& families, OptimConfig& config) {
   config.others = read_variant<OptimizerEntry>("adamw", families, "optim.others");
 }
 
+namespace {
+
+template <class E>
+void check(const std::string& path, const Variant<E>& variant, Problems& problems) {
+  if (!variant.entry().validate) return;
+  for (const auto& [key, message] : variant.entry().validate(variant.settings())) {
+    problems.add(cat(path, ".", key), message);
+  }
+}
+
+void check(const std::string& path, const NamedMap<MovingConfig>& schedules, Problems& problems) {
+  for (const auto& [name, moving] : schedules) check(cat(path, ".", name, ".schedule"), moving.schedule, problems);
+}
+
+}  // namespace
+
 void validate(const OptimConfig& config, Problems& problems) {
-  const auto check = [&](const std::string& path, const Variant<OptimizerEntry>& optimizer) {
-    if (!optimizer.entry().validate) return;
-    for (const auto& [key, message] : optimizer.entry().validate(optimizer.settings())) {
-      problems.add(cat(path, ".", key), message);
-    }
-  };
-  check("optim.optimizer", config.optimizer);
+  check("optim.optimizer", config.optimizer, problems);
   if (config.others) {
-    check("optim.others", *config.others);
+    check("optim.others", *config.others, problems);
     if (const auto& entry = config.others->entry(); entry.takes) {
       problems.add("optim.others", cat(entry.name, " trains ", entry.takes_what,
                                        " alone, expected an optimizer of every parameter, such as adamw"));
     }
   }
+  check("optim.schedule", config.schedule, problems);
+  check("optim.schedules", config.schedules, problems);
   for (std::size_t i = 0; i < config.groups.size(); ++i) {
-    if (config.groups[i].optimizer) check(cat("optim.groups.", i, ".optimizer"), *config.groups[i].optimizer);
+    const auto& group = config.groups[i];
+    const auto path = cat("optim.groups.", i);
+    if (group.optimizer) check(path + ".optimizer", *group.optimizer, problems);
+    if (group.schedule) check(path + ".schedule", *group.schedule, problems);
+    if (group.schedules) check(path + ".schedules", *group.schedules, problems);
   }
 }
 

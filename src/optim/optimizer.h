@@ -38,12 +38,19 @@ struct Slot {
   bool follows = false;
 };
 
-/// What a schedule may know.
+/// What a schedule may know. Its time is counted in updates; where the batch grows along the run, in tokens as
+/// multiples of the full batch.
 struct ScheduleContext {
-  std::int64_t total_steps = 0;
-  std::int64_t tokens_per_step = 0;
+  std::int64_t total_steps = 0;      // of that time
+  std::int64_t tokens_per_step = 0;  // of a full batch
   std::int64_t tokens_per_epoch = 0;
   std::int64_t num_parameters = 0;
+  /// Where the batch grows: all updates, and the time at which update t = 0, 1, … begins. Else both are as above.
+  std::optional<std::int64_t> updates = {};
+  std::function<double(std::int64_t t)> time = {};
+
+  std::int64_t total_updates() const { return updates.value_or(total_steps); }
+  double time_of(std::int64_t t) const { return time ? time(t) : static_cast<double>(t); }
 };
 
 /// Per-step constants.
@@ -180,16 +187,21 @@ struct SchedulePhases {
   std::optional<std::int64_t> decay = {};  // at the end of the run; absent: the rate never falls
 };
 
-/// Factor of a hyper-parameter at update t = 0, 1, …, total_steps-1: a pure function.
+/// Factor of a hyper-parameter at the time t = 0, 1, …, total_steps-1 of an update: a pure function.
 class Schedule {
  public:
   virtual ~Schedule() = default;
-  virtual double factor(std::int64_t t) const = 0;
+  /// `t` is a whole number unless the batch grows along the run.
+  virtual double factor(double t) const = 0;
   virtual SchedulePhases phases() const = 0;
+  /// What of it a run of `total` updates does not reach, beside what `phases` tells; "" for nothing.
+  virtual std::string misfit(std::int64_t /*total*/) const { return ""; }
 };
 
 struct ScheduleEntry : Entry {
   static constexpr const char* kFamily = "schedules";
+  /// Null: settings within their ranges are right.
+  std::function<SettingsProblems(const ConfigObject& settings)> validate;
   std::function<std::unique_ptr<Schedule>(const ConfigObject& settings, const ScheduleContext& context)> make;
   SettingsSamples samples;
 };

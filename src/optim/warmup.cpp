@@ -1,8 +1,6 @@
 #include "optim/warmup.h"
 
-#include <algorithm>
-#include <cmath>
-#include <numbers>
+#include <memory>
 
 namespace ingot {
 
@@ -34,37 +32,59 @@ void describe(Fields& f, DecayConfig& c) {
            "final_ratio 0 the one after it, since an update at rate 0 does nothing), `nanogpt` the ones after these");
 }
 
-Ramp::Ramp(const DecayConfig& config, const ScheduleContext& context)
-    : Ramp(steps_of(config.warmup, context), context.total_steps, config.final_ratio > 0, config.alignment) {}
-
-double Ramp::warmup_factor(std::int64_t t) const {
-  const std::int64_t steps = alignment_ == Alignment::kNanogpt ? warmup_ + 1 : warmup_;
-  return static_cast<double>(t + 1) / static_cast<double>(steps);
+void describe(Fields& f, CooldownConfig& c) {
+  f.field("warmup", c.warmup, "rise from near 0 to the peak rate");
+  f.field("decay", c.decay, "fall at the end of the run");
+  f.field("final_ratio", c.final_ratio, "rate that the fall leads to, as a share of the peak",
+          Rule{}.at_least(0).at_most(1));
 }
 
-double Ramp::progress(std::int64_t t) const {
-  if (total_ <= warmup_) return 0;
-  const bool shifted = alignment_ == Alignment::kStandard && reaches_end_;
-  const double done = static_cast<double>(t - warmup_ + (shifted ? 1 : 0));
-  return std::clamp(done / static_cast<double>(total_ - warmup_), 0.0, 1.0);
-}
+namespace {
 
-const std::vector<std::pair<std::string, DecayShape>>& decay_shape_names() {
-  static const std::vector<std::pair<std::string, DecayShape>> names = {
-      {"linear", DecayShape::kLinear}, {"sqrt", DecayShape::kSqrt}, {"cosine", DecayShape::kCosine}};
-  return names;
-}
+class Fall final : public WarmedUp {
+ public:
+  Fall(const DecayConfig& config, const ScheduleContext& context, DecayShape shape)
+      : WarmedUp(steps_of(config.warmup, context), config.alignment),
+        shape_(shape),
+        final_ratio_(config.final_ratio),
+        length_(std::max(0.0, static_cast<double>(context.total_steps) - warmup())),
+        shift_(config.alignment == Alignment::kStandard && config.final_ratio > 0 ? 1 : 0) {}
 
-double decay_shape(DecayShape shape, double y) {
-  switch (shape) {
-    case DecayShape::kSqrt:
-      return 1 - std::sqrt(y);
-    case DecayShape::kCosine:
-      return (1 + std::cos(std::numbers::pi * y)) / 2;
-    case DecayShape::kLinear:
-      break;
+  SchedulePhases phases() const override { return {WarmedUp::phases().warmup, static_cast<std::int64_t>(length_)}; }
+
+ private:
+  double after_warmup(double t) const override {
+    const double x = length_ > 0 ? std::clamp((t - warmup() + shift_) / length_, 0.0, 1.0) : 0;
+    return between(shape_, x, 1, final_ratio_);
   }
-  return 1 - y;
+
+  DecayShape shape_;
+  double final_ratio_, length_, shift_;
+};
+
+}  // namespace
+
+void add_fall(Family<ScheduleEntry>& family, std::string name, std::string summary, std::string paper,
+              DecayShape shape) {
+  auto& entry = family.add<DecayConfig>(std::move(name), std::move(summary), std::move(paper));
+  entry.make = [shape](const ConfigObject& settings, const ScheduleContext& context) {
+    return std::make_unique<Fall>(settings_as<DecayConfig>(settings), context, shape);
+  };
+  entry.samples = {"{warmup: 5 steps, final_ratio: 0.1}", "{warmup: 5 steps, alignment: nanogpt}"};
+}
+
+CooledDown::CooledDown(const CooldownConfig& config, const ScheduleContext& context)
+    : WarmedUp(steps_of(config.warmup, context)),
+      phases_{WarmedUp::phases().warmup, steps_of(config.decay, context)},
+      final_ratio_(config.final_ratio),
+      decay_(std::min(static_cast<double>(*phases_.decay),
+                      std::max(0.0, static_cast<double>(context.total_steps) - warmup()))),
+      start_(static_cast<double>(context.total_steps) - decay_) {}
+
+double CooledDown::after_warmup(double t) const {
+  if (t < start_ || decay_ == 0) return middle(t);
+  const double from = middle(start_);
+  return way_down(std::min(1.0, (t - start_) / decay_), from, std::min(final_ratio_, from));
 }
 
 }  // namespace ingot

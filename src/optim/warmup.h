@@ -1,5 +1,5 @@
 #pragma once
-// What the schedules share: durations in steps, the warm-up, progress through the decay.
+// What the schedules share: durations in steps, the warm-up, and ways down to the end of the run.
 
 #include <algorithm>
 #include <cstdint>
@@ -9,6 +9,7 @@
 
 #include "config/fields.h"
 #include "config/units.h"
+#include "optim/decay_shape.h"
 #include "optim/optimizer.h"
 
 namespace ingot {
@@ -25,7 +26,24 @@ std::int64_t steps_of(const Duration& duration, const ScheduleContext& context);
 enum class Alignment { kStandard, kNanogpt };
 const std::vector<std::pair<std::string, Alignment>>& alignment_names();
 
-/// Fields of a schedule that warms up and then decays until the end of the run.
+/// Rises in a straight line over the first N updates; what follows is the schedule's own.
+class WarmedUp : public Schedule {
+ public:
+  double factor(double t) const final { return t < warmup_ ? std::min(1.0, (t + 1) / rise_) : after_warmup(t); }
+  SchedulePhases phases() const override { return {static_cast<std::int64_t>(warmup_)}; }
+
+ protected:
+  explicit WarmedUp(std::int64_t warmup, Alignment alignment = Alignment::kStandard)
+      : warmup_(static_cast<double>(warmup)), rise_(warmup_ + (alignment == Alignment::kNanogpt ? 1 : 0)) {}
+
+  double warmup() const { return warmup_; }
+  virtual double after_warmup(double t) const = 0;
+
+ private:
+  double warmup_, rise_;
+};
+
+/// Settings of a schedule that warms up and then falls until the end of the run.
 struct DecayConfig {
   Duration warmup = Duration::of_steps(0);
   double final_ratio = 0;
@@ -33,31 +51,36 @@ struct DecayConfig {
 };
 void describe(Fields& f, DecayConfig& c);
 
-/// Warm-up and progress for 0-based updates t.
-class Ramp {
- public:
-  Ramp(std::int64_t warmup, std::int64_t total, bool reaches_end, Alignment alignment = Alignment::kStandard)
-      : warmup_(warmup), total_(total), reaches_end_(reaches_end), alignment_(alignment) {}
-  Ramp(const DecayConfig& config, const ScheduleContext& context);
+/// Such a schedule.
+void add_fall(Family<ScheduleEntry>& family, std::string name, std::string summary, std::string paper,
+              DecayShape shape);
 
-  bool warming_up(std::int64_t t) const { return t < warmup_; }
-  std::int64_t warmup() const { return warmup_; }
-  /// Updates of the decay.
-  std::int64_t decay() const { return std::max<std::int64_t>(0, total_ - warmup_); }
-  double warmup_factor(std::int64_t t) const;
-  /// Share of the decay that is over, 0 to 1. Precondition: not warming up.
-  double progress(std::int64_t t) const;
+/// Settings of a schedule with a way down at the end of the run alone.
+struct CooldownConfig {
+  Duration warmup = Duration::of_steps(0);
+  Duration decay = {20, Duration::Unit::kPercent};
+  double final_ratio = 0;
+};
+void describe(Fields& f, CooldownConfig& c);
+
+/// Warm-up, a middle part, and in the last D updates, or what the warm-up leaves of them, a way down from wherever the
+/// middle part is by then. y = (t - (T - D))/D, so that the last update's rate lies above the final one. Everything
+/// before T - D does not depend on T: a run may branch off there.
+class CooledDown : public WarmedUp {
+ public:
+  SchedulePhases phases() const override { return phases_; }
+
+ protected:
+  CooledDown(const CooldownConfig& config, const ScheduleContext& context);
+
+  virtual double middle(double /*t*/) const { return 1; }
+  virtual double way_down(double y, double from, double to) const = 0;
 
  private:
-  std::int64_t warmup_;
-  std::int64_t total_;
-  bool reaches_end_;
-  Alignment alignment_;
-};
+  double after_warmup(double t) const final;
 
-/// A fall from 1 to 0 while y goes from 0 to 1.
-enum class DecayShape { kLinear, kSqrt, kCosine };
-const std::vector<std::pair<std::string, DecayShape>>& decay_shape_names();
-double decay_shape(DecayShape shape, double y);
+  SchedulePhases phases_;
+  double final_ratio_, decay_, start_;
+};
 
 }  // namespace ingot

@@ -51,6 +51,37 @@ void resolve_operators(Document& document, Problems& problems) {
   for (const auto& name : names) resolve_like(*operators, name, open, done, problems);
 }
 
+void check_until(const Duration& until, const std::string& path, Problems& problems) {
+  if (until.unit == Duration::Unit::kPercent)
+    problems.add(
+        path, "a share of the run depends on the warm-up itself, expected steps, tokens, epochs or tokens/parameter");
+}
+
+void check_warmups(const RunConfig& config, Problems& problems) {
+  const auto seq_len = config.data.seq_len;
+  if (seq_len <= 0) return;
+  const auto& train = config.train;
+  for (std::size_t i = 0; i < train.batch_warmup.size(); ++i) {
+    const auto& [batch, until] = train.batch_warmup[i];
+    const auto path = cat("train.batch_warmup.", i);
+    check_until(until, path + ".until", problems);
+    try {
+      if (batch.sequences(seq_len) < 1) problems.add(path + ".batch", "expected at least one sequence");
+      if (batch.sequences(seq_len) > train.global_batch.sequences(seq_len))
+        problems.add(path + ".batch", "more than train.global_batch, expected at most as much");
+    } catch (const ConfigError& error) {
+      problems.add(path + ".batch", error.what());
+    }
+  }
+  for (std::size_t i = 0; i < train.context_warmup.size(); ++i) {
+    const auto& [length, until] = train.context_warmup[i];
+    const auto path = cat("train.context_warmup.", i);
+    check_until(until, path + ".until", problems);
+    if (length >= 1 && seq_len % length != 0)
+      problems.add(path + ".length", cat("expected a divisor of data.seq_len, ", seq_len));
+  }
+}
+
 void check_across_sections(const RunConfig& config, Problems& problems) {
   if (config.train.duration.unit == Duration::Unit::kPercent) {
     problems.add("train.duration",
@@ -73,6 +104,7 @@ void check_across_sections(const RunConfig& config, Problems& problems) {
       problems.add("train.global_batch", error.what());
     }
   }
+  check_warmups(config, problems);
   if (const auto& best = config.checkpoint.best) {
     const auto sets = validation_set_names(config.data);
     if (sets.empty()) {
@@ -86,7 +118,8 @@ void check_across_sections(const RunConfig& config, Problems& problems) {
 
 /// For what only the length of the run or the model tells.
 void note_places(const Document& document, RunConfig& config) {
-  std::vector<std::string> paths{"optim.schedule", "optim.optimizer.weight_decay", "optim.decay", "train.duration"};
+  std::vector<std::string> paths{"optim.schedule", "optim.clip", "optim.optimizer.weight_decay", "optim.decay",
+                                 "train.duration"};
   for (std::size_t i = 0; i < config.optim.groups.size(); ++i) {
     const auto group = cat("optim.groups.", i);
     config.optim.groups[i].where = document.nearest(group).where();

@@ -53,9 +53,34 @@ void describe(Fields& f, SpikeSettings& c) {
           Rule{}.at_least(0));
 }
 
+namespace {
+
+constexpr const char* kUntil =
+    "where the run leaves it, counted from the beginning: steps, tokens, epochs or tokens/parameter";
+
+}  // namespace
+
+void describe(Fields& f, BatchStage& c) {
+  f.field("batch", c.batch, "sequences or tokens of one update", Rule{}.required());
+  f.field("until", c.until, kUntil, Rule{}.required());
+}
+
+void describe(Fields& f, ContextStage& c) {
+  f.field("length", c.length, "tokens of a piece, a divisor of data.seq_len", Rule{}.required().at_least(1));
+  f.field("until", c.until, kUntil, Rule{}.required());
+}
+
 void describe(Fields& f, TrainSection& c) {
   f.field("duration", c.duration, "length of the run: steps, tokens, epochs or tokens/parameter", Rule{}.required());
   f.field("global_batch", c.global_batch, "sequences or tokens of one update", Rule{}.required());
+  f.field(
+      "batch_warmup", c.batch_warmup,
+      "smaller batches at the beginning, one after another: `{batch: 64Ki tokens, until: 1B tokens}`. Schedules then "
+      "count tokens, as multiples of the full batch; so do cadences in tokens, at the full batch");
+  f.field(
+      "context_warmup", c.context_warmup,
+      "rows are cut into shorter pieces at the beginning: `{length: 256, until: 1B tokens}`. The tokens of an update "
+      "and their order stay");
   f.field("micro_batch", c.micro_batch, "sequences that go through the model at once",
           Rule{}.at_least(1).at_most(limits::kRows).layout());
   f.choice("precision", c.precision,

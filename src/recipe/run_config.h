@@ -60,9 +60,23 @@ struct SpikeSettings {
 };
 void describe(Fields& f, SpikeSettings& c);
 
+/// A smaller batch at the beginning of a run, or shorter pieces of its rows. Of several the next begins where one ends.
+struct BatchStage {
+  BatchSize batch;
+  Duration until;
+};
+void describe(Fields& f, BatchStage& c);
+struct ContextStage {
+  std::int64_t length = 0;
+  Duration until;
+};
+void describe(Fields& f, ContextStage& c);
+
 struct TrainSection {
-  Duration duration;                 // required
-  BatchSize global_batch;            // required
+  Duration duration;       // required
+  BatchSize global_batch;  // required
+  std::vector<BatchStage> batch_warmup;
+  std::vector<ContextStage> context_warmup;
   OrAuto<std::int64_t> micro_batch;  // sequences
   Precision precision = Precision::kAuto;
   DeviceKind device = DeviceKind::kAuto;

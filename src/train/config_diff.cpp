@@ -34,7 +34,8 @@ bool is_in_tables(const std::string& path) {
     if (path.starts_with(section)) return true;
   }
   return path == "train.duration" || path == "train.global_batch" || path == "train.z_loss" ||
-         path.starts_with("train.objective");
+         path.starts_with("train.objective") || path.starts_with("train.batch_warmup") ||
+         path.starts_with("train.context_warmup");
 }
 
 /// The values that no table shows.

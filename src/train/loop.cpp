@@ -84,18 +84,18 @@ void TrainLoop::end_if_stopped() {
 }
 
 void TrainLoop::start_prefetch() {
-  const auto mine = micro_batches_of(run_.setup, run_.world);
+  auto step = run_.counters.step;
+  auto mine = micro_batches_of(run_.setup, step, run_.world);
   auto step_start = run_.counters.samples_consumed;
-  auto steps_left = run_.setup.total_steps - run_.counters.step;
   std::int64_t i = 0;
   prefetch_ = std::make_unique<Prefetcher>(
-      [this, mine, step_start, steps_left, i]() mutable -> std::optional<Batch> {
-        if (i == mine.count()) {
+      [this, mine, step_start, step, i]() mutable -> std::optional<Batch> {
+        while (i == mine.count() && step < run_.setup.total_steps) {
           i = 0;
-          step_start += run_.setup.rows_per_step;
-          --steps_left;
+          step_start += run_.setup.rows_of_step(step);
+          mine = micro_batches_of(run_.setup, ++step, run_.world);
         }
-        if (steps_left <= 0 || mine.count() == 0) return std::nullopt;
+        if (step >= run_.setup.total_steps) return std::nullopt;
         auto batch = run_.data->make_batch(step_start + mine.first_row(i), mine.rows(i));
         ++i;
         return batch;
@@ -107,12 +107,13 @@ RankTimes TrainLoop::accumulate() {
   const auto start = Clock::now();
   const double waited = prefetch_->seconds_waited();
   run_.world.set_phase(run_.counters.step + 1, "forward and backward");
-  const auto count = micro_batches_of(run_.setup, run_.world).count();
+  const auto step = run_.counters.step;
+  const auto count = micro_batches_of(run_.setup, step, run_.world).count();
   for (std::int64_t i = 0; i < count; ++i) {
     auto batch = prefetch_->next();
     if (!batch) throw Error(ExitCode::kOther, "the data ended before the run did");
     hooks_.on_batch(*batch);
-    run_.step->accumulate(*batch, i + 1 == count);
+    run_.step->accumulate(cut_rows(std::move(*batch), run_.setup.length_of_step(step)), i + 1 == count);
   }
   const double data_wait = prefetch_->seconds_waited() - waited;
   return {seconds_since(start) - data_wait, data_wait};
@@ -121,15 +122,16 @@ RankTimes TrainLoop::accumulate() {
 StepResult TrainLoop::update() {
   hooks_.before_exchange();
   run_.world.set_phase(run_.counters.step + 1, "adding up gradients");
+  verdict_ = StepVerdict::kSkip;  // where nobody is asked
   const auto accept = [this](double loss, double grad_norm) {
     verdict_ = hooks_.judge(loss, grad_norm);
     if (verdict_ == StepVerdict::kApply) hooks_.before_update();
     return verdict_ == StepVerdict::kApply;
   };
   const auto result = run_.step->finish(run_.counters.updates + 1, accept);
-  ++run_.counters.step;
-  run_.counters.samples_consumed += run_.setup.rows_per_step;
-  run_.counters.tokens += run_.setup.tokens_per_step;
+  const auto rows = run_.setup.rows_of_step(run_.counters.step++);
+  run_.counters.samples_consumed += rows;
+  run_.counters.tokens += rows * run_.config.data.seq_len;
   if (result.applied) ++run_.counters.updates;
   return result;
 }
@@ -161,12 +163,14 @@ bool TrainLoop::handle_skipped(const StepResult& result) {
   constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
   if (result.targets == 0) verdict_ = hooks_.judge(kNone, kNone);
   ++counters.skipped_in_a_row;
-  const auto what = result.targets == 0 ? std::string("no target token in the batch")
-                                        : cat("loss ", result.loss, ", gradient norm ", result.grad_norm);
+  auto what = cat("loss ", result.loss, ", gradient norm ", result.grad_norm);
+  if (result.clip_factor == 0) what += cat(", which ", run_.config.optim.clip.name(), " leaves out");
+  if (result.targets == 0) what = "no target token in the batch";
   run_.record.warn(cat("step ", counters.step, " skipped: ", what));
   run_.record.event(counters, "skipped_step",
                     {{"loss", result.loss}, {"grad_norm", result.grad_norm}, {"targets", result.targets}});
-  if (verdict_ == StepVerdict::kSkip) return false;
+  const bool may_go_on = result.clip_factor != 0 || counters.skipped_in_a_row <= run_.config.train.max_skipped;
+  if (verdict_ == StepVerdict::kSkip && may_go_on) return false;
   if (verdict_ == StepVerdict::kRewind) {
     checkpoints_->rewind(what);
     start_prefetch();

@@ -81,7 +81,7 @@ void share_out(TrainSetup& setup, const DataFacts& facts) {
 /// Throws ConfigError if it is a length that no machine can mean.
 std::int64_t steps_of_run(const TrainSetup& setup) {
   const auto& config = setup.config;
-  const auto steps = std::max<std::int64_t>(1, config.train.duration.steps(setup.durations));
+  const auto steps = setup.batches.updates(config.train.duration, setup.durations, first_position(config));
   // Tokens are counted in 64 bits.
   const auto most = std::min(limits::kUpdates, std::numeric_limits<std::int64_t>::max() / setup.tokens_per_step / 2);
   if (steps <= most) return steps;
@@ -102,6 +102,17 @@ void warn_of_schedules(const TrainSetup& setup, bool epoch_is_nominal) {
   } catch (const ConfigError&) {
     if (!epoch_is_nominal) throw;  // else a phase in epochs of unknown length
   }
+}
+
+/// A batch, or rows, that never get their full size.
+void warn_of_warmups(const TrainSetup& setup) {
+  const auto warn = [](const char* key, std::int64_t reached, std::int64_t full) {
+    if (reached == full) return;
+    const auto line = cat(key, ": the run ends before the last of its stages: it never reaches ", full);
+    log::warning_once(line, line);
+  };
+  warn("train.batch_warmup", setup.rows_of_step(setup.total_steps - 1), setup.rows_per_step);
+  warn("train.context_warmup", setup.length_of_step(setup.total_steps - 1), setup.config.data.seq_len);
 }
 
 }  // namespace
@@ -131,21 +142,26 @@ TrainSetup make_setup(const RunConfig& config, const Families& families, const D
   out.durations.tokens_per_step = static_cast<double>(out.tokens_per_step);
   out.durations.parameters = static_cast<double>(out.store->num_parameters());
   if (facts.tokens_per_epoch) out.durations.tokens_per_epoch = static_cast<double>(*facts.tokens_per_epoch);
+  out.batches = BatchPlan(train, seq_len, out.durations);
   out.total_steps = steps_of_run(out);
   out.durations.total_steps = out.total_steps;
   out.model->set_point({0, out.total_steps, static_cast<std::uint64_t>(config.run.seed)});
 
-  out.schedule.total_steps = first_position(config) + out.total_steps;
-  out.schedule.tokens_per_step = out.tokens_per_step;
-  out.schedule.tokens_per_epoch = facts.tokens_per_epoch.value_or(0);
-  out.schedule.num_parameters = out.store->num_parameters();
+  out.schedule = schedule_context(out, train.duration);
   auto course = out.durations;
-  course.total_steps = out.schedule.total_steps;
+  course.total_steps = out.schedule.total_updates();
   out.store->schedule_constraints(course);
   out.optimizer =
       std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), out.schedule);
   out.optimizer->offset_schedules(first_position(config));
   warn_of_schedules(out, facts.epoch_is_nominal);
+  warn_of_warmups(out);
+  if (out.optimizer->logit_probe().tokens > 0 && train.precision == Precision::kBfloat16) {
+    throw ConfigError(place_of(config, "optim.clip"),
+                      cat("optim.clip: ", config.optim.clip.name(),
+                          " compares logits before and after small steps, which bf16 does not tell apart, expected "
+                          "train.precision: fp32"));
+  }
   if (config.distributed.shard != Sharding::kNone && facts.world_size > 1) share_out(out, facts);
   if (facts.warns) {
     for (const auto& warning : setup_warnings(out)) log::warning_once(warning, warning);

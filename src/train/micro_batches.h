@@ -32,8 +32,9 @@ class MicroBatches {
   std::int64_t rows_, micro_batch_, begin_ = 0, end_ = 0;
 };
 
-inline MicroBatches micro_batches_of(const TrainSetup& setup, const World& world) {
-  return {setup.rows_per_step, setup.micro_batch, world.rank(), world.size()};
+/// Of the run's step `step`, from 0.
+inline MicroBatches micro_batches_of(const TrainSetup& setup, std::int64_t step, const World& world) {
+  return {setup.rows_of_step(step), setup.micro_batch, world.rank(), world.size()};
 }
 
 }  // namespace ingot

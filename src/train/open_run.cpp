@@ -49,7 +49,7 @@ void make_model(TrainRun& run) {
     if (run.config.train.start_from && !run.resume)
       run.start = open_start(run.config, run.data->identity(), run.families);
     run.setup = make_setup(run.config, run.families, facts);
-    if (run.resume) check_new_length(*run.resume, run.setup);
+    if (run.resume) check_new_course(*run.resume, run.setup);
     run.world.broadcast(dump_config(run.setup.config));
   } else {
     const auto resolved = Document::parse(run.world.broadcast(""), "rank 0's config", {}, run.dir());

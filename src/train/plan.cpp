@@ -77,6 +77,19 @@ void add_rates(const TrainSetup& setup, const std::string& group, const std::str
   }
 }
 
+/// Where the batch or the length of rows changes.
+void add_warmups(const TrainSetup& setup, Table& table) {
+  const auto& train = setup.config.train;
+  if (train.batch_warmup.empty() && train.context_warmup.empty()) return;
+  std::pair<std::int64_t, std::int64_t> before;
+  for (std::int64_t step = 0; step < setup.total_steps; ++step) {
+    const std::pair now(setup.rows_of_step(step), setup.length_of_step(step));
+    if (now == before) continue;
+    table.rows.push_back({cat("from update ", step + 1), {cat(now.first, " sequences in pieces of ", now.second)}});
+    before = now;
+  }
+}
+
 }  // namespace
 
 Table course_table(const TrainSetup& setup) {
@@ -85,6 +98,7 @@ Table course_table(const TrainSetup& setup) {
   const auto add = [&](const std::string& key, const std::string& value) { table.rows.push_back({key, {value}}); };
   add("steps", std::to_string(setup.total_steps));
   add("sequences per step", std::to_string(setup.rows_per_step));
+  add_warmups(setup, table);
   add("seq_len", std::to_string(config.data.seq_len));
   for (const auto& [group, optimizer, modifiers] : setup.optimizer->groups()) {
     const bool is_default = group == "default";

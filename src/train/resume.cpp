@@ -88,6 +88,14 @@ bool names_data(const Difference& difference) {
          difference.path != "data.cache";
 }
 
+/// Fields that only say how the learning rate moves, of the whole or of a group.
+bool names_schedule(const std::string& path) {
+  const auto of_group = path.starts_with("optim.groups.") ? path.find(".schedule", 13) : std::string::npos;
+  const auto begin = of_group != std::string::npos ? of_group + 1 : std::string("optim.").size();
+  const auto rest = path.starts_with("optim.") ? path.substr(begin) : "";
+  return rest == "schedule" || rest.starts_with("schedule.");
+}
+
 std::string change_text(const Difference& difference) {
   return cat("  ", difference.path, ": was ", difference.before.value_or("absent"), ", now ",
              difference.after.value_or("absent"));
@@ -119,7 +127,10 @@ void adopt_checkpoint_config(RunConfig& config, ResumePoint& point, const Famili
   std::vector<std::string> changed;
   for (const auto& difference : diff(flatten(saved), flatten(config))) {
     if (names_data(difference)) point.other_files.push_back(change_text(difference));
-    if (difference.field_class == FieldClass::kNumeric && difference.path != "train.duration") {
+    if (difference.field_class != FieldClass::kNumeric || difference.path == "train.duration") continue;
+    if (names_schedule(difference.path)) {
+      point.other_optim = saved.optim;
+    } else {
       changed.push_back(change_text(difference));
     }
   }
@@ -135,8 +146,8 @@ namespace {
 void check_constraint_starts(const ResumePoint& point, const TrainSetup& setup, const std::string& change) {
   const auto counters = counters_from_json(point.state);
   auto after = setup.durations, before = after;
-  after.total_steps = setup.schedule.total_steps;
-  before.total_steps = first_position(setup.config) + point.other_duration->steps(setup.durations);
+  after.total_steps = setup.schedule.total_updates();
+  before.total_steps = schedule_context(setup, *point.other_duration).total_updates();
   for (const auto& [path, start] : constraint_starts(setup.config.weights)) {
     const auto was = start.steps(before), is = start.steps(after);
     if (was == is || std::min(was, is) > counters.updates + counters.schedule_offset) continue;
@@ -148,19 +159,21 @@ void check_constraint_starts(const ResumePoint& point, const TrainSetup& setup, 
 
 }  // namespace
 
-void check_new_length(const ResumePoint& point, const TrainSetup& setup) {
-  if (!point.other_duration) return;
+void check_new_course(const ResumePoint& point, const TrainSetup& setup) {
+  if (!point.other_duration && !point.other_optim) return;
   const auto& config = setup.config;
-  const auto change = cat("train.duration: was ", Codec<Duration>::format(*point.other_duration).text, ", now ",
-                          Codec<Duration>::format(config.train.duration).text);
+  const auto was = point.other_duration.value_or(config.train.duration);
+  auto change = cat("train.duration: was ", Codec<Duration>::format(was).text, ", now ",
+                    Codec<Duration>::format(config.train.duration).text);
+  if (!point.other_duration) change = "optim: other schedules of the learning rate";
   if (point.step > setup.total_steps) {
     throw ConfigError(cat(change, ", which is ", format_grouped(setup.total_steps), " steps, but the run has taken ",
                           format_grouped(point.step)));
   }
-  auto before = setup.schedule;
-  before.total_steps = first_position(config) + std::max<std::int64_t>(1, point.other_duration->steps(setup.durations));
+  const auto before = schedule_context(setup, was);
   const auto counters = counters_from_json(point.state);
-  const auto changed = first_changed_rate(config.optim, before, setup.schedule, first_position(config),
+  const auto& old_optim = point.other_optim ? *point.other_optim : config.optim;
+  const auto changed = first_changed_rate({old_optim, before}, {config.optim, setup.schedule}, first_position(config),
                                           counters.updates + counters.schedule_offset);
   if (changed) {
     throw ConfigError(cat(change, ": ", changed->path,
@@ -171,8 +184,8 @@ void check_new_length(const ResumePoint& point, const TrainSetup& setup) {
                           ". Resume from a checkpoint before it with --resume, or begin a new run: ",
                           how_to_start_from(point.checkpoint)));
   }
-  check_constraint_starts(point, setup, change);
-  log::info(cat(change, ": the ", format_grouped(point.step), " steps so far are those of a run of that length"));
+  if (point.other_duration) check_constraint_starts(point, setup, change);
+  log::info(cat(change, ": the ", format_grouped(point.step), " steps so far are those of such a run"));
 }
 
 DataModule open_training_data(const RunConfig& config, const std::optional<ResumePoint>& point,

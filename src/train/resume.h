@@ -26,6 +26,7 @@ struct ResumePoint {
   nlohmann::json state;
   bool finished = false;                   // the run's last step was saved
   std::optional<Duration> other_duration;  // train.duration of the checkpoint, if the config now has another one
+  std::optional<OptimConfig> other_optim;  // `optim` of the checkpoint, if its learning-rate schedules are other ones
   /// Where the config names other text, tokens or held-out sets than the checkpoint's, a line each. They may still hold
   /// the same tokens, so that a run that goes on compares these.
   std::vector<std::string> other_files;
@@ -39,13 +40,14 @@ std::optional<ResumePoint> find_resume_point(const fs::path& run_dir, const Resu
 RunConfig checkpoint_config(const fs::path& checkpoint, const Families& families);
 
 /// Gives `config` the checkpoint's choice wherever it says `auto`; then throws ConfigError naming every numeric field
-/// that differs from the checkpoint's. Another `train.duration` is noted in `point` and left to check_new_length, other
-/// files in `point.other_files`.
+/// that differs from the checkpoint's. Another `train.duration` and other learning-rate schedules are noted in `point`
+/// and left to check_new_course, other files in `point.other_files`.
 void adopt_checkpoint_config(RunConfig& config, ResumePoint& point, const Families& families);
 
-/// A run may become longer or shorter if no update that it has taken would have had another learning rate: it is then
-/// the run that it would have been from the start. Throws ConfigError that says how to go on otherwise.
-void check_new_length(const ResumePoint& point, const TrainSetup& setup);
+/// A run may become longer or shorter, or get another schedule, if no update that it has taken would have had another
+/// learning rate: it is then the run that it would have been from the start. Throws ConfigError that says how to go on
+/// otherwise.
+void check_new_course(const ResumePoint& point, const TrainSetup& setup);
 
 /// Opens the data of a run, which for one that goes on must be what its checkpoint was trained on. Throws ConfigError
 /// if the config names other data, DataError if other data lies where it was.

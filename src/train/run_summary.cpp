@@ -60,12 +60,12 @@ std::vector<std::string> start_table(const TrainSetup& setup, const DataModule& 
                                         format_grouped(set.tokens()), " tokens")));
   }
   lines.push_back(row("vocabulary", cat(format_grouped(setup.vocab_size), " (", config.data.tokenizer.name(), ")")));
-  const double epochs = static_cast<double>(setup.total_steps * setup.tokens_per_step) /
+  const double epochs = static_cast<double>(setup.total_tokens()) /
                         static_cast<double>(std::max<std::int64_t>(1, data.tokens_per_epoch()));
   lines.push_back(row("length", cat(format_grouped(setup.total_steps), " steps of ", setup.rows_per_step, " x ",
                                     config.data.seq_len, " tokens (micro-batch ", setup.micro_batch, "), ",
-                                    format_count(static_cast<double>(setup.total_steps * setup.tokens_per_step)),
-                                    " tokens, ", fixed(epochs, 2), " epochs")));
+                                    format_count(static_cast<double>(setup.total_tokens())), " tokens, ",
+                                    fixed(epochs, 2), " epochs")));
   const auto with_rate = [](const Variant<OptimizerEntry>& optimizer) {
     return cat(optimizer.name(), ", peak lr ", format_double(optimizer.entry().lr(optimizer.settings())), ", ");
   };

@@ -74,6 +74,7 @@ void TrainStep::accumulate(const Batch& batch, bool last) {
   if (last || shares_gradients(setup_)) reducer_.arm();
   auto& model = *setup_.model;
   const auto tensors = to_tensors(batch, setup_.config.data.reset_at_document, model.device());
+  if (setup_.optimizer->logit_probe().tokens > 0) probe_rows_ = tensors;
   losses_->begin_batch(batch.target_count);
   const TrainingPass pass{at::tensor(batch.samples, at::kLong), losses_};
   const auto hidden = model.forward(tensors.tokens, tensors.documents, pass);
@@ -127,6 +128,20 @@ void TrainStep::share_weights() {
   if (exchange_) exchange_->run();
 }
 
+void TrainStep::move_masters(std::int64_t update, double grad_scale, StepResult& result) {
+  auto& optimizer = *setup_.optimizer;
+  const auto constrain = [&] { setup_.store->constrain(optimizer.constraint_step(update)); };
+  std::optional<StepProbe> probe;
+  if (optimizer.logit_probe().tokens > 0) probe.emplace(setup_, world_, probe_rows_, [this] { refresh_weights(); });
+  optimizer.step(update, grad_scale, [this](at::Tensor& values) { world_.sum(values); });
+  constrain();
+  if (!probe) return;
+  result.step_share = optimizer.step_share(probe->spread());
+  if (*result.step_share == 1) return;
+  probe->keep(*result.step_share);
+  constrain();
+}
+
 bool TrainStep::is_finite(double loss, double grad_norm) { return std::isfinite(loss) && std::isfinite(grad_norm); }
 
 StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
@@ -152,10 +167,9 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
     const auto measured = optimizer.measure(scale, sum);
     result.grad_norm = measured.grad_norm;
     result.clip_factor = measured.clip_factor;
-    result.applied = accept(result.loss, result.grad_norm);
+    result.applied = result.clip_factor != 0 && accept(result.loss, result.grad_norm);
     if (result.applied) {
-      optimizer.step(update, scale * measured.clip_factor, sum);
-      store.constrain(optimizer.constraint_step(update));
+      move_masters(update, scale * measured.clip_factor, result);
       optimizer.average(update);
       store.advance();
       auto point = setup_.model->point();
@@ -168,6 +182,7 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
   sums_.reset();
   losses_->clear();
   targets_ = 0;
+  probe_rows_ = {};
   return result;
 }
 

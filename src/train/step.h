@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,7 @@
 #include "nn/auxiliary_losses.h"
 #include "objective/objective.h"
 #include "train/setup.h"
+#include "train/step_probe.h"
 
 namespace ingot {
 
@@ -28,8 +30,9 @@ struct StepResult {
   std::vector<NamedLoss> terms;  // of the objective, of layers, of penalties on weights: the same names in every step
   double grad_norm = 0;          // of the mean gradient, before clipping
   double clip_factor = 1;
+  std::optional<double> step_share = {};  // of the update that was taken, where the clipper looks at logits
   std::int64_t targets = 0;
-  bool applied = false;  // false: not accepted, or there was no target; weights are as before
+  bool applied = false;  // false: not accepted, clipped to nothing, or there was no target; weights are as before
 };
 
 class TrainStep {
@@ -41,7 +44,8 @@ class TrainStep {
 
   /// Adds the gradients of one micro-batch; with `last` of this rank's for the step they may go out to the other ranks.
   void accumulate(const Batch& batch, bool last = false);
-  /// Decides by loss and gradient norm whether the update is applied; the same on all ranks.
+  /// Decides by loss and gradient norm whether the update is applied; the same on all ranks. Not asked where the
+  /// clipper leaves the step out.
   using Accept = std::function<bool(double loss, double grad_norm)>;
   /// Both finite.
   static bool is_finite(double loss, double grad_norm);
@@ -61,6 +65,8 @@ class TrainStep {
     std::int64_t targets = 0;
   };
   void finish_round();
+  /// Of optimizer, constraints and a clipper that looks at logits.
+  void move_masters(std::int64_t update, double grad_scale, StepResult& result);
   Sums sum_over_ranks();
   /// Adds the gradients of penalties on weights; their values.
   std::vector<double> penalise(std::int64_t targets);
@@ -75,6 +81,7 @@ class TrainStep {
   std::vector<std::string> term_names_;      // of the objective, of layers, of penalties
   at::Tensor sums_;  // [1 + terms of the objective] fp64 on the model's device; undefined before the first micro-batch
   std::int64_t targets_ = 0;
+  BatchTensors probe_rows_;       // the last micro-batch, where the clipper looks at its logits
   std::int64_t rounds_left_ = 0;  // of the reducer before the step's last one
 };
 

@@ -54,7 +54,7 @@ Opening open_run(RunConfig& config, const TrainRequest& request, const Families&
   out.point = find_resume_point(config.run.dir, request.resume);
   if (!out.point) return out;
   adopt_checkpoint_config(config, *out.point, families);
-  const bool as_before = out.point->finished && !out.point->other_duration;
+  const bool as_before = out.point->finished && !out.point->other_duration && !out.point->other_optim;
   out.finished = as_before && request.resume.kind == ResumeChoice::Kind::kAuto;
   if (out.finished) check_data_of_finished(config, *out.point, families);
   return out;

@@ -141,6 +141,37 @@ TEST_F(Resume, WhatGoesByTheNumberOfUpdatesGoesOnFromIt) {
   EXPECT_EQ(weights("course"), expected);
 }
 
+TEST_F(Resume, BatchesAndRowsThatGrowGoOnWhereTheyWere) {
+  const std::vector<std::string> growing{
+      "train.batch_warmup=[{batch: 1 sequences, until: 20 steps}, {batch: 64 tokens, until: 3000 tokens}]",
+      "train.context_warmup=[{length: 8, until: 30 steps}, {length: 16, until: 58 steps}]",
+      "optim.schedule={type: cosine, warmup: 1000 tokens}", "optim.clip={type: zclip, warmup: 58}", "log.samples=true"};
+  ASSERT_EQ(run_process(train("growing", growing), folder.path()).exit_code, 0);
+  const auto expected = weights("growing");
+  // 20 updates of 1 row, 37 of 2 rows to 94 of them, 3 of 4 rows.
+  EXPECT_EQ(read_state(checkpoint_path(run_dir("growing"), 60)).at("samples_consumed"), 20 + 74 + 12);
+  const auto file = checkpoint_path(run_dir("growing"), 60) / "model-00001.safetensors";
+  write_raw(file, read_file(file) + "x");
+  const auto result = run_process(train("growing", growing), folder.path());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(has(result.err, "passing over", "step 56"));
+  EXPECT_EQ(weights("growing"), expected);
+}
+
+TEST_F(Resume, AnotherScheduleMayTakeOverFromWhereTheRunIs) {
+  const auto with = [&](const std::string& schedule) { return train("ended", {"optim.schedule=" + schedule}); };
+  ASSERT_EQ(run_process(with("{type: cosine, warmup: 5 steps}"), folder.path()).exit_code, 0);
+  fs::remove_all(checkpoint_path(run_dir("ended"), 60));
+  const std::string decay =
+      "{type: override_decay, before: {type: cosine, warmup: 5 steps}, final_ratio: 0.001, from: ";
+  const auto earlier = run_process(with(decay + "50 steps}"), folder.path());
+  EXPECT_EQ(earlier.exit_code, 2);
+  EXPECT_TRUE(has(earlier.err, "optim.schedule would have given other learning rates", "at update 52")) << earlier.err;
+  const auto result = run_process(with(decay + "56 steps}"), folder.path());
+  EXPECT_EQ(result.exit_code, 0) << result.err;
+  EXPECT_TRUE(has(result.err, "other schedules of the learning rate", "the 56 steps so far")) << result.err;
+}
+
 TEST_F(Resume, ARunDirectoryInUseIsRefused) {
   Process first(train("shared", {"train.duration=100000 steps"}), folder.path());
   while (!fs::exists(run_dir("shared") / "metrics.jsonl") && !first.ended_within(0.05)) continue;

@@ -50,9 +50,46 @@ TEST(Course, GroupsAreNamedToo) {
   EXPECT_EQ(warnings[0].path, "optim.groups.1.schedule");
 }
 
+TEST(Course, PiecesThatDoNotFitAreNamed) {
+  EXPECT_EQ(warning("{type: stages, stages: [{length: 9 steps, to: 1}, {length: 2 steps, to: 0}]}", 10),
+            "optim.schedule: piece 2 ends after 11 updates in a run of 10: it never reaches its end");
+  EXPECT_EQ(warning("{type: override_decay, from: 12 steps}", 10),
+            "optim.schedule: a decay from update 13 in a run of 10: it never begins");
+}
+
+TEST(Course, GroupsCoolDownOnTheirOwn) {
+  const auto config = optim_config(
+      "{optimizer: adamw, schedule: {type: wsd, decay: 80%, shape: linear}, groups: [{name: vectors, match: {role: "
+      "gain}, schedule: {type: wsd, decay: 40%, shape: linear}}]}");
+  const auto placed = schedules_of(config, run_of(10));
+  ASSERT_EQ(placed.size(), 2u);
+  EXPECT_DOUBLE_EQ(placed[0].schedule->factor(6), 0.5);
+  EXPECT_DOUBLE_EQ(placed[1].schedule->factor(6), 1);
+  EXPECT_DOUBLE_EQ(placed[1].schedule->factor(8), 0.5);
+}
+
+TEST(Course, AnotherScheduleMayKeepWhatWas) {
+  const auto was = with_schedule("{type: cosine, warmup: 2 steps}");
+  const auto is = with_schedule("{type: override_decay, before: {type: cosine, warmup: 2 steps}, from: 6 steps}");
+  const auto run = run_of(10);
+  EXPECT_FALSE(first_changed_rate({was, run}, {is, run}, 0, 7));
+  const auto change = first_changed_rate({was, run}, {is, run}, 0, 10);
+  ASSERT_TRUE(change);
+  EXPECT_EQ(change->position, 7);
+}
+
+TEST(Course, OtherNumbersThanTheRateCountToo) {
+  const auto config =
+      optim_config("{optimizer: sgd, schedules: {momentum: {schedule: {type: linear, warmup: 2 steps}}}}");
+  const auto change = first_changed_rate({config, run_of(10)}, {config, run_of(20)}, 0, 10);
+  ASSERT_TRUE(change);
+  EXPECT_EQ(change->path, "optim.schedules.momentum.schedule");
+}
+
 TEST(Course, ALongerRunChangesWhatDependsOnItsLength) {
   const auto change = [](const std::string& yaml, std::int64_t taken) {
-    return first_changed_rate(with_schedule(yaml), run_of(10), run_of(20), 0, taken);
+    const auto config = with_schedule(yaml);
+    return first_changed_rate({config, run_of(10)}, {config, run_of(20)}, 0, taken);
   };
   EXPECT_FALSE(change("{type: constant, warmup: 3 steps}", 10));
   EXPECT_FALSE(change("{type: wsd, warmup: 3 steps, decay: 4 steps}", 7));  // the first of the decay is at the peak

@@ -31,7 +31,7 @@ void check_golden_schedules(const std::string& kind) {
       yaml += cat(", decay: ", golden.at("decay").get<int>(),
                   " steps, shape: ", golden.value("shape", std::string("linear")));
     }
-    const auto schedule = make_schedule(yaml + "}", golden.at("total"));
+    const auto schedule = make_schedule(golden.value("yaml", yaml + "}"), golden.at("total"));
     const auto factors = golden.at("factors").get<std::vector<double>>();
     for (std::size_t t = 0; t < factors.size(); ++t) {
       EXPECT_NEAR(schedule->factor(static_cast<std::int64_t>(t)), factors[t], 1e-14) << "update " << t;

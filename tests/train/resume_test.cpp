@@ -9,6 +9,7 @@
 #include "support/temp_dir.h"
 #include "train/families.h"
 #include "train/samples.h"
+#include "train/setup.h"
 
 namespace ingot {
 namespace {
@@ -95,6 +96,32 @@ TEST_F(Resume, NamesEveryChangeOfANumberAndNothingElse) {
       << message;
   EXPECT_FALSE(has(message, "log.every"));
   EXPECT_FALSE(has(message, "train.threads"));
+}
+
+TEST_F(Resume, OtherSchedulesOfTheRateAreNotedForLater) {
+  save(10, config());
+  auto point = newest();
+  auto now = config({"optim.schedule={type: override_decay, from: 2 steps}"});
+  adopt_checkpoint_config(now, point, families);
+  ASSERT_TRUE(point.other_optim);
+  EXPECT_EQ(point.other_optim->schedule.name(), "constant");
+  auto moving = config({"optim.schedules={weight_decay: {schedule: linear}}"});
+  const auto message = message_of<ConfigError>([&] { adopt_checkpoint_config(moving, point, families); });
+  EXPECT_TRUE(has(message, "optim.schedules.weight_decay")) << message;
+}
+
+TEST_F(Resume, AnotherScheduleMustKeepTheRatesOfUpdatesThatWereTaken) {
+  save(2, config());
+  const auto resume = [&](const std::string& schedule) {
+    auto point = newest();
+    auto now = config({"optim.schedule=" + schedule});
+    adopt_checkpoint_config(now, point, families);
+    check_new_course(point, allocated_setup(now, families, 257));
+  };
+  resume("{type: override_decay, from: 2 steps}");
+  const auto message = message_of<ConfigError>([&] { resume("{type: override_decay, from: 0 steps}"); });
+  EXPECT_TRUE(has(message, "optim.schedule would have given other learning rates", "0.75 instead of 1", "update 2"))
+      << message;
 }
 
 TEST_F(Resume, AnotherLengthAndOtherFilesAreNotedForLater) {

@@ -45,7 +45,7 @@ Outcome train(const RunConfig& config, const Families& families, World& world) {
   Outcome out;
   for (int i = 1; i <= kSteps; ++i) {
     const auto seed = static_cast<std::uint64_t>(100 * i + world.rank());
-    const auto count = micro_batches_of(setup, world).count();
+    const auto count = micro_batches_of(setup, 0, world).count();
     for (std::int64_t batch = 0; batch < count; ++batch) {
       const auto offset = 50 * static_cast<std::uint64_t>(batch);
       step.accumulate(random_batch(1, 32, kVocab, seed + offset), batch + 1 == count);

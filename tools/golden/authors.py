@@ -33,6 +33,7 @@ SOURCES = {
     "ZixuanJiang/pre-rmsnorm-transformer": "025d43a094a98ff681f12564b0ec567925c0232c",
     "apple/ml-ademamix": "c3d73c09f1287e5c33b95189bb0aa7de0a5a7667",
     "bzhangGo/rmsnorm": "2e726f1a3f106bb719056422f4f9b6aca03d3ce6",
+    "bluorion-com/ZClip": "584ce4f5a4aabab59e7df1dbaffc26a44df39dc1",
     "dandingsky/ProRes": "5253e0dea6cff62f69c8f7fe1cc3151ec572fab6",
     "facebookresearch/deit": "7e160fe43f0252d17191b71cbb5826254114ea5b",
     "facebookresearch/fairseq": "3d262bb25690e4eb2e7d3c1309b1e9c406ca4b99",

@@ -19,6 +19,7 @@
 #include "recipe/load.h"
 #include "recipe/run_config.h"
 #include "run/progress.h"
+#include "train/batch_plan.h"
 
 namespace ingot {
 namespace {
@@ -56,9 +57,12 @@ nlohmann::ordered_json rows_json(const std::vector<ShownRow>& rows) {
 ExitCode show(const Options& options, const Families& families) {
   const auto config = run_config(options.where, families);
   const auto data = open_run_data(config, config.run.dir, families);
-  const auto rows_per_step = config.train.global_batch.sequences(config.data.seq_len);
-  const auto rows = show_samples(data, first_sample(config) + (options.step - 1) * rows_per_step,
-                                 std::min(options.rows, rows_per_step));
+  DurationContext durations;
+  durations.tokens_per_epoch = static_cast<double>(data.tokens_per_epoch());
+  const BatchPlan batches(config.train, config.data.seq_len, durations);
+  const auto first = first_position(config), update = first + options.step - 1;
+  const auto rows = show_samples(data, first_sample(config) + batches.rows_before(update) - batches.rows_before(first),
+                                 std::min(options.rows, batches.rows(update)));
   print_result(options.json ? rows_json(rows).dump(2, ' ', false, nlohmann::ordered_json::error_handler_t::replace)
                             : format_rows(rows));
   return ExitCode::kDone;
@@ -77,6 +81,10 @@ at::Tensor to_tensor(const std::vector<std::int32_t>& ids, std::int64_t count, c
 ExitCode export_batches(const Options& options, const Families& families) {
   Staged staged(options.out, ExitCode::kConfig);
   const auto config = run_config(options.where, families);
+  if (!config.train.batch_warmup.empty() || !config.train.context_warmup.empty()) {
+    throw ConfigError(
+        "train.batch_warmup, train.context_warmup: one tensor holds batches of one shape only, expected none");
+  }
   const auto data = open_run_data(config, config.run.dir, families);
   const auto rows = config.train.global_batch.sequences(config.data.seq_len);
   const auto batch = data.make_batch(0, options.steps * rows);

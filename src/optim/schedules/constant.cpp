@@ -13,15 +13,12 @@ struct ConstantConfig {
 
 void describe(Fields& f, ConstantConfig& c) { f.field("warmup", c.warmup, "rise from near 0 to the peak rate"); }
 
-class Constant final : public Schedule {
+class Constant final : public WarmedUp {
  public:
-  Constant(const ConstantConfig& config, const ScheduleContext& context)
-      : ramp_(steps_of(config.warmup, context), context.total_steps, false) {}
-  double factor(std::int64_t t) const override { return ramp_.warming_up(t) ? ramp_.warmup_factor(t) : 1; }
-  SchedulePhases phases() const override { return {ramp_.warmup()}; }
+  Constant(const ConstantConfig& config, const ScheduleContext& context) : WarmedUp(steps_of(config.warmup, context)) {}
 
  private:
-  Ramp ramp_;
+  double after_warmup(double /*t*/) const override { return 1; }
 };
 
 }  // namespace

@@ -23,21 +23,16 @@ void describe(Fields& f, InverseSqrtConfig& c) {
   f.field("final_ratio", c.final_ratio, "share of the peak that the rate falls towards", Rule{}.at_least(0).at_most(1));
 }
 
-class InverseSqrt final : public Schedule {
+class InverseSqrt final : public WarmedUp {
  public:
   InverseSqrt(const InverseSqrtConfig& config, const ScheduleContext& context)
-      : warmup_(static_cast<double>(std::max<std::int64_t>(1, steps_of(config.warmup, context)))),
-        final_ratio_(config.final_ratio) {}
-
-  double factor(std::int64_t t) const override {
-    const double updates = static_cast<double>(t + 1);
-    return updates < warmup_ ? updates / warmup_ : final_ratio_ + (1 - final_ratio_) * std::sqrt(warmup_ / updates);
-  }
-
-  SchedulePhases phases() const override { return {static_cast<std::int64_t>(warmup_)}; }
+      : WarmedUp(std::max<std::int64_t>(1, steps_of(config.warmup, context))), final_ratio_(config.final_ratio) {}
 
  private:
-  double warmup_, final_ratio_;
+  double after_warmup(double t) const override {
+    return final_ratio_ + (1 - final_ratio_) * std::sqrt(warmup() / (t + 1));
+  }
+  double final_ratio_;
 };
 
 }  // namespace

@@ -24,9 +24,9 @@ class RangeTest final : public Schedule {
  public:
   RangeTest(const RangeTestConfig& config, const ScheduleContext& context)
       : log_from_(std::log(config.from)), total_(context.total_steps) {}
-  double factor(std::int64_t t) const override {
+  double factor(double t) const override {
     if (total_ < 2) return 1;
-    return std::exp(log_from_ * (1 - static_cast<double>(t) / static_cast<double>(total_ - 1)));
+    return std::exp(log_from_ * (1 - t / static_cast<double>(total_ - 1)));
   }
   SchedulePhases phases() const override { return {total_}; }
 

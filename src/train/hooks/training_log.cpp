@@ -54,11 +54,13 @@ class TrainingLog final : public Hook {
     std::int64_t targets = 0, steps = 0;
     double data_wait = 0;
     double reduce_busy = 0, reduce_hidden = 0, reduce_waited = 0;
+    std::int64_t first_token = 0;  // of the run
     Clock::time_point start = Clock::now();
   };
 
   void restart() {
     window_ = Window{};
+    window_.first_token = run_.counters.tokens;
     last_seconds_ = run_.counters.seconds;
   }
 
@@ -97,11 +99,12 @@ class TrainingLog final : public Hook {
     const double seconds = seconds_since(window_.start);
     const auto steps = static_cast<double>(std::max<std::int64_t>(1, window_.steps));
     m.step_seconds = seconds / steps;
-    m.tokens_per_second = steps * static_cast<double>(run_.setup.tokens_per_step) / seconds;
+    m.tokens_per_second = static_cast<double>(run_.counters.tokens - window_.first_token) / seconds;
     m.mfu = mfu(m.tokens_per_second);
     m.data_wait = window_.data_wait / steps;
     m.memory_bytes = config.train.device == DeviceKind::kCuda ? gpu_memory().peak_allocated : memory_use().resident;
     for (const auto& [name, sum] : window_.term_sums) m.extra[name] = sum / static_cast<double>(window_.targets);
+    if (last.step_share) m.extra["step_share"] = *last.step_share;
     if (run_.world.size() > 1) {
       m.extra["reduce_seconds"] = window_.reduce_busy / steps;
       m.extra["reduce_hidden"] = window_.reduce_busy > 0 ? window_.reduce_hidden / window_.reduce_busy : 1.0;
@@ -133,7 +136,8 @@ class TrainingLog final : public Hook {
     n.step = run_.counters.step;
     n.total_steps = run_.setup.total_steps;
     n.loss = last_loss_;
-    n.tokens_per_second = static_cast<double>(run_.setup.tokens_per_step) / step_seconds_;
+    const auto rows = run_.setup.rows_of_step(std::max<std::int64_t>(0, n.step - 1));
+    n.tokens_per_second = static_cast<double>(rows * run_.config.data.seq_len) / step_seconds_;
     n.mfu = mfu(n.tokens_per_second);
     n.seconds_left = seconds_left();
     progress->show(n);

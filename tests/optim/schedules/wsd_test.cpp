@@ -1,5 +1,6 @@
 #include <gtest/gtest.h>
 
+#include "optim/bench.h"
 #include "optim/schedule_golden.h"
 
 namespace ingot::testing {
@@ -26,6 +27,18 @@ TEST(WsdSchedule, TheDecayTakesWhatTheWarmupLeaves) {
   EXPECT_DOUBLE_EQ(schedule->factor(8), 1);
   EXPECT_DOUBLE_EQ(schedule->factor(9), 0.5);
   EXPECT_DOUBLE_EQ(make_schedule("{type: wsd, warmup: 20 steps}", 10)->factor(9), 0.5);
+}
+
+TEST(WsdSchedule, AConstantFactorNeedsAnEndAbove0) {
+  const auto problems = [](const std::string& yaml) {
+    const auto schedule = read_schedule(yaml);
+    return schedule.entry().validate(schedule.settings());
+  };
+  EXPECT_TRUE(problems("{type: wsd, shape: exponential, final_ratio: 0.1}").empty());
+  const auto found = problems("{type: wsd, shape: exponential}");
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].first, "shape");
+  EXPECT_NE(found[0].second.find("expected a final_ratio above 0"), std::string::npos) << found[0].second;
 }
 
 }  // namespace
