@@ -13,9 +13,9 @@
 // It is written beside, as .tmp-*, and committed by one rename: a folder with the final name is complete.
 
 #include <cstdint>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -107,8 +107,9 @@ enum class LoadWhat { kWeights, kAll };
 void load_checkpoint(const fs::path& dir, LoadWhat what, const StateTensors& model, const StateTensors& optimizer,
                      bool already_verified = false);
 
-/// Names of the model's tensors there; with kAll those of the optimizer too.
-std::set<std::string> stored_names(const fs::path& dir, LoadWhat what = LoadWhat::kWeights);
+/// Shapes of the model's tensors there, by name; with kAll those of the optimizer too.
+using TensorShapes = std::map<std::string, std::vector<std::int64_t>>;
+TensorShapes stored_shapes(const fs::path& dir, LoadWhat what = LoadWhat::kWeights);
 
 /// state.json, checked against the manifest. `step` is always present.
 nlohmann::json read_state(const fs::path& dir);

@@ -128,12 +128,12 @@ void load_checkpoint(const fs::path& dir, LoadWhat what, const StateTensors& mod
   });
 }
 
-std::set<std::string> stored_names(const fs::path& dir, LoadWhat what) {
+TensorShapes stored_shapes(const fs::path& dir, LoadWhat what) {
   return reading(dir, [&] {
     const Manifest manifest = read_manifest(dir);
-    auto names = TensorGroup(dir, manifest.files_with(kModelPrefix)).names();
-    if (what == LoadWhat::kAll) names.merge(TensorGroup(dir, manifest.files_with(kOptimizerPrefix)).names());
-    return names;
+    auto shapes = TensorGroup(dir, manifest.files_with(kModelPrefix)).shapes();
+    if (what == LoadWhat::kAll) shapes.merge(TensorGroup(dir, manifest.files_with(kOptimizerPrefix)).shapes());
+    return shapes;
   });
 }
 

@@ -31,10 +31,11 @@ StateTensors evaluation_state(const ParameterStore& store, const at::Tensor& fla
   return by_master(store, [&](const Master& part) { return elements_of(flat, part, store); });
 }
 
-StateTensors evaluation_entries(const ParameterStore& store, const fs::path& checkpoint) {
-  const auto stored = stored_names(checkpoint);
+StateTensors evaluation_entries(const ParameterStore& store, const fs::path& checkpoint, const NameThere& name_there) {
+  const auto stored = stored_shapes(checkpoint);
   for (const Master& master : store.masters()) {
-    if (master.trained && stored.count(evaluation_name(master)) == 0) return {};
+    const auto name = evaluation_name(master);
+    if (master.trained && stored.count(name_there ? name_there(name) : name) == 0) return {};
   }
   return by_master(store, [](const Master& part) { return part.value; });
 }

@@ -123,9 +123,9 @@ void TensorGroup::add(const SafetensorsFile& file) {
   }
 }
 
-std::set<std::string> TensorGroup::names() const {
-  std::set<std::string> out;
-  for (const auto& entry : tensors_) out.insert(entry.first);
+std::map<std::string, std::vector<std::int64_t>> TensorGroup::shapes() const {
+  Shapes out;
+  for (const auto& [name, whole] : tensors_) out.emplace(name, whole.shape);
   return out;
 }
 

@@ -3,7 +3,6 @@
 
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -30,7 +29,7 @@ class TensorGroup {
   /// Throws Damage if a tensor is there twice or in part.
   TensorGroup(const fs::path& dir, const std::vector<std::string>& files);
 
-  std::set<std::string> names() const;
+  std::map<std::string, std::vector<std::int64_t>> shapes() const;
   /// Adds to the lists of what is missing, extra and different.
   void compare(const StateTensors& wanted, std::vector<std::string>& missing, std::vector<std::string>& extra,
                std::vector<std::string>& different) const;

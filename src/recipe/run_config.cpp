@@ -27,6 +27,19 @@ std::optional<double> Codec<StartPosition>::number(const StartPosition& v) {
   return v.at ? std::optional<double>(static_cast<double>(*v.at)) : std::nullopt;
 }
 
+void describe(Fields& f, Expand& c) {
+  f.choice(
+      "rule", c.rule,
+      {{"stack", ExpandRule::kStack}, {"interleave", ExpandRule::kInterleave}, {"linear", ExpandRule::kLinear}},
+      "which sub-layer takes whose weights: stack, the checkpoint's over and over, 0 1 0 1; interleave, each "
+      "several times in a row, 0 0 1 1; linear, from a line between neighbours, 0 1/3 2/3 1. interleave and linear "
+      "move as many sub-layers together as the pattern of operators repeats in",
+      Rule{}.required());
+  f.choice("output", c.output, {{"copy", ExpandOutput::kCopy}, {"zero", ExpandOutput::kZero}},
+           "how branches begin whose weights another one of the model has already: with them, or with zeros in what "
+           "writes the stream, so that the model with a pre-norm computes what the checkpoint's does");
+}
+
 void describe(Fields& f, StartFrom& c) {
   f.field("path", c.path, "a run or a checkpoint directory", Rule{}.required().path());
   f.choice("load", c.load, {{"weights", StartLoad::kWeights}, {"all", StartLoad::kAll}},
@@ -43,6 +56,9 @@ void describe(Fields& f, StartFrom& c) {
           "run, count as done, in front of train.duration: begin (none: the schedules "
           "of this run alone), continue (those of the checkpoint), or a number",
           Rule{}.at_most(limits::kUpdates));
+  f.field("expand", c.expand,
+          "the checkpoint is of a model of the same widths with fewer sub-layers, and with load: all of the same "
+          "optimizer, whose state goes with the weights");
 }
 
 void describe(Fields& f, SpikeSettings& c) {
@@ -157,6 +173,11 @@ void describe(Fields& f, RunConfig& c) {
   f.field("checkpoint", c.checkpoint, "saving", Rule{}.free());
   f.field("log", c.log, "progress", Rule{}.free());
   f.field("distributed", c.distributed, "ranks and sharding", Rule{}.layout());
+}
+
+Location place_of(const RunConfig& config, const std::string& path) {
+  const auto found = config.places.find(path);
+  return found == config.places.end() ? Location{} : found->second;
 }
 
 std::int64_t first_sample(const RunConfig& config) {

@@ -43,11 +43,22 @@ struct StartPosition {
 };
 INGOT_DECLARE_CODEC(StartPosition);
 
+/// Growth in depth: which sub-layers of a checkpoint those of a deeper model begin with (train/growth.h).
+enum class ExpandRule { kStack, kInterleave, kLinear };
+/// What a branch begins with that takes the weights of a sub-layer which stands elsewhere in the model already.
+enum class ExpandOutput { kCopy, kZero };
+struct Expand {
+  ExpandRule rule = ExpandRule::kStack;  // required
+  ExpandOutput output = ExpandOutput::kCopy;
+};
+void describe(Fields& f, Expand& c);
+
 struct StartFrom {
   std::string path;
   StartLoad load = StartLoad::kWeights;
   OrAuto<StartPosition> data;  // samples. The start of a run puts numbers in place of what is said of the checkpoint
   StartPosition schedule;      // updates
+  std::optional<Expand> expand;
 };
 void describe(Fields& f, StartFrom& c);
 
@@ -135,11 +146,14 @@ struct RunConfig {
   CheckpointConfig checkpoint;
   LogSection log;
   DistributedSection distributed;
-  /// No part of the config: where keys stand that can be judged only once the length of the run or the model is known,
-  /// by dotted path.
+  /// No part of the config: where keys stand that can be judged only once the length of the run, the model or a
+  /// checkpoint is known, by dotted path.
   std::map<std::string, Location> places;
 };
 void describe(Fields& f, RunConfig& c);
+
+/// Of a key in `config.places`; without a file where the config was made in code or came from another rank.
+Location place_of(const RunConfig& config, const std::string& path);
 
 /// The sample of the run's first row, and the place in its schedules of the first update.
 std::int64_t first_sample(const RunConfig& config);

@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "recipe/options.h"
 #include "registry/variant_text.h"
+#include "train/growth.h"
 #include "train/make_setup.h"
 
 namespace ingot {
@@ -112,6 +113,16 @@ Table course_table(const TrainSetup& setup) {
   add("objective", variant_text(config.train.objective));
   add("z_loss", format_double(config.train.z_loss));
   return table;
+}
+
+std::string growth_text(const TrainSetup& setup) {
+  const auto& from = setup.config.train.start_from;
+  if (!from || !from->expand) return "";
+  try {
+    return Growth(setup, stored_shapes(resolve_checkpoint(from->path))).text();
+  } catch (const CheckpointError& error) {
+    return cat("unknown: ", error.what());
+  }
 }
 
 std::vector<std::string> compare_tables(const Table& before, const Table& after, std::size_t limit) {

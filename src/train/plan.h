@@ -38,6 +38,10 @@ Table layer_table(const TrainSetup& setup);
 /// The course of the run: steps, batch, learning-rate factor along the run, clipping, loss.
 Table course_table(const TrainSetup& setup);
 
+/// How the run takes its sub-layers from the checkpoint that it begins with (Growth::text), or why that cannot be said;
+/// "" if it does not grow. Throws ConfigError as Growth does.
+std::string growth_text(const TrainSetup& setup);
+
 /// Rows that differ, as text: "  layers.0.mixer.q.weight: init normal(0, 0.02) -> normal(0, 0.01)"; at most `limit`,
 ///                               then a
 /// count of the rest.

@@ -15,6 +15,7 @@
 #include "checkpoint/evaluation_state.h"
 #include "config/dump.h"
 #include "train/evaluation_weights.h"
+#include "train/growth.h"
 #include "train/start_point.h"
 
 namespace ingot {
@@ -80,38 +81,49 @@ std::int64_t RunCheckpoints::load_other(const fs::path& checkpoint, LoadWhat wha
   if (!run_.world.is_first() && !run_.shares_masters()) return 0;
   auto& store = *run_.setup.store;
   const bool all = what == LoadWhat::kAll;
-  const auto stored = stored_names(checkpoint, what);
+  const auto stored = stored_shapes(checkpoint, what);
+  const Growth growth(run_.setup, stored_shapes(checkpoint));
+  const auto is_stored = [&](const StateTensor& state) { return stored.count(growth.source(state.name)) != 0; };
   auto optional = all ? StateTensors() : store.state();
   for (const auto& state : store.constraint_state()) optional.push_back(state);
   std::set<std::string> left_out;
-  for (const auto& state : optional) left_out.insert(state.name);
+  for (const auto& state : optional) {
+    if (!is_stored(state)) left_out.insert(state.name);
+  }
   for (const auto& master : store.masters()) left_out.erase(master.name);
-  for (const auto& name : stored) left_out.erase(name);
-  const auto without = [](const StateTensors& states, const std::set<std::string>& names) {
-    StateTensors rest;
-    std::copy_if(states.begin(), states.end(), std::back_inserter(rest),
-                 [&](const StateTensor& state) { return names.count(state.name) == 0; });
-    return rest;
-  };
-  auto wanted = without(store.state(), left_out);
-  if (!all) {
-    for (auto& entry : evaluation_entries(store, checkpoint)) wanted.push_back(std::move(entry));
+  StateTensors wanted, moments;
+  std::set<std::string> kept;
+  for (const auto& state : store.state()) {
+    if (left_out.count(state.name) != 0) continue;
+    wanted.push_back(state);
+    kept.insert(state.name);
   }
-  const auto& optimizer = *run_.setup.optimizer;
-  const auto averages = optimizer.average_state();
-  const bool goes_on = std::all_of(averages.begin(), averages.end(),
-                                   [&](const StateTensor& state) { return stored.count(state.name) != 0; });
-  std::set<std::string> unknown;
-  for (const auto& state : averages) {
-    if (!goes_on) unknown.insert(state.name);
+  const auto averages = run_.setup.optimizer->average_state();
+  const bool goes_on = std::all_of(averages.begin(), averages.end(), is_stored);
+  if (all) {
+    std::set<std::string> unknown;
+    for (const auto& state : averages) {
+      if (!goes_on) unknown.insert(state.name);
+    }
+    for (const auto& state : run_.setup.optimizer->state()) {
+      if (unknown.count(state.name) == 0) moments.push_back(state);
+    }
+  } else {
+    const auto source = [&](const std::string& name) { return growth.source(name); };
+    for (auto& entry : evaluation_entries(store, checkpoint, source)) wanted.push_back(std::move(entry));
   }
-  load_checkpoint(checkpoint, what, wanted, all ? without(optimizer.state(), unknown) : StateTensors(), true);
+  const auto model = growth.request(wanted);
+  const auto optimizer = growth.request(moments);
+  load_checkpoint(checkpoint, what, model.tensors, optimizer.tensors, true);
+  model.finish();
+  optimizer.finish();
+  growth.zero_outputs(store);
+  if (const auto grown = growth.text(); !grown.empty()) run_.record.say(cat("  grows to     ", grown));
   if (!left_out.empty()) {
     run_.record.say(cat("  ", left_out.size(), " running statistics or states of constraints that ",
                         checkpoint.string(), " does not have start anew"));
   }
-  store.begin_constraints(run_.counters.updates + run_.counters.schedule_offset,
-                          all ? stored : std::set<std::string>());
+  store.begin_constraints(run_.counters.updates + run_.counters.schedule_offset, all ? kept : std::set<std::string>());
   return all && goes_on && !averages.empty() ? averaged_in(read_state(checkpoint)) : 0;
 }
 

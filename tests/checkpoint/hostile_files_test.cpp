@@ -60,7 +60,7 @@ TEST_F(HostileCheckpoint, NamesOnlyFilesOfItsFolder) {
     const std::string before = read_file(dir_ / "manifest.json");
     change([&](json& manifest) { manifest["files"][name] = manifest["files"]["model-00001.safetensors"]; });
     EXPECT_TRUE(has(damage(), "manifest.json: files: '" + name + "' is no name of a file in this folder"));
-    EXPECT_TRUE(has(message_of<CheckpointError>([&] { stored_names(dir_); }), dir_.string(), "no name of a file"));
+    EXPECT_TRUE(has(message_of<CheckpointError>([&] { stored_shapes(dir_); }), dir_.string(), "no name of a file"));
     write_raw(dir_ / "manifest.json", before);
   }
 }

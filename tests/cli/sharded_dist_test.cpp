@@ -79,6 +79,18 @@ TEST_F(Sharded, GoesOnAtAnyWorldSharedOutOrNot) {
   EXPECT_LT(largest_difference(losses("whole"), losses("moved")), 1e-6);
 }
 
+TEST_F(Sharded, GrowsInDepthAsUnshardedDoes) {
+  const auto begun =
+      run_process(train("small", with({"train.duration=3 steps", "model.layers=DFDF"}, "none")), folder.path());
+  ASSERT_EQ(begun.exit_code, 0) << begun.err;
+  const std::vector<std::string> grow{"train.duration=3 steps", "model.layers=DFDFDF",
+                                      "train.start_from={path: runs/small, load: all, expand: {rule: linear}}"};
+  ASSERT_EQ(run_process(train_on(2, "whole", with(grow, "none")), folder.path()).exit_code, 0);
+  const auto shared = run_process(train_on(2, "shared", with(grow)), folder.path());
+  ASSERT_EQ(shared.exit_code, 0) << shared.err;
+  EXPECT_EQ(losses("whole"), losses("shared"));
+}
+
 TEST_F(Sharded, KillsWhileSavingLoseNothing) {
   const std::vector<std::string> often{"train.duration=60 steps", "checkpoint.every=1 steps"};
   ASSERT_EQ(run_process(train_on(3, "whole", with(often)), folder.path()).exit_code, 0);

@@ -153,5 +153,33 @@ TEST_F(StartFrom, ALengthThatWouldHaveChangedWhatWasDoneIsRefused) {
   EXPECT_EQ(weights("a", 12), weights("whole", 12));
 }
 
+TEST_F(StartFrom, ADeeperModelGrowsFromAShallowerOne) {
+  ASSERT_EQ(train("a", 3, {"model.layers=DFMF"}).exit_code, 0);
+  const std::vector<std::string> grow = {"model.layers=DFMF DFMF",
+                                         "train.start_from={path: runs/a, load: all, expand: {rule: stack}}"};
+  const auto grown = train("grown", 3, grow);
+  ASSERT_EQ(grown.exit_code, 0) << grown.err;
+  EXPECT_TRUE(has(grown.err, "8 sub-layers by stack: 0, 1, 2, 3, 0', 1', 2', 3'", "optimizer state of 3 updates"))
+      << grown.err;
+  EXPECT_TRUE(has(ingot({"plan", "runs/grown/config.yaml", "--no-measure"}).out, "grows to  8 sub-layers by stack"));
+
+  // It goes on as any run does, without what it grew from.
+  auto stopped = grow;
+  stopped.push_back("checkpoint.every=2 steps");
+  ASSERT_EQ(train("stopped", 3, stopped).exit_code, 0);
+  fs::remove_all(run_dir("stopped") / "checkpoints/step-00000003");
+  fs::rename(run_dir("a"), run_dir("moved"));
+  ASSERT_EQ(train("stopped", 3, grow).exit_code, 0);
+  EXPECT_EQ(weights("stopped", 3), weights("grown", 3));
+  EXPECT_TRUE(has(ingot({"plan", "runs/grown/config.yaml", "--no-measure"}).out, "grows to  unknown: there is no run"));
+
+  const auto wider = train(
+      "wider", 3,
+      {"model.layers=DFMF DFMF", "model.d_model=64", "train.start_from={path: runs/moved, expand: {rule: stack}}"});
+  EXPECT_EQ(wider.exit_code, 2);
+  EXPECT_TRUE(has(wider.err, "train.start_from.expand: ", "'embedding.weight' is 257x32 there, 257x64 here"))
+      << wider.err;
+}
+
 }  // namespace
 }  // namespace ingot

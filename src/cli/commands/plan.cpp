@@ -109,6 +109,7 @@ nlohmann::ordered_json plan_json(const TrainSetup& setup, bool with_params) {
                                 {"vocab_size", setup.vocab_size},
                                 {"world_size", setup.world_size},
                                 {"state_bytes_per_row", setup.model->state_bytes(setup.config.data.seq_len)}};
+  if (const auto growth = growth_text(setup); !growth.empty()) out["growth"] = growth;
   if (setup.costs) {
     if (setup.costs->timed) out["time"] = time_json(setup);
     out["largest_micro_batch"] = fitting_rows(setup, *setup.costs);
@@ -148,6 +149,7 @@ std::string plan_text(const TrainSetup& setup) {
   }
   text += cat("tokens per step  ", format_grouped(setup.tokens_per_step), "\nsteps  ",
               format_grouped(setup.total_steps), "\n");
+  if (const auto growth = growth_text(setup); !growth.empty()) text += cat("grows to  ", growth, "\n");
   return text;
 }
 

@@ -58,7 +58,7 @@ void use(const fs::path& dir) {
     if (!damage.empty()) throw CheckpointError(damage);
     read_state(dir);
     read_checkpoint_config(dir);
-    stored_names(dir);
+    stored_shapes(dir);
     load_checkpoint(dir, LoadWhat::kAll, tensors(), {});
   });
 }
