@@ -7,9 +7,9 @@
 //   W ~ N(0, 1 / D)                      embedding and head
 //   S = 2N: residual branches, 2 at least.
 //
-// Wang et al. 2022, "Foundation Transformers" (Magneto), arXiv:2210.06423 (decoder-only); torchscale's
-// decoder has the same factor, on its own start values. It goes with a norm in front of each output matrix: sites
-// `head` (of attention) and `hidden` (of the ffn).
+// Wang et al. 2022, "Foundation Transformers" (Magneto), arXiv:2210.06423, decoder-only; torchscale's decoder has the
+// same factor, on its own start values. It goes with a norm in front of each output matrix: sites `head` of attention
+// and `hidden` of the ffn.
 
 #include "params/init_parts.h"
 
