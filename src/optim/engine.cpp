@@ -261,6 +261,7 @@ bool OptimizerEngine::samples_labels_after(std::int64_t update) const {
 }
 
 void OptimizerEngine::observe_sampled(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks) {
+  if (!std::isfinite(impl_->grad_norm->sum_of_squares(sum_over_ranks))) return;  // it would stay in the states
   const auto context = impl_->context(update, grad_scale, sum_over_ranks);
   for (auto& group : impl_->groups) {
     if (group->samples_labels_after(update)) group->observe_sampled(context);

@@ -72,7 +72,7 @@ class OptimizerEngine {
   bool samples_labels() const;
   bool samples_labels_after(std::int64_t update) const;
   /// Gives those to the optimizers that want them after this update: the masters' gradients are sums over labels, times
-  /// `grad_scale` their mean.
+  /// `grad_scale` their mean. Not finite ones are passed over.
   void observe_sampled(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks = {});
   /// Learning rate of the default group at an update, for the log.
   double lr(std::int64_t update) const;

@@ -12,8 +12,7 @@
 
 namespace ingot {
 
-/// Numbers of a tensor that are measured together, in the order of memory: a row, a head, the whole. A vector is one
-/// row.
+/// Elements of a row of a matrix; a vector is one row.
 std::int64_t row_length(const Master& master);
 
 /// a·x + b·y, or a·x where y is undefined: flat tensors or ones that are contiguous.
