@@ -175,11 +175,6 @@ void describe(Fields& f, RunConfig& c) {
   f.field("distributed", c.distributed, "ranks and sharding", Rule{}.layout());
 }
 
-Location place_of(const RunConfig& config, const std::string& path) {
-  const auto found = config.places.find(path);
-  return found == config.places.end() ? Location{} : found->second;
-}
-
 std::int64_t first_sample(const RunConfig& config) {
   const auto& from = config.train.start_from;
   return from && !from->data.is_auto() ? from->data.value().at.value_or(0) : 0;

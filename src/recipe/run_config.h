@@ -152,9 +152,6 @@ struct RunConfig {
 };
 void describe(Fields& f, RunConfig& c);
 
-/// Of a key in `config.places`; without a file where the config was made in code or came from another rank.
-Location place_of(const RunConfig& config, const std::string& path);
-
 /// The sample of the run's first row, and the place in its schedules of the first update.
 std::int64_t first_sample(const RunConfig& config);
 std::int64_t first_position(const RunConfig& config);

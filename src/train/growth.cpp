@@ -11,6 +11,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "train/places.h"
 
 namespace ingot {
 namespace {
