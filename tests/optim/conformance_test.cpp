@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "device/numerics.h"
 #include "optim/bench.h"
 #include "optim/schedule_golden.h"
 #include "registry/variant_text.h"
@@ -111,7 +112,8 @@ TEST_P(OptimizerConformance, RunsAndSingleSlotsAgree) {
   expect_same(a, b);
 }
 
-/// Factorisations (QR, singular values) add up in an order that depends on the number of threads.
+/// Factorisations (QR, singular values) add up in an order that depends on the number of threads, and make more of
+/// rounding the worse a matrix is conditioned.
 bool factorises(const std::string& yaml) {
   const auto name = read_optimizer(yaml).name();
   return name == "aro" || name == "dion" || yaml.find("method: exact") != std::string::npos;
@@ -120,7 +122,7 @@ bool factorises(const std::string& yaml) {
 TEST_P(OptimizerConformance, ThreadsDoNotMatter) {
   const int threads = at::get_num_threads();
   OptimizerBench::Options options;
-  options.dtype = at::kFloat;
+  options.dtype = factorises(GetParam()) ? at::kDouble : at::kFloat;
   const auto optimizer = read_optimizer(GetParam());
   const auto large = trainable(optimizer.entry(), {{"large", {301, 401}}, {"small", {5}}});
   OptimizerBench one(optimizer, large, options), two(optimizer, large, options);
@@ -130,7 +132,7 @@ TEST_P(OptimizerConformance, ThreadsDoNotMatter) {
   run(two, 1, 3);
   at::set_num_threads(threads);
   if (factorises(GetParam())) {
-    EXPECT_TRUE(close(one.flat_values(), two.flat_values().to(at::kDouble), Tolerance::of(at::kFloat).chain(3)));
+    EXPECT_LT(relative_error(one.flat_values(), two.flat_values()), 1e-9);
     return;
   }
   expect_same(one, two);
