@@ -347,6 +347,7 @@ StateTensors OptimizerEngine::state() const {
     if (is_owned) ++slot_index;
     for (std::size_t k = 0; k < group.states.size(); ++k) {
       const auto shape = group.states[k].shape(master);
+      if (c10::multiply_integers(shape) == 0) continue;  // a parameter without this state
       const auto name = cat(group.states[k].spec.name, "/", master.name);
       // A state with a value for each row is cut where its master is.
       const auto begin = is_owned ? slot->master->begin * c10::multiply_integers(shape) / master.numel : 0;

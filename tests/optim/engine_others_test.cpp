@@ -190,6 +190,17 @@ TEST(EngineOthers, OthersHaveToTakeEverything) {
   EXPECT_NE(problems.lines()[0].find("muon trains matrices inside the stack alone"), std::string::npos);
 }
 
+/// SCALE averages gradients of the head alone.
+TEST(EngineOthers, StatesThatAParameterLacksAreNotSaved) {
+  const Model model;
+  const auto engine = model.engine("{optimizer: scale, others: {type: sgd, momentum: 0}}");
+  Names states;
+  for (const auto& state : engine->state()) states.push_back(state.name);
+  EXPECT_EQ(std::count(states.begin(), states.end(), "momentum/head.weight"), 1);
+  EXPECT_EQ(std::count(states.begin(), states.end(), "momentum/layers.0.q.weight"), 0);
+  EXPECT_EQ(std::count(states.begin(), states.end(), "momentum/embedding.weight"), 0);
+}
+
 /// Lengths that a parametrization keeps beside a matrix are vectors.
 TEST(EngineOthers, LengthsOfAParametrizationAreOthers) {
   const Model model("parametrization: {type: weight_norm, per: row}");
