@@ -63,8 +63,8 @@ class Constraint {
                                 const ConstraintContext& /*context*/) const {}
 };
 
-/// Whether a matrix like `info` ends at the same place whether or not an update doubles it, so that neither the scale
-/// of an init nor decay has an effect. Asked on a small matrix with the same roles.
+/// Whether a weight like `info` ends at the same place whether or not decay halves it, so that the scale is the
+/// constraint's alone. Asked on a small weight with the same roles.
 bool fixes_scale(const Constraint& constraint, const ParamInfo& info);
 /// Whether `first` no longer holds after `second` acted: both then fight on a matrix like `info` for ever.
 bool undoes(const Constraint& second, const Constraint& first, const ParamInfo& info);

@@ -31,7 +31,7 @@ model:
   operators:
     A: {mixer: {type: attention, num_heads: 2}}
     F: {ffn: {type: swiglu, width: 2x}}
-train: {device: cpu, duration: 10 steps, global_batch: 2 sequences, threads: 1}
+train: {device: cpu, duration: 10 steps, global_batch: 2 sequences, precision: fp32, threads: 1}
 )";
 constexpr const char* kAdam = "optim: {optimizer: {type: adamw, lr: 0.01}}\n";
 
