@@ -1,5 +1,7 @@
 #include "train/run_checkpoints.h"
 
+#include <ATen/core/grad_mode.h>
+
 #include <algorithm>
 #include <chrono>
 #include <iterator>
@@ -14,6 +16,7 @@
 #include "base/text.h"
 #include "checkpoint/evaluation_state.h"
 #include "config/dump.h"
+#include "eval/batch_tensors.h"
 #include "train/evaluation_weights.h"
 #include "train/growth.h"
 #include "train/start_point.h"
@@ -21,6 +24,7 @@
 namespace ingot {
 namespace {
 
+constexpr std::int64_t kFitRows = 4;         // whatever the micro-batch is
 constexpr double kSharedFolderSeconds = 10;  // until a network's file system shows a new file everywhere
 
 /// Every rank reads and writes checkpoints where masters are shared out.
@@ -75,8 +79,9 @@ void RunCheckpoints::load(const fs::path& checkpoint, LoadWhat what) {
   load_checkpoint(checkpoint, what, run_.setup.store->state(), run_.setup.optimizer->state(), true);
 }
 
-/// Of a run that may have had norms without running statistics, other constraints or no average: what it lacks of
-/// these starts anew. Weights alone are those that it evaluated. Returns how many weights are in the average.
+/// Of a run that may have had norms without running statistics, other constraints, other penalties or no average: what
+/// it lacks of these starts anew. Weights alone are those that it evaluated. Returns how many weights are in the
+/// average.
 std::int64_t RunCheckpoints::load_other(const fs::path& checkpoint, LoadWhat what) {
   if (!run_.world.is_first() && !run_.shares_masters()) return 0;
   auto& store = *run_.setup.store;
@@ -120,8 +125,9 @@ std::int64_t RunCheckpoints::load_other(const fs::path& checkpoint, LoadWhat wha
   growth.zero_outputs(store);
   if (const auto grown = growth.text(); !grown.empty()) run_.record.say(cat("  grows to     ", grown));
   if (!left_out.empty()) {
-    run_.record.say(cat("  ", left_out.size(), " running statistics or states of constraints that ",
-                        checkpoint.string(), " does not have start anew"));
+    run_.record.say(cat("  ", left_out.size(),
+                        " running statistics, states of penalties or states of constraints that ", checkpoint.string(),
+                        " does not have start anew"));
   }
   store.begin_constraints(run_.counters.updates + run_.counters.schedule_offset, all ? kept : std::set<std::string>());
   return all && goes_on && !averages.empty() ? averaged_in(read_state(checkpoint)) : 0;
@@ -150,6 +156,7 @@ void RunCheckpoints::load_start() {
   } else {
     store.initialise(static_cast<std::uint64_t>(run_.config.run.seed));
     if (run_.shares_masters()) run_.step->refresh_weights();
+    if (store.fits_outputs()) fit_start();
     if (run_.config.train.start_from) start_from(*run_.config.train.start_from);
   }
   run_.setup.optimizer->offset_schedules(run_.counters.schedule_offset);
@@ -159,6 +166,17 @@ void RunCheckpoints::load_start() {
   const auto first = state(false);
   check_space(checkpoints_folder(run_.dir()), first);
   if (!run_.shares_masters()) check_file_size(checkpoints_folder(run_.dir()), first);
+}
+
+/// Start values that wait for a batch get the first rows of the data, the same on all ranks.
+void RunCheckpoints::fit_start() {
+  const auto& setup = run_.setup;
+  const auto batch = run_.data->make_batch(0, std::min(kFitRows, setup.rows_per_step));
+  const auto tensors = to_tensors(batch, setup.config.data.reset_at_document, setup.model->device());
+  const at::NoGradGuard no_grad;
+  setup.store->fit_outputs([&] { setup.model->forward(tensors.tokens, tensors.documents, /*training=*/false); });
+  setup.store->begin_constraints();
+  run_.step->refresh_weights();
 }
 
 /// The model follows the counters.

@@ -33,6 +33,7 @@ class RunCheckpoints {
   void load(const fs::path& checkpoint, LoadWhat what);
   std::int64_t load_other(const fs::path& checkpoint, LoadWhat what);
   void go_to(const fs::path& checkpoint, const nlohmann::json& state, Hook::Restored how);
+  void fit_start();
   void set_model_point();
   void resume(const ResumePoint& point);
   void start_from(const StartFrom& from);

@@ -1,5 +1,6 @@
 #include "train/setup_warnings.h"
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -131,6 +132,20 @@ void warn_of_idle_rule(const TrainSetup& setup, std::vector<std::string>& out) {
   out.push_back(placed(setup.config, "optim.decay", "a rule of decay, but no parameter has a weight decay"));
 }
 
+/// Where the parametrization itself leaves such weights out of decay, there is nothing to say.
+void warn_of_scale_free_decay(const TrainSetup& setup, std::vector<std::string>& out) {
+  for (const auto& assignment : setup.optimizer->assignments()) {
+    if (assignment.weight_decay == 0 || !assignment.master->scale_free) continue;
+    const auto& choices = setup.store->choices();
+    const auto choice =
+        std::find_if(choices.begin(), choices.end(), [&](const auto& c) { return c.info == assignment.master->param; });
+    out.push_back(cat("weight decay ", assignment.weight_decay, " on '", assignment.master->name,
+                      "': ", choice->parametrization,
+                      " takes away its scale, so that decay acts on its effective learning rate alone"));
+    return;
+  }
+}
+
 void warn_of_tied_head(const RunConfig& config, std::vector<std::string>& out) {
   if (!bundle_of(config).untied_head || !config.model.tie_embeddings) return;
   out.push_back(cat("model.tie_embeddings: the head is the embedding, which in placement ",
@@ -149,6 +164,7 @@ std::vector<std::string> setup_warnings(const TrainSetup& setup) {
   warn_of_others(setup, out);
   warn_of_constrained_decay(setup, fixed, out);
   warn_of_idle_rule(setup, out);
+  warn_of_scale_free_decay(setup, out);
   return out;
 }
 
