@@ -35,6 +35,17 @@ class Resume : public Program {
     return read_file(checkpoint_path(run_dir(name), 60) / "model-00001.safetensors") +
            read_file(checkpoint_path(run_dir(name), 60) / "optimizer-00001.safetensors");
   }
+  /// A run that goes on from step 56 of 60 ends as the one did whose last checkpoint is damaged.
+  void expect_to_go_on(const std::string& name, const std::vector<std::string>& model) const {
+    ASSERT_EQ(run_process(train(name, model), folder.path()).exit_code, 0);
+    const auto expected = weights(name);
+    const auto file = checkpoint_path(run_dir(name), 60) / "model-00001.safetensors";
+    write_raw(file, read_file(file) + "x");
+    const auto result = run_process(train(name, model), folder.path());
+    EXPECT_EQ(result.exit_code, 0) << result.err;
+    EXPECT_TRUE(has(result.err, "passing over", "step 56"));
+    EXPECT_EQ(weights(name), expected);
+  }
   std::vector<double> losses(const std::string& name) const {
     std::vector<double> out;
     for (const auto& line : read_metrics(run_dir(name) / "metrics.jsonl")) {
@@ -129,16 +140,15 @@ TEST_F(Resume, ABrokenCheckpointIsPassedOver) {
 }
 
 TEST_F(Resume, WhatGoesByTheNumberOfUpdatesGoesOnFromIt) {
-  const std::vector<std::string> model{"model.residual={type: prores, updates: 50}",
-                                       "model.norm={type: frozen_norm, freeze: {at: 58}, penalty: 0.01}"};
-  ASSERT_EQ(run_process(train("course", model), folder.path()).exit_code, 0);
-  const auto expected = weights("course");
-  const auto file = checkpoint_path(run_dir("course"), 60) / "model-00001.safetensors";
-  write_raw(file, read_file(file) + "x");
-  const auto result = run_process(train("course", model), folder.path());
-  EXPECT_EQ(result.exit_code, 0) << result.err;
-  EXPECT_TRUE(has(result.err, "passing over", "step 56"));
-  EXPECT_EQ(weights("course"), expected);
+  expect_to_go_on("course", {"model.residual={type: prores, updates: 50}",
+                             "model.norm={type: frozen_norm, freeze: {at: 58}, penalty: 0.01}"});
+}
+
+TEST_F(Resume, StatesOfParametrizationsAndPenaltiesAndNoiseGoOn) {
+  expect_to_go_on("kept", {"weights.parametrization=sigma_reparam",
+                           "weights.penalties=[{type: spectral_regularization, weight: 0.01}, {type: l2_init, weight: "
+                           "0.01}, {type: wasserstein_init, weight: 0.01}]",
+                           "model.operators.F.ffn={type: mlp, activation: {type: selu, dropout: 0.1}}"});
 }
 
 TEST_F(Resume, BatchesAndRowsThatGrowGoOnWhereTheyWere) {

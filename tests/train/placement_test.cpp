@@ -238,6 +238,10 @@ TEST_F(Warnings, NameDecayOfScaleInvariantWeights) {
   const auto constrained = of({decay, "weights.constraints=[{type: unit_norm}]"});
   EXPECT_NE(constrained.find("unit_norm puts the scale back"), std::string::npos) << constrained;
   EXPECT_EQ(of({"model.placement=sandwich"}), "");
+  const auto parametrised = of({decay, "weights.parametrization=spectral_norm"});
+  EXPECT_NE(parametrised.find("spectral_norm takes away its scale"), std::string::npos) << parametrised;
+  EXPECT_EQ(of({decay, "weights.parametrization=sigma_reparam"}), "");  // decays what is left: gamma
+  EXPECT_EQ(of({"weights.parametrization=spectral_norm"}), "");
 }
 
 TEST_F(Warnings, NameANormWithoutTheGainThatTheDepthFactorNeeds) {

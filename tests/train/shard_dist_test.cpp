@@ -131,6 +131,10 @@ const std::vector<Case>& cases() {
       {"aro", {"optim.optimizer={type: aro, side: smaller}", "optim.others={type: sgd, lr: 0.1}"}},
       {"scale", {"train.precision=bf16", "optim.optimizer=scale"}},
       {"scion", {"optim.optimizer=scion"}},
+      {"l2_init", {"weights.penalties=[{type: l2_init, weight: 0.1}]"}},
+      {"sigma_reparam",
+       {"train.precision=bf16", "weights.parametrization=sigma_reparam",
+        "weights.penalties=[{type: spectral_regularization, weight: 0.1}, {type: wasserstein_init, weight: 0.1}]"}},
       {"bf16_wire", {"distributed.wire=bf16"}},
   };
   return all;
