@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/full_like.h>
+#include <ATen/ops/maximum.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
 
@@ -30,6 +31,11 @@ struct AttachFunction : torch::autograd::Function<AttachFunction> {
 
 AuxiliaryLosses::AuxiliaryLosses(std::int64_t terms, at::Device device)
     : sums_(at::zeros({terms}, at::TensorOptions().dtype(at::kDouble).device(device))) {}
+
+void AuxiliaryLosses::tell_scores(const std::string& scope, const at::Tensor& largest) {
+  at::Tensor& known = scores_[scope];
+  known = known.defined() ? at::maximum(known, largest) : largest;
+}
 
 at::Tensor AuxiliaryLosses::attach(const at::Tensor& x, const LossTerm& term, double weight, const at::Tensor& sum,
                                    bool counts) {

@@ -1,5 +1,5 @@
 #pragma once
-// Losses that layers add beside the main one, from anywhere in a forward pass.
+// What layers tell training from anywhere in a forward pass: losses beside the main one, and how large scores are.
 //
 // A loss joins the graph where it is made: `attach` returns its x, and where the backward pass comes to it, the loss
 // gets its weight as gradient. So a loss within a part that is computed again counts once, without anybody's care.
@@ -9,6 +9,8 @@
 #include <ATen/core/Tensor.h>
 
 #include <cstdint>
+#include <map>
+#include <string>
 
 #include "params/store.h"
 
@@ -26,11 +28,24 @@ class AuxiliaryLosses {
   at::Tensor attach(const at::Tensor& x, const LossTerm& term, double weight, const at::Tensor& sum, bool counts);
   /// [terms] fp64, weighted, since the last `clear`.
   const at::Tensor& sums() const { return sums_; }
-  void clear() { sums_.zero_(); }
+  void clear() {
+    sums_.zero_();
+    scores_.clear();
+  }
+
+  /// Whether attention should tell its largest scores, which costs it time.
+  void measure_scores(bool wanted) { measures_scores_ = wanted; }
+  bool measures_scores() const { return measures_scores_; }
+  /// [heads], of the attention at a scope, "layers.0.mixer".
+  void tell_scores(const std::string& scope, const at::Tensor& largest);
+  /// The largest since the last `clear`, by scope.
+  const std::map<std::string, at::Tensor>& scores() const { return scores_; }
 
  private:
   at::Tensor sums_;
   std::int64_t target_tokens_ = 0;
+  bool measures_scores_ = false;
+  std::map<std::string, at::Tensor> scores_;
 };
 
 }  // namespace ingot

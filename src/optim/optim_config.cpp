@@ -86,6 +86,7 @@ void describe(Fields& f, OptimConfig& c) {
   f.field("modifiers", c.modifiers, "what changes the optimizer's directions before they are applied, in order");
   f.field("clip", c.clip, "what happens to large gradients");
   f.field("average", c.average, "average of the weights, which is evaluated in their place");
+  f.field("qk_clip", c.qk_clip, "bound on the scores of attention, which scales queries and keys down after an update");
   f.field("groups", c.groups, "parameters with an optimizer, a rate, a decay or a schedule of their own");
 }
 

@@ -11,6 +11,7 @@
 #include "optim/average.h"
 #include "optim/clipper.h"
 #include "optim/optimizer.h"
+#include "optim/qk_clip.h"
 #include "params/selector.h"
 
 namespace ingot {
@@ -69,6 +70,7 @@ struct OptimConfig {
   std::vector<Variant<ModifierEntry>> modifiers;
   Variant<ClipperEntry> clip{"none"};
   Variant<AverageEntry> average{"none"};
+  std::optional<QkClipConfig> qk_clip;
   std::vector<GroupConfig> groups;
 };
 void describe(Fields& f, OptimConfig& c);

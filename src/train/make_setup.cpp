@@ -89,6 +89,21 @@ std::int64_t steps_of_run(const TrainSetup& setup) {
                                                             " steps, expected ", format_grouped(most), " at most"));
 }
 
+/// Norms take the scale of W_q and W_k out again.
+void check_qk_clip(const TrainSetup& setup) {
+  const auto& config = setup.config;
+  if (!config.optim.qk_clip) return;
+  for (int depth = 0; depth < setup.model->num_sublayers(); ++depth) {
+    for (const auto site : {Site::kQ, Site::kK}) {
+      const auto* norm = setup.model->resolved().norm_at(site, depth);
+      if (norm == nullptr) continue;
+      throw ConfigError(place_of(config, "optim.qk_clip"),
+                        cat("optim.qk_clip: sub-layer ", depth, " has ", norm->name(), " at the site ", site_name(site),
+                            ", which bounds its scores already, expected none"));
+    }
+  }
+}
+
 void warn_of_schedules(const TrainSetup& setup, bool epoch_is_nominal) {
   const auto& config = setup.config;
   if (epoch_is_nominal && config.train.duration.unit == Duration::Unit::kEpochs) return;
@@ -135,6 +150,7 @@ TrainSetup make_setup(const RunConfig& config, const Families& families, const D
   out.store = std::make_unique<ParameterStore>();
   out.model = std::make_unique<LanguageModel>(
       out.config.model, model_options(config, facts.vocab_size, facts.float_type), families, *out.store);
+  check_qk_clip(out);
   choose_precision(out, facts.measure != Measure::kNothing);
 
   lay_out(out, facts.float_type);

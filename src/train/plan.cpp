@@ -110,6 +110,11 @@ Table course_table(const TrainSetup& setup) {
   }
   add("clip", variant_text(config.optim.clip));
   add("average", variant_text(config.optim.average));
+  const auto& qk_clip = config.optim.qk_clip;
+  if (qk_clip) {
+    add("qk_clip",
+        cat(format_double(qk_clip->threshold), ", share ", format_double(qk_clip->share), ", every ", qk_clip->every));
+  }
   add("objective", variant_text(config.train.objective));
   add("z_loss", format_double(config.train.z_loss));
   return table;

@@ -6,7 +6,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
+#include <nlohmann/json.hpp>
 
+#include "base/json.h"
 #include "eval/batch_tensors.h"
 #include "train/micro_batches.h"
 
@@ -76,6 +79,7 @@ void TrainStep::accumulate(const Batch& batch, bool last) {
   const auto tensors = to_tensors(batch, setup_.config.data.reset_at_document, model.device());
   if (setup_.optimizer->logit_probe().tokens > 0) probe_rows_ = tensors;
   losses_->begin_batch(batch.target_count);
+  losses_->measure_scores(clips_scores());
   const TrainingPass pass{at::tensor(batch.samples, at::kLong), losses_};
   const auto hidden = model.forward(tensors.tokens, tensors.documents, pass);
   auto loss = objective_->forward(hidden, model.head(), tensors.targets);
@@ -102,6 +106,27 @@ TrainStep::Sums TrainStep::sum_over_ranks() {
   for (const auto& values : world_.all_gather(mine)) {
     for (std::size_t i = 0; i < out.losses.size(); ++i) out.losses[i] += values[i];
     out.targets += static_cast<std::int64_t>(values.back());
+  }
+  return out;
+}
+
+bool TrainStep::clips_scores() const {
+  const auto& clip = setup_.config.optim.qk_clip;
+  return clip && setup_.model->point().updates % clip->every == 0;
+}
+
+LargestScores TrainStep::largest_scores() {
+  nlohmann::json mine = nlohmann::json::object();
+  for (const auto& [scope, scores] : losses_->scores()) mine[scope] = values_of(scores.to(at::kDouble));
+  LargestScores out;
+  for (const auto& text : world_.all_gather_text(mine.dump())) {
+    const auto told = JsonValue::parse(text, {"what a rank says of scores", ExitCode::kDistributed});
+    for (const auto& [scope, scores] : told.raw().items()) {
+      auto& largest = out[scope];
+      const auto values = scores.get<std::vector<double>>();
+      largest.resize(values.size(), -std::numeric_limits<double>::infinity());
+      for (std::size_t h = 0; h < values.size(); ++h) largest[h] = std::max(largest[h], values[h]);
+    }
   }
   return out;
 }
@@ -134,6 +159,7 @@ void TrainStep::move_masters(std::int64_t update, double grad_scale, StepResult&
   std::optional<StepProbe> probe;
   if (optimizer.logit_probe().tokens > 0) probe.emplace(setup_, world_, probe_rows_, [this] { refresh_weights(); });
   optimizer.step(update, grad_scale, [this](at::Tensor& values) { world_.sum(values); });
+  if (clips_scores()) clip_scores(*setup_.config.optim.qk_clip, largest_scores(), *setup_.store);
   constrain();
   if (!probe) return;
   result.step_share = optimizer.step_share(probe->spread());

@@ -68,6 +68,10 @@ class TrainStep {
   /// Of optimizer, constraints and a clipper that looks at logits.
   void move_masters(std::int64_t update, double grad_scale, StepResult& result);
   Sums sum_over_ranks();
+  /// Of each head, over all ranks.
+  LargestScores largest_scores();
+  /// Whether the scores of the step under way bound those of the weights.
+  bool clips_scores() const;
   /// Adds the gradients of penalties on weights; their values.
   std::vector<double> penalise(std::int64_t targets);
 

@@ -32,7 +32,8 @@ const std::vector<Case>& cases() {
       {"schedule_free",
        {"optim.optimizer={type: schedule_free_adamw, lr: 1e-2, betas: [0.9, 0.99]}",
         "optim.schedule={type: constant, warmup: 5 steps}", "weights.parametrization=spectral_norm"}},
-      {"look_ahead", {"optim.modifiers=[{type: look_ahead, decay: 0.9}]", "optim.schedule=linear"}}};
+      {"look_ahead",
+       {"optim.modifiers=[{type: look_ahead, decay: 0.9}]", "optim.schedule={type: linear, final_ratio: 0.5}"}}};
   return kCases;
 }
 

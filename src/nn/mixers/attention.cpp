@@ -33,12 +33,14 @@
 #include "base/text.h"
 #include "config/fields.h"
 #include "nn/attention_settings.h"
+#include "nn/auxiliary_losses.h"
 #include "nn/branch.h"
 #include "nn/key_sources.h"
 #include "nn/key_value_state.h"
 #include "nn/linear.h"
 #include "nn/query_key.h"
 #include "nn/value_residual.h"
+#include "ops/attention/largest_scores.h"
 #include "registry/add_entry.h"
 
 namespace ingot {
@@ -47,7 +49,8 @@ namespace attention {
 class Attention final : public Mixer {
  public:
   Attention(const Config& config, const BranchContext& context)
-      : sizes_(config, context.d_model),
+      : scope_(context.scope.prefix()),
+        sizes_(config, context.d_model),
         d_model_(context.d_model),
         window_(config.window.value_or(0)),
         always_see_prefix_(config.always_see_prefix),
@@ -90,6 +93,9 @@ class Attention final : public Mixer {
         v = join_rows(values);
       }
       if (out != nullptr) *out = {q, k, v};
+      if (context.counts() && context.losses != nullptr && context.losses->measures_scores()) {
+        context.losses->tell_scores(scope_, ops::largest_scores(q, k, seen, scale_));
+      }
       return head_outputs(ops::attention(q, k, v, seen, scale_));
     };
     const at::Tensor y = o_.forward(core, inputs, recompute_ && states.final == nullptr);
@@ -231,6 +237,7 @@ class Attention final : public Mixer {
     return window_ + far_prefix;
   }
 
+  std::string scope_;
   Sizes sizes_;
   std::int64_t d_model_;
   std::int64_t window_;
