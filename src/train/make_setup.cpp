@@ -110,7 +110,10 @@ void warn_of_schedules(const TrainSetup& setup, bool epoch_is_nominal) {
   auto context = setup.schedule;
   if (epoch_is_nominal) context.tokens_per_epoch = 0;
   try {
-    for (const auto& [path, message] : schedule_warnings(config.optim, context)) {
+    auto warnings = schedule_warnings(config.optim, context);
+    const auto more = optimizer_warnings(config.optim, context);
+    warnings.insert(warnings.end(), more.begin(), more.end());
+    for (const auto& [path, message] : warnings) {
       const auto line = placed(config, path, message);
       log::warning_once(line, line);
     }
