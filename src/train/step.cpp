@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "eval/batch_tensors.h"
 #include "train/micro_batches.h"
+#include "train/sampled_labels.h"
 
 namespace ingot {
 namespace {
@@ -29,9 +30,9 @@ std::int64_t early_rounds(const TrainSetup& setup, const World& world) {
   return (all + world.size() - 1) / world.size() - 1;
 }
 
-std::unique_ptr<Objective> make_objective(const TrainSetup& setup) {
-  const auto& train = setup.config.train;
-  return train.objective.entry().make(train.objective.settings(), {train.z_loss});
+std::unique_ptr<Objective> make_objective(const TrainSetup& setup, double z_loss) {
+  const auto& objective = setup.config.train.objective;
+  return objective.entry().make(objective.settings(), {z_loss});
 }
 
 std::shared_ptr<AuxiliaryLosses> layer_losses(const TrainSetup& setup) {
@@ -56,7 +57,8 @@ TrainStep::TrainStep(TrainSetup& setup, World& world)
     : setup_(setup),
       world_(world),
       reducer_(*setup.store, world, reducer_options(setup)),
-      objective_(make_objective(setup)),
+      objective_(make_objective(setup, setup.config.train.z_loss)),
+      plain_objective_(make_objective(setup, 0)),
       losses_(layer_losses(setup)),
       term_names_(loss_names(*objective_, *setup.store)),
       rounds_left_(early_rounds(setup, world)) {
@@ -68,12 +70,14 @@ TrainStep::TrainStep(TrainSetup& setup)
       alone_(std::make_unique<World>()),
       world_(*alone_),
       reducer_(*setup.store, world_, {}),
-      objective_(make_objective(setup)),
+      objective_(make_objective(setup, setup.config.train.z_loss)),
+      plain_objective_(make_objective(setup, 0)),
       losses_(layer_losses(setup)),
       term_names_(loss_names(*objective_, *setup.store)) {}
 
 void TrainStep::accumulate(const Batch& batch, bool last) {
   if (batch.target_count == 0) return;
+  if (setup_.optimizer->samples_labels()) batches_.push_back(batch);
   if (last || shares_gradients(setup_)) reducer_.arm();
   auto& model = *setup_.model;
   const auto tensors = to_tensors(batch, setup_.config.data.reset_at_document, model.device());
@@ -168,6 +172,28 @@ void TrainStep::move_masters(std::int64_t update, double grad_scale, StepResult&
   constrain();
 }
 
+void TrainStep::observe_sampled(std::int64_t update, std::int64_t targets) {
+  auto& model = *setup_.model;
+  const auto seed = static_cast<std::uint64_t>(setup_.config.run.seed);
+  reducer_.clear();
+  for (std::size_t i = 0; i < batches_.size(); ++i) {
+    const Batch& batch = batches_[i];
+    if (i + 1 == batches_.size() || shares_gradients(setup_)) reducer_.arm();
+    const auto tensors = to_tensors(batch, setup_.config.data.reset_at_document, model.device());
+    const TrainingPass pass{at::tensor(batch.samples, at::kLong), nullptr};
+    const auto hidden = model.forward(tensors.tokens, tensors.documents, pass);
+    const auto labels = sampled_labels(hidden, model.head(), tensors.targets, {seed, update, batch.samples});
+    torch::autograd::backward({plain_objective_->forward(hidden, model.head(), labels).total}, {});
+    if (rounds_left_ > 0) finish_round();
+  }
+  while (rounds_left_ > 0) finish_round();
+  reducer_.finish();
+  rounds_left_ = early_rounds(setup_, world_);
+  setup_.store->pull_back();
+  const SumOverRanks sum = [this](at::Tensor& values) { world_.sum(values); };
+  setup_.optimizer->observe_sampled(update, 1.0 / static_cast<double>(targets), sum);
+}
+
 bool TrainStep::is_finite(double loss, double grad_norm) { return std::isfinite(loss) && std::isfinite(grad_norm); }
 
 StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
@@ -202,9 +228,11 @@ StepResult TrainStep::finish(std::int64_t update, const Accept& accept) {
       store.apply_buffers(++point.updates);
       setup_.model->set_point(point);
       refresh_weights();
+      if (optimizer.samples_labels_after(update)) observe_sampled(update, total.targets);
     }
   }
   reducer_.clear();
+  batches_.clear();
   sums_.reset();
   losses_->clear();
   targets_ = 0;

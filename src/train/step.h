@@ -72,6 +72,8 @@ class TrainStep {
   LargestScores largest_scores();
   /// Whether the scores of the step under way bound those of the weights.
   bool clips_scores() const;
+  /// After an update, for optimizers that want it: gradients of labels drawn from the model, for the step's batches.
+  void observe_sampled(std::int64_t update, std::int64_t targets);
   /// Adds the gradients of penalties on weights; their values.
   std::vector<double> penalise(std::int64_t targets);
 
@@ -81,8 +83,10 @@ class TrainStep {
   GradientReducer reducer_;
   std::unique_ptr<WeightExchange> exchange_;  // null: every rank has all masters
   std::unique_ptr<Objective> objective_;
-  std::shared_ptr<AuxiliaryLosses> losses_;  // of layers
-  std::vector<std::string> term_names_;      // of the objective, of layers, of penalties
+  std::unique_ptr<Objective> plain_objective_;  // of labels drawn from the model: the main loss alone
+  std::vector<Batch> batches_;                  // of the step, where an optimizer wants such labels
+  std::shared_ptr<AuxiliaryLosses> losses_;     // of layers
+  std::vector<std::string> term_names_;         // of the objective, of layers, of penalties
   at::Tensor sums_;  // [1 + terms of the objective] fp64 on the model's device; undefined before the first micro-batch
   std::int64_t targets_ = 0;
   BatchTensors probe_rows_;       // the last micro-batch, where the clipper looks at its logits
