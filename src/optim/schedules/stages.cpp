@@ -16,7 +16,7 @@ namespace ingot::stages_schedule {
 namespace {
 
 struct Stage {
-  Duration length = {100, Duration::Unit::kPercent};
+  Duration length;
   double to = 0;
   DecayShape shape = DecayShape::kLinear;
 };
@@ -29,7 +29,7 @@ void describe(Fields& f, Stage& c) {
 
 struct StagesConfig {
   double start = 1;
-  std::vector<Stage> stages = {Stage{}};
+  std::vector<Stage> stages;
 };
 
 void describe(Fields& f, StagesConfig& c) {

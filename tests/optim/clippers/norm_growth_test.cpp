@@ -11,15 +11,15 @@
 namespace ingot::testing {
 namespace {
 
-std::unique_ptr<Clipper> make(const std::string& yaml) {
+std::unique_ptr<Clipper> make_norm_growth(const std::string& yaml) {
   const auto clipper = read_clipper(yaml);
   return clipper.entry().make(clipper.settings());
 }
 
 /// Fira's limiter as its release has it, for one tensor.
-class Limiter {
+class FiraLimiter {
  public:
-  explicit Limiter(double gamma) : gamma_(gamma) {}
+  explicit FiraLimiter(double gamma) : gamma_(gamma) {}
   double factor(double norm) {
     if (!begun_) {
       begun_ = true;
@@ -36,25 +36,25 @@ class Limiter {
   bool begun_ = false;
 };
 
-const std::vector<double> kNorms = {0.5, 0.6, 0.3, 0.31, 5.0, 5.0, 0.2, 0.2001};
+const std::vector<double> kGrowingNorms = {0.5, 0.6, 0.3, 0.31, 5.0, 5.0, 0.2, 0.2001};
 
 TEST(NormGrowth, LimitsAllTogetherAsFiraDoesATensor) {
-  const auto clipper = make("{type: norm_growth, per: total, limit: 1.1}");
+  const auto clipper = make_norm_growth("{type: norm_growth, per: total, limit: 1.1}");
   EXPECT_FALSE(clipper->looks_at_parameters());
-  Limiter limiter(1.1);
-  for (const double norm : kNorms) EXPECT_NEAR(clipper->factor({norm}), limiter.factor(norm), 1e-15) << norm;
+  FiraLimiter limiter(1.1);
+  for (const double norm : kGrowingNorms) EXPECT_NEAR(clipper->factor({norm}), limiter.factor(norm), 1e-15) << norm;
 }
 
 TEST(NormGrowth, LimitsEachParameterByItself) {
-  const auto clipper = make("norm_growth");
+  const auto clipper = make_norm_growth("norm_growth");
   ASSERT_TRUE(clipper->looks_at_parameters());
   Master a, b;
   a.index = 0;
   b.index = 2;  // one between them is not trained
-  Limiter of_a(1.01), of_b(1.01);
-  for (std::size_t t = 0; t < kNorms.size(); ++t) {
+  FiraLimiter of_a(1.01), of_b(1.01);
+  for (std::size_t t = 0; t < kGrowingNorms.size(); ++t) {
     GradientNorms norms;
-    norms.parameters = {{&a, 0, kNorms[t]}, {&b, 0, kNorms[kNorms.size() - 1 - t]}};
+    norms.parameters = {{&a, 0, kGrowingNorms[t]}, {&b, 0, kGrowingNorms[kGrowingNorms.size() - 1 - t]}};
     norms.total = 1;
     EXPECT_EQ(clipper->factor(norms), 1);
     for (const auto& p : norms.parameters) {
@@ -68,11 +68,11 @@ TEST(NormGrowth, LimitsEachParameterByItself) {
 }
 
 TEST(NormGrowth, BeginsWithTheFirstGradientThatIsNot0AndKeepsItsState) {
-  const auto clipper = make("{type: norm_growth, per: total, limit: 2}");
+  const auto clipper = make_norm_growth("{type: norm_growth, per: total, limit: 2}");
   EXPECT_EQ(clipper->factor({0}), 1);
   EXPECT_EQ(clipper->factor({3}), 1);
   EXPECT_EQ(clipper->factor({std::numeric_limits<double>::infinity()}), 1);
-  const auto other = make("{type: norm_growth, per: total, limit: 2}");
+  const auto other = make_norm_growth("{type: norm_growth, per: total, limit: 2}");
   other->restore(clipper->state());
   EXPECT_NEAR(other->factor({12}), 0.5, 1e-8);
 }

@@ -10,21 +10,21 @@
 namespace ingot::testing {
 namespace {
 
-std::unique_ptr<Clipper> make(const std::string& yaml) {
+std::unique_ptr<Clipper> make_zclip(const std::string& yaml) {
   const auto clipper = read_clipper(yaml);
   return clipper.entry().make(clipper.settings());
 }
 
-nlohmann::json golden() {
+nlohmann::json golden_zclip() {
   std::ifstream file(INGOT_SOURCE_DIR "/tests/golden/authors_clippers.json");
   return nlohmann::json::parse(file);
 }
 
 TEST(Zclip, FollowsTheReleasedCode) {
-  const auto expected = golden();
+  const auto expected = golden_zclip();
   const auto norms = expected.at("norms").get<std::vector<double>>();
   for (const auto& [name, one] : expected.at("cases").items()) {
-    const auto clipper = make(one.at("yaml"));
+    const auto clipper = make_zclip(one.at("yaml"));
     for (std::size_t t = 0; t < norms.size(); ++t) {
       EXPECT_NEAR(clipper->factor({norms[t]}), one.at("factors").at(t).get<double>(), 1e-12) << name << ", step " << t;
     }
@@ -32,10 +32,10 @@ TEST(Zclip, FollowsTheReleasedCode) {
 }
 
 TEST(Zclip, GoesOnFromItsState) {
-  const auto norms = golden().at("norms").get<std::vector<double>>();
+  const auto norms = golden_zclip().at("norms").get<std::vector<double>>();
   for (const std::size_t stop : {std::size_t{1}, std::size_t{2}, std::size_t{7}, std::size_t{40}}) {
-    const auto whole = make("{type: zclip, warmup: 10}"), first = make("{type: zclip, warmup: 10}");
-    auto second = make("{type: zclip, warmup: 10}");
+    const auto whole = make_zclip("{type: zclip, warmup: 10}"), first = make_zclip("{type: zclip, warmup: 10}");
+    auto second = make_zclip("{type: zclip, warmup: 10}");
     for (std::size_t t = 0; t < norms.size(); ++t) {
       if (t == stop) second->restore(first->state());
       const double factor = whole->factor({norms[t]});
@@ -45,7 +45,7 @@ TEST(Zclip, GoesOnFromItsState) {
 }
 
 TEST(Zclip, SkipsSpikesButGetsUsedToThem) {
-  const auto clipper = make("{type: zclip, to: skip, warmup: 4, alpha: 0.8, max_norm: null}");
+  const auto clipper = make_zclip("{type: zclip, to: skip, warmup: 4, alpha: 0.8, max_norm: null}");
   for (const double norm : {1.0, 1.1, 0.9, 1.0}) EXPECT_EQ(clipper->factor({norm}), 1);
   EXPECT_EQ(clipper->factor({5}), 0);
   EXPECT_EQ(clipper->factor({1}), 1);
@@ -55,7 +55,7 @@ TEST(Zclip, SkipsSpikesButGetsUsedToThem) {
 }
 
 TEST(Zclip, NormsThatAreNotFiniteEnterNothing) {
-  const auto clipper = make("{type: zclip, warmup: 3}");
+  const auto clipper = make_zclip("{type: zclip, warmup: 3}");
   for (const double norm : {1.0, 1.1, 0.9, 1.0}) clipper->factor({norm});
   const auto before = clipper->state();
   clipper->factor({std::numeric_limits<double>::quiet_NaN()});

@@ -5,51 +5,49 @@
 namespace ingot::testing {
 namespace {
 
-constexpr auto kAdam = UpdateSize::kNormalised;
-
-std::unique_ptr<Scaling> make(const std::string& settings = "") {
+std::unique_ptr<Scaling> make_blockwise(const std::string& settings = "") {
   const auto config = weights_config("scaling: {type: blockwise" + settings + "}");
   return config.scaling.entry().make(config.scaling.settings(), ScalingContext{256, 4});
 }
 
-double lr_of(const Scaling& scaling, RoleSet roles, const std::string& part = "") {
+double block_lr(const Scaling& scaling, RoleSet roles, const std::string& part = "") {
   ParamInfo info;
   info.roles = roles;
   info.part = part;
   info.shape = {64, 256};
-  return scaling.lr(info, kAdam);
+  return scaling.lr(info, UpdateSize::kNormalised);
 }
 
 TEST(Blockwise, FactorsOfThePaper) {
-  const auto scaling = make();
-  EXPECT_EQ(lr_of(*scaling, Role::kEmbedding), 10);
-  EXPECT_EQ(lr_of(*scaling, {Role::kEmbedding, Role::kHead}), 10);
-  EXPECT_EQ(lr_of(*scaling, Role::kPosition), 10);
-  EXPECT_EQ(lr_of(*scaling, Role::kHead), 1);
-  EXPECT_EQ(lr_of(*scaling, Role::kGain), 1);
-  for (const char* part : {"q", "k", "b", "c"}) EXPECT_EQ(lr_of(*scaling, Role::kReadsStream, part), 8) << part;
-  for (const char* part : {"v", "x", "z"}) EXPECT_EQ(lr_of(*scaling, Role::kReadsStream, part), 4) << part;
-  for (const char* part : {"o", "out"}) EXPECT_EQ(lr_of(*scaling, Role::kWritesStream, part), 4) << part;
-  for (const char* part : {"gate", "up"}) EXPECT_EQ(lr_of(*scaling, Role::kReadsStream, part), 6) << part;
-  EXPECT_EQ(lr_of(*scaling, Role::kWritesStream, "down"), 6);
-  EXPECT_EQ(lr_of(*scaling, Role::kReadsStream, "dt"), 1);
-  EXPECT_EQ(lr_of(*scaling, Role::kConv, "q"), 1);
-  EXPECT_EQ(lr_of(*scaling, Role::kMeta), 1);
+  const auto scaling = make_blockwise();
+  EXPECT_EQ(block_lr(*scaling, Role::kEmbedding), 10);
+  EXPECT_EQ(block_lr(*scaling, {Role::kEmbedding, Role::kHead}), 10);
+  EXPECT_EQ(block_lr(*scaling, Role::kPosition), 10);
+  EXPECT_EQ(block_lr(*scaling, Role::kHead), 1);
+  EXPECT_EQ(block_lr(*scaling, Role::kGain), 1);
+  for (const char* part : {"q", "k", "b", "c"}) EXPECT_EQ(block_lr(*scaling, Role::kReadsStream, part), 8) << part;
+  for (const char* part : {"v", "x", "z"}) EXPECT_EQ(block_lr(*scaling, Role::kReadsStream, part), 4) << part;
+  for (const char* part : {"o", "out"}) EXPECT_EQ(block_lr(*scaling, Role::kWritesStream, part), 4) << part;
+  for (const char* part : {"gate", "up"}) EXPECT_EQ(block_lr(*scaling, Role::kReadsStream, part), 6) << part;
+  EXPECT_EQ(block_lr(*scaling, Role::kWritesStream, "down"), 6);
+  EXPECT_EQ(block_lr(*scaling, Role::kReadsStream, "dt"), 1);
+  EXPECT_EQ(block_lr(*scaling, Role::kConv, "q"), 1);
+  EXPECT_EQ(block_lr(*scaling, Role::kMeta), 1);
 }
 
 TEST(Blockwise, DecayFollowsTheRateUnlessItIsKept) {
   ParamInfo info;
   info.roles = Role::kEmbedding;
   info.shape = {64, 256};
-  EXPECT_EQ(make()->weight_decay(info, kAdam), 1);
-  EXPECT_EQ(make(", keep_decay: true")->weight_decay(info, kAdam), 0.1);
+  EXPECT_EQ(make_blockwise()->weight_decay(info, UpdateSize::kNormalised), 1);
+  EXPECT_EQ(make_blockwise(", keep_decay: true")->weight_decay(info, UpdateSize::kNormalised), 0.1);
 }
 
 TEST(Blockwise, SettingsChangeTheFactors) {
-  const auto scaling = make(", embedding: 3, head: 2, other: 5");
-  EXPECT_EQ(lr_of(*scaling, Role::kEmbedding), 3);
-  EXPECT_EQ(lr_of(*scaling, Role::kHead), 2);
-  EXPECT_EQ(lr_of(*scaling, Role::kScalar), 5);
+  const auto scaling = make_blockwise(", embedding: 3, head: 2, other: 5");
+  EXPECT_EQ(block_lr(*scaling, Role::kEmbedding), 3);
+  EXPECT_EQ(block_lr(*scaling, Role::kHead), 2);
+  EXPECT_EQ(block_lr(*scaling, Role::kScalar), 5);
 }
 
 }  // namespace

@@ -7,12 +7,12 @@
 namespace ingot::testing {
 namespace {
 
-std::unique_ptr<Scaling> make(std::int64_t d_model) {
+std::unique_ptr<Scaling> make_robust(std::int64_t d_model) {
   const auto config = weights_config("scaling: {type: robust_layerwise, base_width: 64}");
   return config.scaling.entry().make(config.scaling.settings(), ScalingContext{d_model, 4});
 }
 
-ParamInfo param(RoleSet roles, std::vector<std::int64_t> shape) {
+ParamInfo robust_param(RoleSet roles, std::vector<std::int64_t> shape) {
   ParamInfo info;
   info.roles = roles;
   info.shape = std::move(shape);
@@ -20,8 +20,8 @@ ParamInfo param(RoleSet roles, std::vector<std::int64_t> shape) {
 }
 
 TEST(RobustLayerwise, MatricesHaveRatesAs1OverDAndDecayAsItsRoot) {
-  const auto scaling = make(1024);
-  const auto info = param(Role::kReadsStream, {1024, 1024});
+  const auto scaling = make_robust(1024);
+  const auto info = robust_param(Role::kReadsStream, {1024, 1024});
   EXPECT_EQ(scaling->lr(info, UpdateSize::kNormalised), 1.0 / 16);
   EXPECT_EQ(scaling->weight_decay(info, UpdateSize::kNormalised), 4);
   EXPECT_EQ(scaling->init(info), 0.25);
@@ -31,8 +31,8 @@ TEST(RobustLayerwise, MatricesHaveRatesAs1OverDAndDecayAsItsRoot) {
 /// The steady state of AdamW: the largest singular value is as sqrt(rate / decay) d^0.75.
 TEST(RobustLayerwise, TheSteadyStateIsTheSameAtEveryWidth) {
   for (const std::int64_t d : {64, 256, 4096}) {
-    const auto scaling = make(d);
-    const auto info = param(Role::kInner, {d, d});
+    const auto scaling = make_robust(d);
+    const auto info = robust_param(Role::kInner, {d, d});
     const double ratio =
         scaling->lr(info, UpdateSize::kNormalised) / scaling->weight_decay(info, UpdateSize::kNormalised);
     EXPECT_NEAR(std::sqrt(ratio) * std::pow(d / 64.0, 0.75), 1, 1e-12) << d;
@@ -40,9 +40,10 @@ TEST(RobustLayerwise, TheSteadyStateIsTheSameAtEveryWidth) {
 }
 
 TEST(RobustLayerwise, TheRestKeepsItsRateWithoutDecay) {
-  const auto scaling = make(1024);
-  for (const auto& info : {param(Role::kEmbedding, {99, 1024}), param(Role::kHead, {99, 1024}),
-                           param(Role::kGain, {1024}), param(Role::kConv, {1024, 4}), param(Role::kMeta, {8, 1024})}) {
+  const auto scaling = make_robust(1024);
+  for (const auto& info : {robust_param(Role::kEmbedding, {99, 1024}), robust_param(Role::kHead, {99, 1024}),
+                           robust_param(Role::kGain, {1024}), robust_param(Role::kConv, {1024, 4}),
+                           robust_param(Role::kMeta, {8, 1024})}) {
     EXPECT_EQ(scaling->lr(info, UpdateSize::kNormalised), 1);
     EXPECT_EQ(scaling->weight_decay(info, UpdateSize::kNormalised), 0);
   }
