@@ -54,6 +54,7 @@ struct OptimizerEngine::Impl {
   std::unique_ptr<Clipper> clipper;
   std::unique_ptr<WeightAverage> average;
   std::int64_t total_updates = 0;
+  std::uint64_t seed = 0;
   std::vector<GroupAssignment> assignments;
   std::vector<std::size_t> group_of;  // by assignment
   std::unique_ptr<GradNorm> grad_norm;
@@ -72,6 +73,7 @@ struct OptimizerEngine::Impl {
     out.total_updates = total_updates;
     if (!store->owns_all()) out.sum_over_ranks = sum_over_ranks;
     out.num_masters = store->masters().size();
+    out.seed = seed;
     return out;
   }
   void expect_no_evaluation_weights() const;
@@ -240,6 +242,8 @@ void OptimizerEngine::restore_clip(const std::vector<double>& state) { impl_->cl
 void OptimizerEngine::offset_schedules(std::int64_t offset) {
   for (auto& group : impl_->groups) group->schedule_offset = offset;
 }
+
+void OptimizerEngine::set_seed(std::uint64_t seed) { impl_->seed = seed; }
 
 void OptimizerEngine::step(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks) {
   if (impl_->clipper->clips_units()) {

@@ -65,6 +65,8 @@ class OptimizerEngine {
   /// Schedules are read at `offset` positions after the number of the update less 1: they and the optimizer's state may
   /// have begun at different times. 0 at first.
   void offset_schedules(std::int64_t offset);
+  /// Of the random parts of optimizers; 0 at first.
+  void set_seed(std::uint64_t seed);
   /// One update, after `measure`; unit-wise clippers change the gradients first. `update` counts from 1. `grad_scale` =
   /// scale × clip factor.
   void step(std::int64_t update, double grad_scale, const SumOverRanks& sum_over_ranks = {});

@@ -61,7 +61,8 @@ struct UpdateContext {
   /// Sums over what other ranks own; null where this process owns all.
   SumOverRanks sum_over_ranks;
   std::size_t num_masters = 0;  // of the model; Master::index is below
-  std::int64_t position = 0;  // of this update in the schedules, from 0
+  std::uint64_t seed = 0;       // of random parts, which are drawn by it, the update and the parameter's name
+  std::int64_t position = 0;    // of this update in the schedules, from 0
   /// Factor of the group's learning rate at a position, 1 at the peak; null: 1 throughout.
   std::function<double(std::int64_t position)> rate_factor = {};
   ScheduleContext run = {};  // what durations in settings mean
@@ -79,6 +80,8 @@ struct StateSpec {
   std::optional<at::ScalarType> dtype = std::nullopt;
   /// Start values; null: zero. Called once, before the first update of a run.
   std::function<void(at::Tensor& state, const Master& master)> start;
+  /// Whether the optimizer takes the state in bf16 as well, if the group says so, and rounds it by chance.
+  bool may_be_bfloat16 = false;
 };
 
 /// How `weight_decay` acts: on the weight itself, in the gradient, or on those elements of the weight that the
@@ -108,6 +111,8 @@ class Optimizer : public StatefulRule {
   virtual bool take_decay(DecayMode mode) { return mode == decay(); }
   /// slot.direction <- d for every slot of the group. Moves the state; weights and gradients are left as they are.
   virtual void direct(std::vector<Slot>& slots, const UpdateContext& context) const = 0;
+  /// Updates after which the cost of an update repeats, for benchmarks.
+  virtual std::int64_t period() const { return 1; }
   /// Whether `step` does without `slot.direction`.
   virtual bool is_fused() const { return false; }
   /// One update of every slot of the group. Masters change in place; gradients are left as they are.

@@ -173,6 +173,7 @@ TrainSetup make_setup(const RunConfig& config, const Families& families, const D
   out.optimizer =
       std::make_unique<OptimizerEngine>(out.config.optim, *out.store, out.model->num_sublayers(), out.schedule);
   out.optimizer->offset_schedules(first_position(config));
+  out.optimizer->set_seed(static_cast<std::uint64_t>(config.run.seed));
   warn_of_schedules(out, facts.epoch_is_nominal);
   warn_of_warmups(out);
   if (out.optimizer->logit_probe().tokens > 0 && train.precision == Precision::kBfloat16) {

@@ -133,7 +133,8 @@ OptimizerBench::OptimizerBench(const Variant<OptimizerEntry>& optimizer, const s
     slot.follows = options.joined && slots_.size() > 1;
   }
   for (const auto& spec : optimizer_->state_specs()) {
-    const auto state_options = spec.dtype ? tensor_options.dtype(*spec.dtype) : tensor_options;
+    auto state_options = spec.dtype ? tensor_options.dtype(*spec.dtype) : tensor_options;
+    if (options.bfloat16_states && spec.may_be_bfloat16) state_options = state_options.dtype(at::kBFloat16);
     if (!spec.shape) states_.push_back(at::zeros({size}, state_options));
     for (auto& slot : slots_) {
       const Master& m = *slot.master;
@@ -202,6 +203,7 @@ UpdateContext OptimizerBench::context(std::int64_t update, double grad_scale) co
   context.total_updates = 100;
   context.sum_over_ranks = sum_over_ranks_;
   context.num_masters = masters_.size();
+  context.seed = kSeed;
   context.position = update - 1;
   context.rate_factor = [this](std::int64_t position) {
     const auto last = static_cast<std::int64_t>(rates_.size()) - 1;
@@ -234,7 +236,10 @@ void OptimizerBench::observe_sampled(std::int64_t update, double grad_scale) {
 }
 
 void OptimizerBench::step(std::int64_t update, double lr, double grad_scale) {
-  for (auto& slot : slots_) slot.lr = lr;
+  for (auto& slot : slots_) {
+    slot.lr = lr;
+    slot.weight_decay = slot.peak_weight_decay;
+  }
   rates_.resize(std::max(rates_.size(), static_cast<std::size_t>(update)), lr);
   update_ = update;
   const auto context = this->context(update, grad_scale);

@@ -45,8 +45,9 @@ class OptimizerBench {
     bool joined = true;         // neighbours form runs; else every slot stands alone
     std::int64_t padding = 16;  // slices start at a multiple of this
     double weight_decay = 0;
-    bool directions = false;    // directions and their application apart, in place of the fused step
-    std::string modifier = {};  // of the directions, if any
+    bool directions = false;       // directions and their application apart, in place of the fused step
+    std::string modifier = {};     // of the directions, if any
+    bool bfloat16_states = false;  // where the optimizer allows it
     std::function<void(ParamInfo&)> describe = {};  // changes what is known of a parameter by its name and shape
     SumOverRanks sum_over_ranks = {};
   };
@@ -70,6 +71,7 @@ class OptimizerBench {
   void observe_sampled(std::int64_t update, double grad_scale);
   /// The rates of all steps, for rules that look at others than that of the step; else they know those so far.
   void plan_rates(std::vector<double> rates) { rates_ = std::move(rates); }
+  static constexpr std::uint64_t kSeed = 1;  // of the optimizer's random parts
 
   const Master& master(const std::string& name) const;
 

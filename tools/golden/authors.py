@@ -35,6 +35,7 @@ SOURCES = {
     "bzhangGo/rmsnorm": "2e726f1a3f106bb719056422f4f9b6aca03d3ce6",
     "bluorion-com/ZClip": "584ce4f5a4aabab59e7df1dbaffc26a44df39dc1",
     "dandingsky/ProRes": "5253e0dea6cff62f69c8f7fe1cc3151ec572fab6",
+    "evanatyourservice/kron_torch": "884427c32bc45e8293e20c26c85e4ccc4f68c9d1",
     "facebookresearch/deit": "7e160fe43f0252d17191b71cbb5826254114ea5b",
     "facebookresearch/fairseq": "3d262bb25690e4eb2e7d3c1309b1e9c406ca4b99",
     "hikvision-research/Unified-Normalization": "0ce9bf26837f94c58ae5dd0d206ad3aa32d82d07",
@@ -48,12 +49,15 @@ SOURCES = {
     "microsoft/dion": "0a059a4542e5aa74b40dcd1dce363836c7afcd48",
     "microsoft/ResiDual": "8682f7510be105a0caf5b98a021e712f44f90ace",
     "microsoft/torchscale": "4d1e0e82e5adf86dd424f1463192635b73fc8efc",
+    "nikhilvyas/SOAP": "a1e553530fde97d0e6b307d7c82ac6d38b072340",
     "phess2/lipschitz-transformers": "9173461c4a0fc8c78c0deb76c0b0a6d593b95eb2",
     "pixeli99/MixLN": "ff458269dff837f1900025fb7cc864b404b9c7e6",
     "ryyzn9/AuON": "bba2e82200825bbf8574462df32130af64a39f42",
     "sIncerass/powernorm": "9ea6226a3203d5d6fcee07a5c6dec38ec6bc5e9f",
     "takase/b2t_connection": "c8e2ad4ed0b137bf267272419dbf71771dff9f64",
     "tnq177/transformers_without_tears": "c2dfaaa93c2437a75f08b52de88b1132f78e7cad",
+    "yorkerlin/KL-Methods": "a02e6221556301cf84f9607c73f327910afb2b95",
+    "zhuhanqing/APOLLO": "76b34725abcbd45aa47d8fdf831c8b5ba6d34dde",
     "zlab-princeton/Derf": "8dd9ea3cc70370f423a80a80af6f72466bc621db",
 }
 

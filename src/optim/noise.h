@@ -1,0 +1,14 @@
+#pragma once
+// Random tensors for optimizers, from counter-based streams: the same on every rank and device.
+
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+
+namespace ingot {
+
+/// Standard normal numbers of a stream (`stream_key`), in the order of the elements, as `RandomStream::normal` draws
+/// them.
+at::Tensor normal_noise(at::IntArrayRef shape, std::uint64_t key, const at::TensorOptions& options);
+
+}  // namespace ingot
