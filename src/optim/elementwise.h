@@ -9,6 +9,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
+#include "base/random.h"
+#include "base/text.h"
 #include "device/gpu.h"
 #include "device/parallel.h"
 #include "optim/optimizer.h"
@@ -94,6 +97,28 @@ void update_run(const Run& run, const UpdateFactors<double>& factors,
   }
 }
 
+/// The same in fp32 with states in bf16, which are rounded by chance: by `key`, and by the number of each element, the
+/// run's first one being `first`. On CPUs; throws ConfigError elsewhere.
+template <class Rule>
+void update_rounded(const Run& run, const UpdateFactors<double>& wide_factors,
+                    const typename Rule::template Constants<double>& wide_constants, bool directions_only,
+                    std::uint64_t key, std::uint32_t first) {
+  if (!run.value.is_cpu()) throw ConfigError("optim.state_type: bf16 is there for CPUs only, expected fp32 on GPUs");
+  const auto factors = narrowed<UpdateFactors, float>(wide_factors);
+  const auto constants = narrowed<Rule::template Constants, float>(wide_constants);
+  RoundedArrays<Rule::kStates> arrays{
+      run.value.template data_ptr<float>(), run.grad.template const_data_ptr<float>(), {}};
+  for (std::size_t k = 0; k < Rule::kStates; ++k) {
+    arrays.states[k] = reinterpret_cast<std::uint16_t*>(run.states[k].template data_ptr<at::BFloat16>());
+  }
+  if (directions_only) arrays.out = run.direction.template data_ptr<float>();
+  arrays.key = key;
+  arrays.first = first;
+  parallel_for(0, run.value.numel(), kUpdateGrain, [&](std::int64_t begin, std::int64_t end) {
+    update_rounded_on_cpu<Rule>(arrays.from(begin), end - begin, factors, constants);
+  });
+}
+
 /// Updates weights in the pass that finds their directions.
 class FusedOptimizer : public Optimizer {
  public:
@@ -107,9 +132,9 @@ class FusedOptimizer : public Optimizer {
 };
 
 /// States with a number for each weight.
-inline std::vector<StateSpec> whole_states(const std::vector<std::string>& names) {
+inline std::vector<StateSpec> whole_states(const std::vector<std::string>& names, bool may_be_bfloat16 = false) {
   std::vector<StateSpec> specs;
-  for (const auto& name : names) specs.push_back({name, nullptr, std::nullopt, nullptr});
+  for (const auto& name : names) specs.push_back({name, nullptr, std::nullopt, nullptr, may_be_bfloat16});
   return specs;
 }
 
@@ -123,7 +148,7 @@ class Elementwise final : public FusedOptimizer {
       : settings_(settings), states_(std::move(states)), prepare_(prepare), decay_(decay) {}
 
   Granularity granularity(const Master& /*master*/) const override { return Granularity::kElement; }
-  std::vector<StateSpec> state_specs() const override { return whole_states(states_); }
+  std::vector<StateSpec> state_specs() const override { return whole_states(states_, Rule::kStatesMayBeBfloat16); }
   DecayMode decay() const override { return decay_; }
   bool take_decay(DecayMode mode) override {
     if (mode == DecayMode::kCautious) return false;
@@ -135,10 +160,27 @@ class Elementwise final : public FusedOptimizer {
   void run(std::vector<Slot>& slots, const UpdateContext& context, bool directions_only) const override {
     const auto prepared = prepare_(settings_, context);
     for (auto& slot : slots) slot.decay_factor = prepared.decay_factor;
-    for (const auto& r : runs_of(slots)) {
-      update_run<Rule>(r, update_factors(r, context.grad_scale, prepared.divisor, decay_, directions_only),
-                       prepared.constants, directions_only);
+    if (!slots.empty() && has_rounded_states(slots.front())) {
+      for (const auto& slot : slots) {
+        const auto r = run_of(slot, Rule::kStates);
+        const auto key = stream_key(context.seed, cat("state/", slot.master->name, "/", context.update));
+        update_rounded<Rule>(r, factors_of(r, prepared, context, directions_only), prepared.constants, directions_only,
+                             key, static_cast<std::uint32_t>(slot.master->begin));
+      }
+      return;
     }
+    for (const auto& r : runs_of(slots)) {
+      update_run<Rule>(r, factors_of(r, prepared, context, directions_only), prepared.constants, directions_only);
+    }
+  }
+
+  static bool has_rounded_states(const Slot& slot) {
+    return Rule::kStates > 0 && slot.states.front().scalar_type() == at::kBFloat16;
+  }
+
+  UpdateFactors<double> factors_of(const Run& run, const RuleStep<Rule>& prepared, const UpdateContext& context,
+                                   bool directions_only) const {
+    return update_factors(run, context.grad_scale, prepared.divisor, decay_, directions_only);
   }
 
   const C& settings_;

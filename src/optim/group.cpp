@@ -70,7 +70,7 @@ ParameterGroup::ParameterGroup(const std::string& group_name, const OptimConfig&
   peak_lr = optimizer.entry().lr(*settings_);
   weight_decay = optimizer.entry().weight_decay(*settings_);
   choose_decay(config, own);
-  add_states(optimizer_->state_specs(), "");
+  add_states(optimizer_->state_specs(), "", config.state_type);
   for (const auto& modifier : modifiers) {
     auto settings = modifier.settings().clone();
     auto made = modifier.entry().make(*settings);
@@ -118,10 +118,11 @@ double ParameterGroup::weight_decay_at(std::int64_t update, const ParamInfo& inf
   return corrected ? decay * lr_schedule_->factor(time_of(update)) : decay;
 }
 
-void ParameterGroup::add_states(const std::vector<StateSpec>& specs, const std::string& prefix) {
+void ParameterGroup::add_states(const std::vector<StateSpec>& specs, const std::string& prefix, StateType type) {
   for (auto spec : specs) {
     spec.name = prefix + spec.name;
-    states.push_back({std::move(spec), {}, 0, {}});
+    const bool is_rounded = type == StateType::kBfloat16 && spec.may_be_bfloat16;
+    states.push_back({std::move(spec), {}, 0, {}, is_rounded});
   }
 }
 
@@ -178,14 +179,14 @@ std::int64_t ParameterGroup::bytes(at::ScalarType master_dtype) const {
     return elements * static_cast<std::int64_t>(c10::elementSize(dtype));
   };
   std::int64_t total = of(directions_size_, master_dtype);
-  for (const auto& state : states) total += of(state.size, state.spec.dtype.value_or(master_dtype));
+  for (const auto& state : states) total += of(state.size, state.dtype(master_dtype));
   return total;
 }
 
 void ParameterGroup::allocate(const at::TensorOptions& options) {
   for (auto& slot : slots) slot.states.clear();
   for (auto& state : states) {
-    state.flat = at::zeros({state.size}, state.spec.dtype ? options.dtype(*state.spec.dtype) : options);
+    state.flat = at::zeros({state.size}, options.dtype(state.dtype(at::typeMetaToScalarType(options.dtype()))));
     for (std::size_t i = 0; i < slots.size(); ++i) {
       const auto shape = state.shape(*slots[i].master);
       slots[i].states.push_back(state.flat.narrow(0, state.offsets[i], c10::multiply_integers(shape)).view(shape));

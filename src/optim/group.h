@@ -16,7 +16,11 @@ struct StateLayout {
   std::vector<std::int64_t> offsets;  // for each slot
   std::int64_t size = 0;
   at::Tensor flat;
+  bool is_rounded = false;  // kept in bf16, where masters are in fp32
 
+  at::ScalarType dtype(at::ScalarType masters) const {
+    return is_rounded && masters == at::kFloat ? at::kBFloat16 : spec.dtype.value_or(masters);
+  }
   std::vector<std::int64_t> shape(const Master& master) const { return spec.shape ? spec.shape(master) : master.shape; }
 };
 
@@ -99,7 +103,7 @@ class ParameterGroup {
   void set_rates(const UpdateContext& context);
   void direct(const UpdateContext& context);
   void add_schedules(const NamedMap<MovingConfig>& config, const Variant<OptimizerEntry>* partner);
-  void add_states(const std::vector<StateSpec>& specs, const std::string& prefix);
+  void add_states(const std::vector<StateSpec>& specs, const std::string& prefix, StateType type = StateType::kFloat32);
 
   ScheduleContext context_;
   const OptimizerEntry* entry_;

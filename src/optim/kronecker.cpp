@@ -156,7 +156,7 @@ double Moments::correction(std::int64_t t) const {
 
 void leave_weights(Slot& slot) {
   slot.direction.zero_();
-  slot.weight_decay = 0;
+  slot.decay_factor = 0;
 }
 
 }  // namespace ingot::kronecker

@@ -1,5 +1,6 @@
 #include "optim/optim_config.h"
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "base/text.h"
@@ -78,6 +79,8 @@ void describe(Fields& f, OptimConfig& c) {
       "coupled (in the gradient), independent (of the peak learning rate: schedule x decay), cautious (decoupled, "
       "only where the update makes the weight smaller too), corrected (decoupled times schedule on matrices between "
       "activations, as AdamC)");
+  f.choice("state_type", c.state_type, {{"fp32", StateType::kFloat32}, {"bf16", StateType::kBfloat16}},
+           "in what optimizers keep their states; bf16, rounded by chance, where the method allows it");
   f.field("schedule", c.schedule, "learning-rate factor over the run");
   f.field(
       "schedules", c.schedules,
@@ -109,6 +112,20 @@ void check(const std::string& path, const NamedMap<MovingConfig>& schedules, Pro
   for (const auto& [name, moving] : schedules) check(cat(path, ".", name, ".schedule"), moving.schedule, problems);
 }
 
+bool may_round_states(const Variant<OptimizerEntry>& optimizer) {
+  if (optimizer.entry().validate && !optimizer.entry().validate(optimizer.settings()).empty()) return true;
+  const auto specs = optimizer.entry().make(optimizer.settings())->state_specs();
+  return std::any_of(specs.begin(), specs.end(), [](const StateSpec& spec) { return spec.may_be_bfloat16; });
+}
+
+/// Whether bf16 was asked for and no optimizer keeps anything in it.
+bool rounds_nothing(const OptimConfig& config) {
+  if (config.state_type == StateType::kFloat32 || may_round_states(config.optimizer)) return false;
+  if (config.others && may_round_states(*config.others)) return false;
+  return std::none_of(config.groups.begin(), config.groups.end(),
+                      [](const GroupConfig& group) { return group.optimizer && may_round_states(*group.optimizer); });
+}
+
 }  // namespace
 
 void validate(const OptimConfig& config, Problems& problems) {
@@ -119,6 +136,10 @@ void validate(const OptimConfig& config, Problems& problems) {
       problems.add("optim.others", cat(entry.name, " trains ", entry.takes_what,
                                        " alone, expected an optimizer of every parameter, such as adamw"));
     }
+  }
+  if (rounds_nothing(config)) {
+    problems.add("optim.state_type",
+                 cat(config.optimizer.name(), " keeps no states that may be in bf16, expected fp32"));
   }
   check("optim.schedule", config.schedule, problems);
   check("optim.schedules", config.schedules, problems);

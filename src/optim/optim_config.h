@@ -61,10 +61,14 @@ struct GroupConfig {
 };
 void describe(Fields& f, GroupConfig& c);
 
+/// In what optimizers keep their states: that of the masters, or bf16 where they allow it.
+enum class StateType { kFloat32, kBfloat16 };
+
 struct OptimConfig {
   Variant<OptimizerEntry> optimizer;              // required
   std::optional<Variant<OptimizerEntry>> others;  // of what `optimizer` does not take; see choose_others
   std::optional<DecayRule> decay;                 // absent: the optimizer's own
+  StateType state_type = StateType::kFloat32;
   Variant<ScheduleEntry> schedule{"constant"};
   NamedMap<MovingConfig> schedules;
   std::vector<Variant<ModifierEntry>> modifiers;

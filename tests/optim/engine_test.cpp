@@ -75,6 +75,26 @@ class Model {
   }
 };
 
+TEST(OptimizerEngine, StatesInBfloat16TakeHalf) {
+  const Model model;
+  const auto wide = model.engine("optimizer: adamw"), narrow = model.engine("{optimizer: adamw, state_type: bf16}");
+  EXPECT_EQ(2 * narrow->state_bytes(), wide->state_bytes());
+  EXPECT_EQ(narrow->state().front().tensor.scalar_type(), at::kBFloat16);
+  // A group's optimizer may allow it where another does not.
+  const auto mixed = model.engine(
+      "{optimizer: {type: soap}, state_type: bf16, groups: [{name: rest, match: {role: gain}, optimizer: adamw}]}");
+  for (const auto& state : mixed->state()) {
+    EXPECT_EQ(state.tensor.scalar_type() == at::kBFloat16, state.name.ends_with(".gain")) << state.name;
+  }
+}
+
+TEST(OptimizerEngine, EmptyStatesAreNotListed) {
+  const Model model;
+  for (const auto& state : model.engine("{optimizer: {type: soap, max_precond_dim: 5}}")->state()) {
+    EXPECT_GT(state.tensor.numel(), 0) << state.name;
+  }
+}
+
 void run(Model& model, OptimizerEngine& engine, std::int64_t first, std::int64_t last) {
   for (std::int64_t t = first; t <= last; ++t) {
     model.randomise_grads(static_cast<std::uint64_t>(100 + t));
