@@ -12,6 +12,7 @@
 #include "nn/branch.h"
 #include "nn/position.h"
 #include "nn/standalone.h"
+#include "optim/optimizer.h"
 #include "registry/variant_text.h"
 
 namespace ingot {
@@ -275,7 +276,11 @@ Operation described_operation(const Families& families, const std::string& text)
                      describe_in<PositionEntry>(families, name, text, yaml, out) ||
                      describe_in<FfnEntry>(families, name, text, yaml, out) ||
                      describe_in<MixerEntry>(families, name, text, yaml, out);
-  if (!found) throw ConfigError(cat("bench op: no norm, activation, position, ffn or mixer is named '", name, "'"));
+  const auto* optimizers = families.find(OptimizerEntry::kFamily);
+  if (!found && optimizers != nullptr && families.get<OptimizerEntry>().find(name) != nullptr)
+    return optimizer_operation(families, yaml, text);
+  if (!found)
+    throw ConfigError(cat("bench op: no norm, activation, position, ffn, mixer or optimizer is named '", name, "'"));
   return *out;
 }
 

@@ -62,6 +62,7 @@ nlohmann::ordered_json settings_json(const BenchSizes& sizes, Precision precisio
           {"seq_len", sizes.seq_len},
           {"d_model", sizes.d_model},
           {"vocab_size", sizes.vocab_size},
+          {"parameters", sizes.parameters},
           {"dtype", precision_name(precision)}};
 }
 
@@ -76,7 +77,7 @@ std::vector<double> totals(const std::vector<std::vector<double>>& times) {
 
 BenchResult result_of(const std::string& name, const Workload& work, const std::vector<std::vector<double>>& times,
                       double peak_gflops) {
-  BenchResult result{name, summarise(totals(times)), {}};
+  BenchResult result{name, summarise(totals(times)), work.facts};
   for (std::size_t part = 0; part < work.parts.size(); ++part) {
     result.facts[work.parts[part] + "_seconds"] = to_json(summarise(times[part]));
   }
@@ -88,6 +89,20 @@ BenchResult result_of(const std::string& name, const Workload& work, const std::
   }
   result.facts["bytes"] = work.bytes;
   result.facts["gigabytes_per_second"] = work.bytes / seconds * 1e-9;
+  return result;
+}
+
+/// What is timed when nothing else is there, beside its yardstick.
+BenchResult time_alone(const Operation& operation, const BenchSizes& sizes, const TimingOptions& timing, double peak) {
+  const auto work = operation.workload(sizes);
+  std::vector<TimedRun> runs = {work.run};
+  if (work.yardstick) runs.push_back(work.yardstick);
+  const auto times = time_in_turns(runs, timing);
+  auto result = result_of(operation.key(), work, times[0], peak);
+  if (work.yardstick) {
+    const double bandwidth = work.yardstick_bytes / summarise(times[1][0]).median;
+    result.facts["share_of_bandwidth"] = work.bytes / result.seconds.median / bandwidth;
+  }
   return result;
 }
 
@@ -125,11 +140,16 @@ OpBench bench_operations(const OpBenchOptions& options, const Families& families
   std::vector<Workload> works;
   std::vector<TimedRun> runs;
   std::vector<std::string> names;
+  std::vector<const Operation*> alone;
   std::size_t shown = 0;
   for (std::size_t i = 0; i < operations.size(); ++i) {
     const auto problem = operations[i].check(sizes);
     if (!problem.empty()) {
       out.failures.emplace_back(operations[i].key(), problem);
+      continue;
+    }
+    if (operations[i].alone) {
+      alone.push_back(&operations[i]);
       continue;
     }
     works.push_back(operations[i].workload(sizes));
@@ -143,6 +163,11 @@ OpBench bench_operations(const OpBenchOptions& options, const Families& families
     const auto result = result_of(names[i], works[i], times[i], peak);
     if (names[i] == kYardstick) yardstick = result.seconds.median;
     if (i < shown) out.report.results.push_back(result);
+  }
+  works.clear();
+  runs.clear();
+  for (const auto* operation : alone) {
+    out.report.results.push_back(time_alone(*operation, sizes, options.timing, peak));
   }
   if (yardstick > 0) relate_norms(out.report.results, yardstick);
   for (const auto& [name, problem] : out.failures) {
@@ -158,22 +183,37 @@ std::string op_bench_text(const OpBench& bench) {
     const auto found = result.facts.find(key);
     return found == result.facts.end() ? std::string("-") : cat(short_number(scale * found->get<double>()), unit);
   };
+  const auto spread = [](const BenchResult& result) {
+    return cat(short_number(100 * result.seconds.relative_spread()), " %");
+  };
   Table table{"operation", {"forward", "backward", "both", "spread", "GFLOP/s", "of peak", "GB/s", "x rms_norm"}, {}};
+  Table updates{"update", {"time", "spread", "ns/parameter", "state B/parameter", "GB/s", "of bandwidth"}, {}};
+  std::string updated;
   for (const auto& result : bench.report.results) {
     const auto part = [&](const char* key) {
       const auto found = result.facts.find(key);
       return found == result.facts.end() ? std::string("-") : short_time((*found)["median"].get<double>());
     };
+    if (result.facts.contains("parameters")) {
+      const auto parameters = result.facts["parameters"].get<double>();
+      updated = cat(", ", short_number(parameters), " parameters updated");
+      updates.rows.push_back(
+          {result.name,
+           {short_time(result.seconds.median), spread(result), short_number(result.seconds.median / parameters * 1e9),
+            number(result, "state_bytes_per_parameter"), number(result, "gigabytes_per_second"),
+            number(result, "share_of_bandwidth", 100, " %")}});
+      continue;
+    }
     table.rows.push_back({result.name,
                           {part("forward_seconds"), part("backward_seconds"), short_time(result.seconds.median),
-                           cat(short_number(100 * result.seconds.relative_spread()), " %"), number(result, "gflops"),
-                           number(result, "share_of_peak", 100, " %"), number(result, "gigabytes_per_second"),
-                           number(result, "relative_to_rms_norm")}});
+                           spread(result), number(result, "gflops"), number(result, "share_of_peak", 100, " %"),
+                           number(result, "gigabytes_per_second"), number(result, "relative_to_rms_norm")}});
   }
   const std::string dtype = settings["dtype"];
   return cat(machine.text(), ", ", dtype, ", ", settings["rows"].get<std::int64_t>(), " x ",
              settings["seq_len"].get<std::int64_t>(), " tokens, d_model ", settings["d_model"].get<std::int64_t>(),
-             "; peak ", short_number(machine.peak_gflops.at(dtype)), " GFLOP/s\n", table_text(table));
+             updated, "; peak ", short_number(machine.peak_gflops.at(dtype)), " GFLOP/s\n",
+             table.rows.empty() ? "" : table_text(table), updates.rows.empty() ? "" : table_text(updates));
 }
 
 }  // namespace ingot

@@ -6,9 +6,11 @@
 
 #include <functional>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <vector>
 
+#include "bench/stats.h"
 #include "device/numerics.h"
 #include "nn/norm.h"
 
@@ -20,6 +22,7 @@ struct BenchSizes {
   std::int64_t seq_len = 256;
   std::int64_t d_model = 512;
   std::int64_t vocab_size = 8192;
+  std::int64_t parameters = 30'000'000;  // about as many are updated by optimizers
   at::ScalarType dtype = at::kFloat;
   at::Device device = at::kCPU;
 
@@ -33,6 +36,10 @@ struct Workload {
   std::vector<std::string> parts;  // "forward", "backward"; or "update"
   double flops = 0;                // of all parts; 0: not known
   double bytes = 0;  // inputs, weights, outputs and their gradients, read or written once where they must be
+  nlohmann::ordered_json facts = nlohmann::ordered_json::object();  // what else is known, for the report
+  /// What to compare the bytes per second with: moves `yardstick_bytes`, returns its seconds. May be null.
+  TimedRun yardstick;
+  double yardstick_bytes = 0;
 };
 
 struct Operation {
@@ -43,6 +50,8 @@ struct Operation {
   /// Compares with the reference, few rows at full width. What disagrees, or "".
   std::function<std::string(const BenchSizes& sizes)> check;
   std::function<Workload(const BenchSizes& sizes)> workload;
+  /// Needs so much memory that it is timed when nothing else is there, with its yardstick in turns.
+  bool alone = false;
 };
 
 /// A tensor that an operation multiplies with, and where its gradient goes: a buffer that is added to, or, if
@@ -87,5 +96,7 @@ Operation described_operation(const Families& families, const std::string& text)
 /// Fused operations of src/ops, and the updates of the optimizers.
 std::vector<Operation> core_operations();
 std::vector<Operation> optimizer_operations(const Families& families);
+/// The updates of the optimizer that `yaml` describes, under the name `text`. Throws ConfigError.
+Operation optimizer_operation(const Families& families, const std::string& yaml, const std::string& text);
 
 }  // namespace ingot

@@ -1,7 +1,12 @@
-// Updates of the optimizers on one flat run of weights, the size of a transformer layer.
+// Updates of the optimizers on the matrices and gains of a transformer's layers.
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/full.h>
 #include <ATen/ops/zeros.h>
+#include <c10/util/accumulate.h>
+
+#include <algorithm>
+#include <deque>
 
 #include "base/text.h"
 #include "bench/operation.h"
@@ -13,84 +18,165 @@
 namespace ingot {
 namespace {
 
-constexpr std::int64_t kCheckElements = 10007;  // no multiple of a vector width
+using Shapes = std::vector<std::vector<std::int64_t>>;
 
-/// One parameter [n] with its state.
-class FlatWeights {
- public:
-  FlatWeights(const Variant<OptimizerEntry>& optimizer, std::int64_t n, const at::TensorOptions& options)
-      : settings_(optimizer.settings().clone()), optimizer_(optimizer.entry().make(*settings_)) {
-    info_.name = "weight";
-    info_.shape = {n};
-    master_.param = &info_;
-    master_.name = info_.name;
-    master_.shape = info_.shape;
-    master_.numel = n;
-    master_.value = random_normal({n}, 1, at::kFloat).to(options);
-    master_.grad = random_normal({n}, 2, at::kFloat).to(options);
-    Slot slot;
-    slot.master = &master_;
-    slot.lr = 1e-3;
-    slot.weight_decay = 0.1;
-    for (const auto& spec : optimizer_->state_specs()) {
-      const auto state_options = spec.dtype ? options.dtype(*spec.dtype) : options;
-      slot.states.push_back(at::zeros(spec.shape ? spec.shape(master_) : master_.shape, state_options));
-      if (spec.start) spec.start(slot.states.back(), master_);
-    }
-    if (!optimizer_->is_fused()) slot.direction = at::zeros({n}, options);
-    slots_ = {slot};
+/// q, k, v, o, an ffn of four times the width, and two gains.
+void add_layer(std::int64_t width, Shapes& shapes) {
+  for (int i = 0; i < 4; ++i) shapes.push_back({width, width});
+  shapes.insert(shapes.end(), {{4 * width, width}, {width, 4 * width}, {width}, {width}});
+}
+
+/// As many layers as come nearest to `parameters`.
+Shapes layers(std::int64_t width, std::int64_t parameters) {
+  Shapes shapes;
+  const auto of_layer = 12 * width * width + 2 * width;
+  for (std::int64_t i = std::max<std::int64_t>(1, (parameters + of_layer / 2) / of_layer); i > 0; --i) {
+    add_layer(width, shapes);
   }
-  FlatWeights(const FlatWeights&) = delete;
-  FlatWeights& operator=(const FlatWeights&) = delete;
+  return shapes;
+}
 
+/// Parameters in flat buffers with their states, as a group of the engine has them.
+class Weights {
+ public:
+  Weights(const Variant<OptimizerEntry>& optimizer, const Shapes& shapes, const at::TensorOptions& options)
+      : settings_(optimizer.settings().clone()), optimizer_(optimizer.entry().make(*settings_)) {
+    for (const auto& shape : shapes) declare(shape);
+    values_ = random_normal({numel_}, 1, at::kFloat).to(options);
+    grads_ = at::zeros({numel_}, options);
+    const at::Tensor directions = optimizer_->is_fused() ? at::Tensor() : at::zeros({numel_}, options);
+    for (auto& master : masters_) {
+      const auto part = [&](const at::Tensor& flat) {
+        return flat.narrow(0, master.offset, master.numel).view(master.shape);
+      };
+      master.value = part(values_);
+      master.grad = part(grads_);
+      Slot& slot = slots_.emplace_back();
+      slot.master = &master;
+      slot.lr = 1e-3;
+      slot.weight_decay = 0.1;
+      slot.follows = slots_.size() > 1;
+      if (directions.defined()) slot.direction = part(directions);
+    }
+    for (const auto& spec : optimizer_->state_specs()) add_state(spec, options);
+  }
+  Weights(const Weights&) = delete;
+  Weights& operator=(const Weights&) = delete;
+
+  void draw_grads(std::uint64_t seed) { grads_.copy_(random_normal({numel_}, seed, at::kFloat)); }
   void update() {
     UpdateContext context;
     context.update = ++updates_;
     context.grad_scale = 0.5;
+    for (auto& slot : slots_) slot.weight_decay = 0.1;
     optimizer_->step(slots_, context);
   }
-  const at::Tensor& value() const { return master_.value; }
-  /// Weights and states are read and written, gradients read.
+  const at::Tensor& values() const { return values_; }
+  std::int64_t numel() const { return numel_; }
+  double state_bytes() const { return state_bytes_; }
+  std::int64_t period() const { return optimizer_->period(); }
+  /// What an update must move: weights and states are read and written, gradients read.
   double bytes() const {
-    double bytes = 2 * static_cast<double>(master_.value.nbytes()) + static_cast<double>(master_.grad.nbytes());
-    for (const auto& state : slots_.front().states) bytes += 2 * static_cast<double>(state.nbytes());
-    return bytes;
+    return 2 * static_cast<double>(values_.nbytes()) + static_cast<double>(grads_.nbytes()) + 2 * state_bytes_;
   }
 
  private:
+  void declare(const std::vector<std::int64_t>& shape) {
+    ParamInfo& info = infos_.emplace_back();
+    info.name = cat("weight.", infos_.size());
+    info.shape = shape;
+    info.roles = shape.size() == 2 ? Role::kInner : Role::kGain;
+    info.fan_in = shape.back();
+    info.fan_out = shape.front();
+    Master& master = masters_.emplace_back();
+    master.param = &info;
+    master.name = info.name;
+    master.shape = shape;
+    master.index = masters_.size() - 1;
+    master.offset = numel_;
+    master.numel = c10::multiply_integers(shape);
+    numel_ += master.numel;
+  }
+  void add_state(const StateSpec& spec, const at::TensorOptions& options) {
+    const auto state_options = spec.dtype ? options.dtype(*spec.dtype) : options;
+    const at::Tensor flat = spec.shape ? at::Tensor() : at::zeros({numel_}, state_options);
+    for (auto& slot : slots_) {
+      const Master& m = *slot.master;
+      slot.states.push_back(spec.shape ? at::zeros(spec.shape(m), state_options)
+                                       : flat.narrow(0, m.offset, m.numel).view(m.shape));
+      if (spec.start) spec.start(slot.states.back(), m);
+      state_bytes_ += static_cast<double>(slot.states.back().nbytes());
+    }
+  }
+
   std::unique_ptr<ConfigObject> settings_;
   std::unique_ptr<Optimizer> optimizer_;
-  ParamInfo info_;
-  Master master_;
+  std::deque<ParamInfo> infos_;
+  std::deque<Master> masters_;
   std::vector<Slot> slots_;
+  at::Tensor values_, grads_;
+  std::int64_t numel_ = 0;
+  double state_bytes_ = 0;
   std::int64_t updates_ = 0;
 };
 
-Operation update_of(const Variant<OptimizerEntry>& optimizer) {
+/// Seconds of one update, averaged over a period.
+double seconds_of_update(Weights& weights, bool on_gpu) {
+  const double start = seconds_now();
+  for (std::int64_t i = weights.period(); i > 0; --i) weights.update();
+  if (on_gpu) gpu_synchronize();
+  return (seconds_now() - start) / static_cast<double>(weights.period());
+}
+
+/// x <- x + y: the bytes that memory gives to loops like those of updates.
+void add_yardstick(Workload& work, std::int64_t numel, at::Device device) {
+  const auto options = at::TensorOptions(at::kFloat).device(device);
+  const at::Tensor x = at::full({numel}, 1, options), y = at::full({numel}, 1e-6, options);
+  work.yardstick_bytes = 3 * static_cast<double>(x.nbytes());
+  work.yardstick = [x, y, on_gpu = device.is_cuda()] {
+    const double start = seconds_now();
+    at::Tensor(x).add_(y);
+    if (on_gpu) gpu_synchronize();
+    return std::vector<double>{seconds_now() - start};
+  };
+}
+
+/// Three updates in fp32 against fp64. Sizes are no multiples of a vector's width.
+std::string check(const Variant<OptimizerEntry>& optimizer, at::Device device) {
+  const Shapes shapes = {{24, 24}, {17, 33}, {35, 13}, {1007}};
+  Weights single(optimizer, shapes, at::TensorOptions(at::kFloat).device(device));
+  Weights wide(optimizer, shapes, at::TensorOptions(at::kDouble));
+  for (std::uint64_t i = 0; i < 3; ++i) {
+    for (auto* weights : {&single, &wide}) {
+      weights->draw_grads(10 + i);
+      weights->update();
+    }
+  }
+  const auto result = compare(single.values().cpu(), wide.values(), Tolerance::of(at::kFloat).chain(3));
+  return result.agrees ? "" : cat("three updates: ", result.message);
+}
+
+Operation update_of(const Variant<OptimizerEntry>& optimizer, const std::string& name) {
   Operation out;
   out.family = OptimizerEntry::kFamily;
-  out.name = optimizer.name();
-  out.check = [optimizer](const BenchSizes& sizes) -> std::string {
-    FlatWeights single(optimizer, kCheckElements, at::TensorOptions(at::kFloat).device(sizes.device));
-    FlatWeights wide(optimizer, kCheckElements, at::TensorOptions(at::kDouble));
-    for (int i = 0; i < 3; ++i) {
-      single.update();
-      wide.update();
-    }
-    const auto result = compare(single.value().cpu(), wide.value(), Tolerance::of(at::kFloat).chain(3));
-    return result.agrees ? "" : cat("three updates: ", result.message);
-  };
+  out.name = name;
+  out.alone = true;
+  out.check = [optimizer](const BenchSizes& sizes) { return check(optimizer, sizes.device); };
   out.workload = [optimizer](const BenchSizes& sizes) {
-    const auto weights = std::make_shared<FlatWeights>(optimizer, 12 * sizes.d_model * sizes.d_model,
-                                                       at::TensorOptions(at::kFloat).device(sizes.device));
+    const auto weights = std::make_shared<Weights>(optimizer, layers(sizes.d_model, sizes.parameters),
+                                                   at::TensorOptions(at::kFloat).device(sizes.device));
+    weights->draw_grads(2);
+    weights->update();  // the first may only start the states
+    const auto numel = static_cast<double>(weights->numel());
     Workload work;
     work.parts = {"update"};
     work.bytes = weights->bytes();
+    work.facts = {{"parameters", weights->numel()},
+                  {"state_bytes_per_parameter", weights->state_bytes() / numel},
+                  {"updates_per_run", weights->period()}};
+    add_yardstick(work, weights->numel(), sizes.device);
     work.run = [weights, on_gpu = sizes.device.is_cuda()] {
-      const double start = seconds_now();
-      weights->update();
-      if (on_gpu) gpu_synchronize();
-      return std::vector<double>{seconds_now() - start};
+      return std::vector<double>{seconds_of_update(*weights, on_gpu)};
     };
     return work;
   };
@@ -99,11 +185,15 @@ Operation update_of(const Variant<OptimizerEntry>& optimizer) {
 
 }  // namespace
 
+Operation optimizer_operation(const Families& families, const std::string& yaml, const std::string& text) {
+  return update_of(read_variant<OptimizerEntry>(yaml, families, text), text);
+}
+
 std::vector<Operation> optimizer_operations(const Families& families) {
   std::vector<Operation> out;
   if (families.find(OptimizerEntry::kFamily) == nullptr) return out;
   for (const auto& name : families.get<OptimizerEntry>().names()) {
-    out.push_back(update_of(read_variant<OptimizerEntry>(cat("{type: ", name, "}"), families, "defaults")));
+    out.push_back(optimizer_operation(families, cat("{type: ", name, "}"), name));
   }
   return out;
 }

@@ -244,6 +244,7 @@ void ParameterGroup::set_rates(const UpdateContext& context) {
   const double rate = lr(context.update);
   for (auto& slot : slots) {
     slot.lr = rate * slot.lr_factor;
+    slot.decay_factor = 1;
     slot.weight_decay = weight_decay_at(context.update, *slot.master->param, slot.peak_weight_decay, slot.lr);
     if (context.update != 1) continue;
     for (std::size_t k = 0; k < states.size(); ++k) {
@@ -274,7 +275,7 @@ void ParameterGroup::step(const UpdateContext& step_context) {
   set_rates(context);
   const auto as_constraints_see_it = [&](const Slot& slot) {
     return ConstraintStep{context.update + schedule_offset, [&](const Master&) { return slot.lr; },
-                          [&](const Master&) { return decays_whole() ? slot.lr * slot.weight_decay : 0; }};
+                          [&](const Master&) { return decays_whole() ? slot.lr * slot.weight_decay * slot.decay_factor : 0; }};
   };
   if (constraints != nullptr) {
     for (auto& slot : slots) constraints->change_gradient(*slot.master, as_constraints_see_it(slot));

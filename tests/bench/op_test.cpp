@@ -64,6 +64,7 @@ OpBenchOptions quick(const std::vector<std::string>& names) {
   options.sizes.seq_len = 16;
   options.sizes.d_model = 64;
   options.sizes.vocab_size = 100;
+  options.sizes.parameters = 1;  // one layer
   options.device = DeviceKind::kCpu;
   options.precision = Precision::kFloat32;
   options.threads = 1;
@@ -123,6 +124,25 @@ TEST(BenchOp, EveryFusedOperationIsReached) {
     const auto name = entry.path().filename().string();
     EXPECT_TRUE(timed.count(name) + elsewhere.count(name) == 1) << "bench_core_ops.cpp lacks " << name;
   }
+}
+
+TEST(BenchOp, UpdatesAreMeasuredAgainstMemory) {
+  const auto families = make_families();
+  const auto bench = bench_operations(quick({"adamw", "soap {max_precond_dim: 64}"}), families);
+  ASSERT_EQ(bench.report.results.size(), 2u);
+  const auto& adamw = bench.report.results[0];
+  const auto& soap = bench.report.results[1];
+  EXPECT_EQ(adamw.name, "optimizers/adamw");
+  const double parameters = 12 * 64 * 64 + 2 * 64;
+  EXPECT_EQ(adamw.facts["parameters"].get<double>(), parameters);
+  EXPECT_EQ(adamw.facts["state_bytes_per_parameter"].get<double>(), 8);
+  EXPECT_EQ(adamw.facts["bytes"].get<double>(), 28 * parameters);
+  EXPECT_GT(adamw.facts["share_of_bandwidth"].get<double>(), 0);
+  // Two matrices for each side of up to 64: eight of four squares, one of each of the two of the ffn.
+  EXPECT_EQ(soap.facts["state_bytes_per_parameter"].get<double>(), 8 + 4 * 2 * 10 * 64 * 64 / parameters);
+  const auto text = op_bench_text(bench);
+  EXPECT_NE(text.find("of bandwidth"), std::string::npos);
+  EXPECT_EQ(text.find("x rms_norm"), std::string::npos) << "a table without rows";
 }
 
 TEST(BenchOp, NamesChoose) {

@@ -238,7 +238,7 @@ void OptimizerBench::observe_sampled(std::int64_t update, double grad_scale) {
 void OptimizerBench::step(std::int64_t update, double lr, double grad_scale) {
   for (auto& slot : slots_) {
     slot.lr = lr;
-    slot.weight_decay = slot.peak_weight_decay;
+    slot.decay_factor = 1;
   }
   rates_.resize(std::max(rates_.size(), static_cast<std::size_t>(update)), lr);
   update_ = update;

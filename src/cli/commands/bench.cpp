@@ -92,6 +92,9 @@ void add_op(CLI::App* parent, CommandLine& line) {
   command->add_option("--vocab-size", bench.sizes.vocab_size, "of embedding and head")
       ->check(whole_number(1, limits::kVocabulary))
       ->capture_default_str();
+  command->add_option("--parameters", bench.sizes.parameters, "about as many are updated by each optimizer")
+      ->check(whole_number(1))
+      ->capture_default_str();
   command->add_option("--dtype", bench.precision, "fp32, bf16, or auto: what multiplies faster here")
       ->transform(choice(kPrecisions));
   command->add_option("--device", bench.device, "auto, cpu or cuda")->transform(choice(kDevices));
