@@ -123,6 +123,7 @@ const std::vector<Case>& cases() {
        {"weights.constraints=[{type: radial_brake, match: {role: reads_stream}}, {type: spectral_soft_cap, bound: 0.5, "
         "match: {role: writes_stream}}]",
         "optim.decay=cautious", "optim.optimizer.weight_decay=0.1"}},
+      {"bf16_states", {"optim.state_type=bf16"}},
       {"groups", {"optim.groups=[{name: gains, match: {role: gain}, optimizer: {type: sgd, lr: 0.1, momentum: 0.9}}]"}},
       {"buffers", {"model.norm={type: power_norm, allow_leak: true}"}},
       {"frozen_norm", {"model.norm={type: frozen_norm, freeze: {at: 2}, penalty: 0.1}"}},
@@ -148,6 +149,20 @@ const std::vector<Case>& cases() {
 std::string name_of(const ::testing::TestParamInfo<Case>& test) { return test.param.name; }
 
 INSTANTIATE_TEST_SUITE_P(Models, ShardedSteps, ::testing::ValuesIn(cases()), name_of);
+
+TEST(ShardedSteps, OfFactoredMatricesHaveTheBitsOfUnsharded) {
+  const Families families = make_families();
+  const std::vector<std::string> soap = {
+      "optim.optimizer={type: soap, precondition_frequency: 1, max_precond_dim: 128}"};
+  for (const int world_size : {2, 3}) {
+    const auto whole = run(world_size, world_size, families, soap, "none");
+    for (const auto& rank : run(world_size, world_size, families, soap, "optimizer")) {
+      EXPECT_EQ(rank.losses, whole[0].losses);
+      EXPECT_TRUE(at::equal(rank.weights, whole[0].weights));
+      EXPECT_LT(rank.state_bytes, whole[0].state_bytes);
+    }
+  }
+}
 
 TEST(ShardedStore, HoldsItsShareOfTheMasters) {
   const Families families = make_families();
