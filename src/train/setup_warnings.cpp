@@ -82,6 +82,18 @@ void warn_of_branch_factors(const TrainSetup& setup, std::vector<std::string>& o
   }
 }
 
+/// Zeros that are meant to grow slowly.
+void warn_of_zeros(const TrainSetup& setup, const FixedScales& fixed, std::vector<std::string>& out) {
+  for (const auto& choice : setup.store->choices()) {
+    const auto& constraint = fixed[choice.info];
+    if (choice.init != "zeros" || constraint.empty()) continue;
+    out.push_back(cat("'", choice.info->name, "' starts at zero, but its constraint ", constraint,
+                      " gives it its full scale with the first update; expected an init without zeros there, or no "
+                      "such constraint"));
+    return;
+  }
+}
+
 void warn_of_decay(const TrainSetup& setup, std::vector<std::string>& out) {
   for (const auto& assignment : setup.optimizer->assignments()) {
     const auto& info = *assignment.master->param;
@@ -160,6 +172,7 @@ std::vector<std::string> setup_warnings(const TrainSetup& setup) {
   warn_of_tied_head(setup.config, out);
   warn_of_init(setup, fixed, out);
   warn_of_branch_factors(setup, out);
+  warn_of_zeros(setup, fixed, out);
   warn_of_decay(setup, out);
   warn_of_others(setup, out);
   warn_of_constrained_decay(setup, fixed, out);

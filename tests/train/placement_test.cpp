@@ -230,6 +230,15 @@ TEST_F(Warnings, NameADepthScaledInitUnderUnitNorm) {
   EXPECT_NE(text.find("unit_norm sets the scale"), std::string::npos) << text;
 }
 
+TEST_F(Warnings, NameZerosUnderUnitNorm) {
+  const std::string zeros = "weights.init=zero_outputs";
+  EXPECT_EQ(of({zeros}), "");
+  const auto text = of({zeros, "weights.constraints=[unit_norm]"});
+  EXPECT_NE(text.find("'layers.0.mixer.o.weight' starts at zero, but its constraint unit_norm"), std::string::npos)
+      << text;
+  EXPECT_EQ(of({zeros, "weights.constraints=[{type: unit_norm, start: 2 steps}]"}), "");
+}
+
 TEST_F(Warnings, NameDecayOfScaleInvariantWeights) {
   const std::string decay = "optim.optimizer.weight_decay=0.1";
   EXPECT_EQ(of({decay}), "");
