@@ -16,9 +16,9 @@ StateTensors evaluation_state(const ParameterStore& store, const at::Tensor& fla
 
 /// The name in a checkpoint of what is called `name` here.
 using NameThere = std::function<std::string(const std::string& name)>;
-/// Entries that load a checkpoint's weights to evaluate into the store's masters, under their names here; none if it has
-/// none. They go behind those of `store.state()`: the later of two entries of a tensor stands. `name_there` null: names
-/// are the same.
+/// Entries that load a checkpoint's weights to evaluate into the store's masters, under their names here; none if it
+/// has none. They go behind those of `store.state()`: the later of two entries of a tensor stands. `name_there` null:
+/// names are the same.
 StateTensors evaluation_entries(const ParameterStore& store, const fs::path& checkpoint,
                                 const NameThere& name_there = {});
 

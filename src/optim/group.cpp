@@ -203,7 +203,9 @@ void ParameterGroup::allocate(const at::TensorOptions& options) {
 UpdateContext ParameterGroup::placed(UpdateContext context) const {
   context.position = position(context.update);
   // Updates of a run that this one took over may lie before its schedules.
-  context.rate_factor = [this](std::int64_t at) { return lr_schedule_->factor(context_.time_of(std::max<std::int64_t>(0, at))); };
+  context.rate_factor = [this](std::int64_t at) {
+    return lr_schedule_->factor(context_.time_of(std::max<std::int64_t>(0, at)));
+  };
   context.run = context_;
   return context;
 }
@@ -274,8 +276,9 @@ void ParameterGroup::step(const UpdateContext& step_context) {
   const auto context = placed(step_context);
   set_rates(context);
   const auto as_constraints_see_it = [&](const Slot& slot) {
-    return ConstraintStep{context.update + schedule_offset, [&](const Master&) { return slot.lr; },
-                          [&](const Master&) { return decays_whole() ? slot.lr * slot.weight_decay * slot.decay_factor : 0; }};
+    return ConstraintStep{
+        context.update + schedule_offset, [&](const Master&) { return slot.lr; },
+        [&](const Master&) { return decays_whole() ? slot.lr * slot.weight_decay * slot.decay_factor : 0; }};
   };
   if (constraints != nullptr) {
     for (auto& slot : slots) constraints->change_gradient(*slot.master, as_constraints_see_it(slot));

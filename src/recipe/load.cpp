@@ -118,8 +118,8 @@ void check_across_sections(const RunConfig& config, Problems& problems) {
 
 /// For what only the length of the run, the model or a checkpoint tells.
 void note_places(const Document& document, RunConfig& config) {
-  std::vector<std::string> paths{"optim.schedule", "optim.clip", "optim.optimizer.weight_decay", "optim.decay",
-                                 "train.duration", "train.start_from.expand"};
+  std::vector<std::string> paths{"optim.schedule", "optim.clip",     "optim.optimizer.weight_decay",
+                                 "optim.decay",    "train.duration", "train.start_from.expand"};
   for (std::size_t i = 0; i < config.optim.groups.size(); ++i) {
     const auto group = cat("optim.groups.", i);
     config.optim.groups[i].where = document.nearest(group).where();

@@ -91,9 +91,9 @@ class ScheduleFree final : public FusedOptimizer {
     for (const auto& r : runs_of(slots)) {
       // A direction is applied times the rate.
       const double step = !directions_only ? 1 : r.lr > 0 ? 1 / r.lr : 0;
-      update_run<ScheduleFreeRule>(
-          r, {context.grad_scale, 0, 1, step},
-          {beta2, 1 - beta2, root, config_.eps, r.weight_decay, r.lr, c, 1 - beta1 * (1 - c)}, directions_only);
+      update_run<ScheduleFreeRule>(r, {context.grad_scale, 0, 1, step},
+                                   {beta2, 1 - beta2, root, config_.eps, r.weight_decay, r.lr, c, 1 - beta1 * (1 - c)},
+                                   directions_only);
     }
   }
 

@@ -4,9 +4,10 @@
 //   matrices inside the stack    σ / sqrt(m)              η / m                   η
 //   head, embedding, the rest    σ              z a / m   η                       η m
 //
-// Updates that move outputs by the same at each width (Muon's, with spectral norm 1 or sqrt(rows/columns)) need no factor
-// for matrices inside the stack; with equal singular values and elements of one size (Muon matched to Adam's) the norm
-// grows with the root of the width, so the factor is 1 / sqrt(m): Yang et al. 2023, arXiv:2310.17813, condition 1.
+// Updates that move outputs by the same at each width (Muon's, with spectral norm 1 or sqrt(rows/columns)) need no
+// factor for matrices inside the stack; with equal singular values and elements of one size (Muon matched to Adam's)
+// the norm grows with the root of the width, so the factor is 1 / sqrt(m): Yang et al. 2023, arXiv:2310.17813,
+// condition 1.
 //
 // m = d_model / base_width; σ, η: as the config has them, tuned at the base width, where nothing changes with a = 1. σ
 // falls by this rule where the init does not follow the width already. The factor of the logits z acts on the head's

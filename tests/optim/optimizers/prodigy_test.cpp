@@ -24,7 +24,7 @@ TEST(Prodigy, TheRateIsOfAllParameters) {
   const auto trained = [](const std::vector<OptimizerBench::Shape>& shapes) {
     OptimizerBench bench(read_optimizer("{type: prodigy, d0: 0.01}"), shapes, {});
     for (std::int64_t t = 1; t <= 5; ++t) {
-      for (const auto& [name, shape] : shapes) bench.grad(name).fill_(name == "a" ? 1 : -0.01);
+      for (const auto& one : shapes) bench.grad(one.name).fill_(one.name == "a" ? 1 : -0.01);
       bench.step(t, 1);
     }
     return bench.value("a").clone();
