@@ -24,7 +24,7 @@ std::string variant_text(const AnyVariant& variant) {
   const auto settings = variant.settings().clone();
   std::vector<std::string> parts;
   for (const auto& field : flatten_fields([&](Fields& f) { settings->describe_fields(f); })) {
-    parts.push_back(cat(field.path, ": ", field.value));
+    if (field.value != "null") parts.push_back(cat(field.path, ": ", field.value));
   }
   return parts.empty() ? variant.name() : cat(variant.name(), " {", join(parts, ", "), "}");
 }

@@ -19,7 +19,7 @@ Variant<E> read_variant(const std::string& yaml, const Families& families, const
   return variant;
 }
 
-/// "rms_norm {eps: 1.0e-06}"; the name alone where it is not bound.
+/// "rms_norm {eps: 1.0e-06}", without settings that are unset; the name alone where it is not bound.
 std::string variant_text(const AnyVariant& variant);
 
 /// The settings of a bound variant as a dump writes them, by dotted path ("width", "position.theta").

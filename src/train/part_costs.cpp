@@ -70,7 +70,8 @@ class Part {
     const auto before = start();
     Pass pass;
     pass.tokens = static_cast<double>(rows * length);
-    const auto hidden = model_->forward(tokens, documents, true);
+    const TrainingPass training{at::arange(rows, at::kLong), nullptr};  // layers may draw noise
+    const auto hidden = model_->forward(tokens, documents, training);
     const auto after = tensor_memory(device_);
     pass.kept = static_cast<double>(after.allocated - before);
     pass.forward_peak = static_cast<double>(after.peak_allocated - before);

@@ -1,6 +1,7 @@
 #include "train/run_checkpoints.h"
 
 #include <ATen/core/grad_mode.h>
+#include <ATen/ops/empty_like.h>
 
 #include <algorithm>
 #include <chrono>
@@ -79,58 +80,87 @@ void RunCheckpoints::load(const fs::path& checkpoint, LoadWhat what) {
   load_checkpoint(checkpoint, what, run_.setup.store->state(), run_.setup.optimizer->state(), true);
 }
 
-/// Of a run that may have had norms without running statistics, other constraints, other penalties or no average: what
-/// it lacks of these starts anew. Weights alone are those that it evaluated. Returns how many weights are in the
-/// average.
+namespace {
+
+/// What a run takes from a checkpoint of another run, which may have had norms without running statistics, other
+/// constraints, other penalties or no average.
+struct Inheritance {
+  StateTensors model, optimizer;
+  std::set<std::string> kept;    // names of those of the model
+  std::int64_t left_out = 0;     // states of the model that the checkpoint lacks
+  bool average_goes_on = false;  // or there is none
+};
+
+Inheritance inherit(const TrainSetup& setup, const fs::path& checkpoint, LoadWhat what, const Growth& growth) {
+  const auto& store = *setup.store;
+  const bool all = what == LoadWhat::kAll;
+  const auto stored = stored_shapes(checkpoint, what);
+  const auto is_stored = [&](const StateTensor& state) { return stored.count(growth.source(state.name)) != 0; };
+  std::set<std::string> optional, masters;
+  for (const auto& master : store.masters()) masters.insert(master.name);
+  for (const auto& state : store.constraint_state()) optional.insert(state.name);
+  for (const auto& state : store.state()) {
+    if (!all && masters.count(state.name) == 0) optional.insert(state.name);
+  }
+  Inheritance out;
+  for (const auto& state : store.state()) {
+    if (optional.count(state.name) != 0 && !is_stored(state)) {
+      ++out.left_out;
+      continue;
+    }
+    out.model.push_back(state);
+    out.kept.insert(state.name);
+  }
+  if (!all) {  // weights alone are those that the checkpoint's run evaluated
+    const auto evaluated =
+        evaluation_entries(store, checkpoint, [&](const std::string& name) { return growth.source(name); });
+    if (evaluated.empty()) return out;
+    std::set<std::string> replaced;
+    for (const auto& master : store.masters()) {
+      if (master.trained) replaced.insert(master.name);
+    }
+    // What is in the checkpoint has to go somewhere.
+    for (auto& state : out.model) {
+      if (replaced.count(state.name) != 0 && state.is_owned()) state.tensor = at::empty_like(state.tensor);
+    }
+    out.model.insert(out.model.end(), evaluated.begin(), evaluated.end());
+    return out;
+  }
+  const auto averages = setup.optimizer->average_state();
+  out.average_goes_on = std::all_of(averages.begin(), averages.end(), is_stored);
+  std::set<std::string> unknown;
+  for (const auto& state : averages) {
+    if (!out.average_goes_on) unknown.insert(state.name);
+  }
+  for (const auto& state : setup.optimizer->state()) {
+    if (unknown.count(state.name) == 0) out.optimizer.push_back(state);
+  }
+  return out;
+}
+
+}  // namespace
+
+/// What the checkpoint of another run lacks starts anew. Returns how many weights are in the average.
 std::int64_t RunCheckpoints::load_other(const fs::path& checkpoint, LoadWhat what) {
   if (!run_.world.is_first() && !run_.shares_masters()) return 0;
   auto& store = *run_.setup.store;
-  const bool all = what == LoadWhat::kAll;
-  const auto stored = stored_shapes(checkpoint, what);
   const Growth growth(run_.setup, stored_shapes(checkpoint));
-  const auto is_stored = [&](const StateTensor& state) { return stored.count(growth.source(state.name)) != 0; };
-  auto optional = all ? StateTensors() : store.state();
-  for (const auto& state : store.constraint_state()) optional.push_back(state);
-  std::set<std::string> left_out;
-  for (const auto& state : optional) {
-    if (!is_stored(state)) left_out.insert(state.name);
-  }
-  for (const auto& master : store.masters()) left_out.erase(master.name);
-  StateTensors wanted, moments;
-  std::set<std::string> kept;
-  for (const auto& state : store.state()) {
-    if (left_out.count(state.name) != 0) continue;
-    wanted.push_back(state);
-    kept.insert(state.name);
-  }
-  const auto averages = run_.setup.optimizer->average_state();
-  const bool goes_on = std::all_of(averages.begin(), averages.end(), is_stored);
-  if (all) {
-    std::set<std::string> unknown;
-    for (const auto& state : averages) {
-      if (!goes_on) unknown.insert(state.name);
-    }
-    for (const auto& state : run_.setup.optimizer->state()) {
-      if (unknown.count(state.name) == 0) moments.push_back(state);
-    }
-  } else {
-    const auto source = [&](const std::string& name) { return growth.source(name); };
-    for (auto& entry : evaluation_entries(store, checkpoint, source)) wanted.push_back(std::move(entry));
-  }
-  const auto model = growth.request(wanted);
-  const auto optimizer = growth.request(moments);
+  const auto taken = inherit(run_.setup, checkpoint, what, growth);
+  const auto model = growth.request(taken.model), optimizer = growth.request(taken.optimizer);
   load_checkpoint(checkpoint, what, model.tensors, optimizer.tensors, true);
   model.finish();
   optimizer.finish();
   growth.zero_outputs(store);
   if (const auto grown = growth.text(); !grown.empty()) run_.record.say(cat("  grows to     ", grown));
-  if (!left_out.empty()) {
-    run_.record.say(cat("  ", left_out.size(),
-                        " running statistics, states of penalties or states of constraints that ", checkpoint.string(),
-                        " does not have start anew"));
+  if (taken.left_out > 0) {
+    run_.record.say(cat("  ", taken.left_out, " running statistics, states of penalties or states of constraints that ",
+                        checkpoint.string(), " does not have start anew"));
   }
-  store.begin_constraints(run_.counters.updates + run_.counters.schedule_offset, all ? kept : std::set<std::string>());
-  return all && goes_on && !averages.empty() ? averaged_in(read_state(checkpoint)) : 0;
+  const bool all = what == LoadWhat::kAll;
+  store.begin_constraints(run_.counters.updates + run_.counters.schedule_offset,
+                          all ? taken.kept : std::set<std::string>());
+  const bool has_average = !run_.setup.optimizer->average_state().empty();
+  return has_average && taken.average_goes_on ? averaged_in(read_state(checkpoint)) : 0;
 }
 
 /// All that the checkpoint and its state.json hold, on all ranks.

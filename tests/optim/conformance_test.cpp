@@ -238,13 +238,19 @@ TEST_P(ScheduleConformance, RisesToThePeakThenNeverAgain) {
     for (std::int64_t t = 0; t < total; ++t) {
       const double factor = schedule->factor(t);
       EXPECT_TRUE(factor >= 0 && factor <= 1) << t << ": " << factor;
-      if (t > 0 && t < warmup) EXPECT_GE(factor, before) << t;
-      if (t > warmup) EXPECT_LE(factor, before) << t;
+      if (t > 0 && t < warmup) {
+        EXPECT_GE(factor, before) << t;
+      }
+      if (t > warmup) {
+        EXPECT_LE(factor, before) << t;
+      }
       EXPECT_EQ(schedule->factor(t), factor);
       before = factor;
       peak = std::max(peak, factor);
     }
-    if (total > 2 * warmup) EXPECT_DOUBLE_EQ(peak, 1) << total;
+    if (total > 2 * warmup) {
+      EXPECT_DOUBLE_EQ(peak, 1) << total;
+    }
   }
 }
 

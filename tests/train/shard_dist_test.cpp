@@ -136,12 +136,12 @@ const std::vector<Case>& cases() {
       {"sigma_reparam",
        {"train.precision=bf16", "weights.parametrization=sigma_reparam",
         "weights.penalties=[{type: spectral_regularization, weight: 0.1}, {type: wasserstein_init, weight: 0.1}]"}},
-      {"bf16_wire", {"distributed.wire=bf16"}},
       // Optimizers that look at rows, at tensors, at all of a group, and at labels drawn from the model.
       {"adam_mini", {"optim.optimizer=adam_mini"}},
       {"mars", {"optim.optimizer={type: mars, lr: 0.01}"}},
       {"prodigy", {"optim.optimizer={type: prodigy, d0: 0.01}"}},
       {"sophia_g", {"optim.optimizer={type: sophia_g, every: 2}"}},
+      {"bf16_wire", {"distributed.wire=bf16"}},
   };
   return all;
 }

@@ -7,9 +7,10 @@
 // W, G, M [m, n], R [m, m] orthogonal, f: rows and columns of equal norms (SinkGD's rule), rows of norm sqrt(n), or
 // signs; each is odd in every row, so the signs of R's columns don't matter. With R = 1 it is the base rule. For the
 // first and the last f elements are 1 in the mean square, and ρ = 0.2 makes them as large as Adam's. `side: smaller`
-// turns columns where these are fewer, which needs less memory and is another method. States M: 4 bytes for each fp32
-// parameter, R: 4 m². arXiv:2602.09006, whose own ρ and η are not known here; the rule as in the port of
-// microsoft/dion, branch dev/aro.
+// turns columns where these are fewer, which needs less memory and is another method. Where rows are more than columns
+// the gradients leave a part of R open, which rounding decides about unless the side is the smaller one. States M: 4
+// bytes for each fp32 parameter, R: 4 m². arXiv:2602.09006, whose own ρ and η are not known here; the rule as in the
+// port of microsoft/dion, branch dev/aro.
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/eye.h>
