@@ -72,7 +72,7 @@ class Weights {
     context.grad_scale = 0.5;
     context.total_updates = kUpdatesOfRun;
     context.num_masters = slots_.size();
-    for (auto& slot : slots_) slot.weight_decay = 0.1;
+    for (auto& slot : slots_) slot.decay_factor = 1;
     optimizer_->step(slots_, context);
   }
   const at::Tensor& values() const { return values_; }
