@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 
 #include "base/random.h"
+#include "base/text.h"
 #include "device/parallel.h"
 
 namespace ingot {
@@ -22,6 +23,10 @@ at::Tensor normal_noise(at::IntArrayRef shape, std::uint64_t key, const at::Tens
     fill(out.data_ptr<float>());
   }
   return out.to(options.device());
+}
+
+void start_normal(at::Tensor& state, const std::string& purpose, const Master& master) {
+  state.copy_(normal_noise(state.sizes(), stream_key(0, cat(purpose, "/", master.name)), at::kDouble));
 }
 
 }  // namespace ingot

@@ -23,7 +23,7 @@
 #include "optim/matrix/matrix_optimizer.h"
 #include "optim/matrix/norms.h"
 #include "optim/matrix/products.h"
-#include "optim/matrix/start.h"
+#include "optim/noise.h"
 
 namespace ingot::dion {
 namespace {

@@ -16,7 +16,7 @@
 
 #include "optim/matrix/matrix_optimizer.h"
 #include "optim/matrix/norms.h"
-#include "optim/matrix/start.h"
+#include "optim/noise.h"
 
 namespace ingot::muon_pp {
 namespace {
